@@ -1,0 +1,183 @@
+//! Bytes that an array stands on: immutable and shared ([`Buffer`]), or being filled ([`BufferMut`]).
+
+use crate::error::{Error, Result};
+use bytes::Bytes;
+use std::ops::Deref;
+
+/// From this size on a buffer of known length is one lazy anonymous map: its pages cost nothing until they are written.
+#[cfg(all(feature = "map", unix))]
+const MAP_FROM: usize = 1 << 20;
+
+/// Immutable shared bytes: a vector, a memory map, a Python object or a network read, all alike.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Buffer(Bytes);
+
+impl Buffer {
+    /// The owner itself, to share or slice further.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.0
+    }
+}
+
+impl Deref for Buffer {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl From<Vec<u8>> for Buffer {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(bytes.into())
+    }
+}
+
+impl From<Bytes> for Buffer {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
+/// Bytes aligned to 16 that are being filled: `capacity` is promised, only what is asked for is touched.
+#[derive(Debug)]
+pub struct BufferMut {
+    store: Store,
+    capacity: usize,
+}
+
+#[derive(Debug)]
+enum Store {
+    /// `u128` words, so that every item up to 16 bytes is aligned.
+    Words(Vec<u128>),
+    #[cfg(all(feature = "map", unix))]
+    Map(memmap2::MmapMut),
+}
+
+impl BufferMut {
+    /// A buffer of `capacity` zero bytes, none of them touched before it is asked for.
+    ///
+    /// # Errors
+    /// [`Limit`](crate::ErrorKind::Limit) if `capacity` does not fit this machine.
+    pub fn new(capacity: u64) -> Result<Self> {
+        let capacity = usize::try_from(capacity)
+            .ok()
+            .filter(|&n| n <= isize::MAX.unsigned_abs())
+            .ok_or_else(|| Error::overflow("the array's size"))?;
+        Ok(Self { store: Store::new(capacity), capacity })
+    }
+
+    /// How many bytes it was made for.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The bytes from `start` up to `end`, for writing.
+    ///
+    /// # Errors
+    /// [`Memory`](crate::ErrorKind::Memory) if the system has none left;
+    /// [`Argument`](crate::ErrorKind::Argument) for a range outside the capacity.
+    pub fn space(&mut self, start: usize, end: usize) -> Result<&mut [u8]> {
+        let outside = || Error::argument(format!("bytes {start} to {end} are outside the buffer"));
+        if end > self.capacity {
+            return Err(outside());
+        }
+        self.store.bytes(end, self.capacity)?.get_mut(start..end).ok_or_else(outside)
+    }
+
+    /// All of it, for writing.
+    ///
+    /// # Errors
+    /// As [`BufferMut::space`].
+    pub fn all(&mut self) -> Result<&mut [u8]> {
+        self.space(0, self.capacity)
+    }
+
+    /// The finished bytes; what was never written is zero.
+    ///
+    /// # Errors
+    /// As [`BufferMut::space`].
+    pub fn freeze(mut self) -> Result<Buffer> {
+        self.all()?;
+        let owner = Owner { store: self.store, len: self.capacity };
+        Ok(Buffer(Bytes::from_owner(owner)))
+    }
+}
+
+impl Store {
+    fn new(capacity: usize) -> Self {
+        #[cfg(all(feature = "map", unix))]
+        if capacity >= MAP_FROM {
+            // Unreserved: a header may promise a terabyte and send ten bytes.
+            // Where even that is refused, the vector grows with what arrives.
+            let map = memmap2::MmapOptions::new().len(capacity).no_reserve_swap().map_anon();
+            if let Ok(map) = map {
+                return Self::Map(map);
+            }
+        }
+        let _ = capacity;
+        Self::Words(Vec::new())
+    }
+
+    fn bytes(&mut self, end: usize, capacity: usize) -> Result<&mut [u8]> {
+        match self {
+            #[cfg(all(feature = "map", unix))]
+            Self::Map(map) => Ok(map),
+            Self::Words(words) => {
+                let needed = end.div_ceil(size_of::<u128>());
+                if needed > words.len() {
+                    let full = capacity.div_ceil(size_of::<u128>());
+                    let target = words.len().saturating_mul(2).clamp(needed, full.max(needed));
+                    words
+                        .try_reserve_exact(target - words.len())
+                        .map_err(|_| Error::memory(target as u64 * 16))?;
+                    words.resize(target, 0);
+                }
+                Ok(bytemuck::must_cast_slice_mut(words))
+            }
+        }
+    }
+}
+
+struct Owner {
+    store: Store,
+    len: usize,
+}
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        let bytes = match &self.store {
+            #[cfg(all(feature = "map", unix))]
+            Store::Map(map) => &map[..],
+            Store::Words(words) => bytemuck::must_cast_slice(words),
+        };
+        bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_and_large_are_zeroed_aligned_and_exact() {
+        for n in [0, 1, 15, 16, 17, (1 << 20) - 1, 1 << 20, (1 << 20) + 5] {
+            let mut buffer = BufferMut::new(n).unwrap();
+            let n = usize::try_from(n).unwrap();
+            assert!(buffer.space(0, n + 1).is_err());
+            buffer.space(n / 2, n).unwrap().fill(7);
+            let bytes = buffer.freeze().unwrap();
+            assert_eq!(bytes.len(), n);
+            assert_eq!(bytes.as_ptr().align_offset(16), 0);
+            assert!(bytes[..n / 2].iter().all(|&b| b == 0) && bytes[n / 2..].iter().all(|&b| b == 7));
+        }
+    }
+
+    #[test]
+    fn a_promise_of_petabytes_costs_nothing() {
+        let mut buffer = BufferMut::new(1 << 55).unwrap();
+        buffer.space(0, 10).unwrap().fill(1);
+        assert_eq!(BufferMut::new(u64::MAX).unwrap_err().to_string(), "the array's size overflows; at most 9223372036854775807 bytes are allowed");
+    }
+}

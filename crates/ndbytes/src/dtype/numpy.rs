@@ -1,0 +1,298 @@
+//! NumPy's spelling of a dtype: `descr`, as in the header of a `.npy` file.
+//!
+//! Source: NumPy's `numpy/lib/format.py` (`dtype_to_descr`, `descr_to_dtype`) and its array interface's typestr.
+
+use super::literal::{LENIENT_HINT, python_repr};
+use super::{DType, Endian, Field, Mode, Parser, Record, Scalar, TimeKind, TimeUnit, alias};
+use crate::error::{Error, Result};
+use crate::limits::{Limits, MAX_DEPTH};
+
+impl DType {
+    /// Reads a `descr` exactly as `np.save` writes one: a typestr in quotes, or a list of fields.
+    ///
+    /// # Errors
+    /// [`Malformed`](crate::ErrorKind::Malformed) with the byte, for anything else;
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for objects, and for spellings that only `np.load` takes;
+    /// [`Limit`](crate::ErrorKind::Limit) for more than 16 levels, too many fields or items over 2³¹ − 1 bytes.
+    pub fn from_descr(text: &str, limits: &Limits) -> Result<Self> {
+        Self::parse_descr(text, Mode::Strict, limits)
+    }
+
+    /// Reads whatever `np.load` takes for a `descr`, aliases such as `'int32'` or `'i4,f8'` included.
+    ///
+    /// # Errors
+    /// As [`DType::from_descr`].
+    pub fn from_descr_lenient(text: &str, limits: &Limits) -> Result<Self> {
+        Self::parse_descr(text, Mode::NumPy, limits)
+    }
+
+    fn parse_descr(text: &str, mode: Mode, limits: &Limits) -> Result<Self> {
+        let mut parser = Parser::new(text, mode, limits);
+        let dtype = parser.descr()?;
+        parser.end("descr")?;
+        Ok(dtype)
+    }
+
+    /// Prints the `descr` as `np.save` writes it; extension floats as `'<V2'` or `'<V1'`.
+    ///
+    /// # Errors
+    /// [`Argument`](crate::ErrorKind::Argument) for records whose fields overlap or stand out of order.
+    pub fn descr(&self) -> Result<String> {
+        match self {
+            Self::Record(record) => record_descr(record),
+            Self::Sub(sub) => Ok(format!("({}, {})", sub.0.descr()?, tuple(&sub.1))),
+            _ => Ok(python_repr(&self.typestr())),
+        }
+    }
+
+    /// NumPy's `dtype.str` of anything but a record; records and subarrays are `|V` of their size, as there.
+    #[must_use]
+    pub fn typestr(&self) -> String {
+        match self {
+            Self::Scalar(scalar, endian) => {
+                let sign = if scalar.unit() == 1 && !scalar.is_extension() { '|' } else { endian.sign() };
+                format!("{sign}{}{}", scalar.kind(), scalar.itemsize())
+            }
+            Self::Time(TimeKind::Datetime, unit, endian) => format!("{}M8{unit}", endian.sign()),
+            Self::Time(TimeKind::Timedelta, unit, endian) => format!("{}m8{unit}", endian.sign()),
+            Self::Bytes(len) => format!("|S{len}"),
+            Self::Text(len, endian) => format!("{}U{len}", endian.sign()),
+            _ => format!("|V{}", self.itemsize()),
+        }
+    }
+}
+
+/// A tuple as Python prints it.
+pub(crate) fn tuple(shape: &[usize]) -> String {
+    match shape {
+        [one] => format!("({one},)"),
+        _ => {
+            let dims: Vec<String> = shape.iter().map(usize::to_string).collect();
+            format!("({})", dims.join(", "))
+        }
+    }
+}
+
+fn record_descr(record: &Record) -> Result<String> {
+    let mut parts = Vec::new();
+    for (field, size) in record.parts()? {
+        let Some(field) = field else {
+            parts.push(format!("('', '|V{size}')"));
+            continue;
+        };
+        let name = match &field.title {
+            Some(title) => format!("({}, {})", python_repr(title), python_repr(&field.name)),
+            None => python_repr(&field.name),
+        };
+        parts.push(match &field.dtype {
+            DType::Sub(sub) => format!("({name}, {}, {})", sub.0.descr()?, tuple(&sub.1)),
+            dtype => format!("({name}, {})", dtype.descr()?),
+        });
+    }
+    Ok(format!("[{}]", parts.join(", ")))
+}
+
+impl Parser<'_> {
+    /// `descr := typestr | fields`; a subarray cannot stand for a whole array.
+    pub(crate) fn descr(&mut self) -> Result<DType> {
+        let start = self.offset();
+        match self.descr_at(0)? {
+            DType::Sub(_) => {
+                let message = "descr: a subarray outside a record; write its shape as axes of the array";
+                Err(Error::unsupported(message).at(start))
+            }
+            dtype => Ok(dtype),
+        }
+    }
+
+    /// `typestr | '[' fields ']' | '(' descr ',' shape ')'`
+    fn descr_at(&mut self, depth: usize) -> Result<DType> {
+        if depth > MAX_DEPTH {
+            let error = Error::limit("dtype depth", depth as u64, MAX_DEPTH as u64);
+            return Err(error.at(self.offset()));
+        }
+        match self.peek() {
+            Some('[') => self.record(depth),
+            Some('(') => {
+                self.expect('(', "descr")?;
+                let base = self.descr_at(depth + 1)?;
+                self.expect(',', "descr")?;
+                let shape = self.shape("subarray shape")?;
+                self.more(')', "descr")?;
+                DType::sub(base, &shape).map_err(|e| e.at(self.offset()))
+            }
+            _ => {
+                let start = self.offset();
+                let text = self.string("descr")?;
+                typestr(&text, self.mode).map_err(|e| e.at(start))
+            }
+        }
+    }
+
+    fn record(&mut self, depth: usize) -> Result<DType> {
+        let start = self.offset();
+        let mut fields = Vec::new();
+        let mut end = 0usize;
+        self.expect('[', "descr")?;
+        let mut more = !self.eat(']');
+        while more {
+            let field = self.field(depth, end)?;
+            let size = field.dtype.itemsize();
+            end = end.checked_add(size).ok_or_else(|| Error::overflow("the itemsize").at(start))?;
+            let gap = field.name.is_empty() && matches!(field.dtype, DType::Void(_) | DType::Sub(_));
+            if !gap {
+                fields.push(field);
+            }
+            more = self.more(']', "descr")?;
+        }
+        let record = Record::new(fields, end).map_err(|error| {
+            let malformed = Error::malformed(format!("descr: {}", error.message()));
+            if *error.kind() == crate::ErrorKind::Argument { malformed.at(start) } else { error.at(start) }
+        })?;
+        Ok(DType::record(record))
+    }
+
+    /// `'(' name ',' descr [',' shape] ')'` with `name := string | '(' title ',' name ')'`
+    fn field(&mut self, depth: usize, offset: usize) -> Result<Field> {
+        let Some(left) = self.fields_left.checked_sub(1) else {
+            let max = self.max_fields as u64;
+            return Err(Error::limit("dtype fields", max + 1, max).at(self.offset()));
+        };
+        self.fields_left = left;
+        self.expect('(', "field")?;
+        let (title, name) = if self.eat('(') {
+            let title = self.string("field title")?;
+            self.expect(',', "field title")?;
+            let name = self.string("field name")?;
+            self.expect(')', "field title")?;
+            (Some(title), name)
+        } else {
+            (None, self.string("field name")?)
+        };
+        self.expect(',', "field")?;
+        let mut dtype = self.descr_at(depth + 1)?;
+        if self.more(')', "field")? {
+            let shape = self.shape("field shape")?;
+            dtype = DType::sub(dtype, &shape).map_err(|e| e.at(self.offset()))?;
+            if self.more(')', "field")? {
+                return Err(self.error("field: more than a name, a dtype and a shape"));
+            }
+        }
+        Ok(Field { name, title, dtype, offset })
+    }
+}
+
+/// Reads NumPy's typestr, such as `<f8`, `|S5` or `>M8[25s]`.
+fn typestr(text: &str, mode: Mode) -> Result<DType> {
+    if let Some(dtype) = strict_typestr(text)? {
+        return Ok(dtype);
+    }
+    match alias::parse(text)? {
+        Some(dtype) if mode == Mode::NumPy => Ok(dtype),
+        Some(_) => Err(Error::unsupported(format!("descr: {text:?} is an alias; {LENIENT_HINT}"))),
+        None if is_object(text) => Err(Error::unsupported(format!(
+            "descr: {text:?} is an object dtype, which means pickle; convert the array to numbers or fixed-size strings"
+        ))),
+        None => Err(Error::malformed(format!("descr: {text:?} is no dtype of NumPy"))),
+    }
+}
+
+fn is_object(text: &str) -> bool {
+    let bare = text.trim_start_matches(['<', '>', '|', '=']);
+    matches!(bare, "O" | "O4" | "O8" | "object" | "T" | "T16")
+}
+
+/// `None` if it is not of the form that NumPy writes.
+pub(super) fn strict_typestr(text: &str) -> Result<Option<DType>> {
+    let mut chars = text.chars();
+    let endian = match chars.next() {
+        Some('<') => Some(Endian::Little),
+        Some('>') => Some(Endian::Big),
+        Some('|') => None,
+        _ => return Ok(None),
+    };
+    let Some(kind) = chars.next() else { return Ok(None) };
+    let size = chars.as_str();
+    if let ('M' | 'm', Some(endian)) = (kind, endian) {
+        return Ok(time(kind, size, endian));
+    }
+    let Some(size) = decimal(size) else { return Ok(None) };
+    match (kind, endian) {
+        ('S', _) => DType::bytes(size).map(Some),
+        ('V', _) => DType::void(size).map(Some),
+        ('U', Some(endian)) => DType::text(size, endian).map(Some),
+        _ => {
+            let fits = |scalar: &Scalar| scalar.unit() == 1 || endian.is_some();
+            let scalar = Scalar::from_kind(kind, size).filter(fits);
+            Ok(scalar.map(|scalar| DType::scalar(scalar, endian.unwrap_or(Endian::Little))))
+        }
+    }
+}
+
+/// `8`, `8[ns]`, `8[25s]`, what follows `M` or `m`.
+fn time(kind: char, text: &str, endian: Endian) -> Option<DType> {
+    let kind = if kind == 'M' { TimeKind::Datetime } else { TimeKind::Timedelta };
+    let unit = match text.strip_prefix('8')? {
+        "" => TimeUnit::Generic,
+        brackets => TimeUnit::parse(brackets.strip_prefix('[')?.strip_suffix(']')?)?,
+    };
+    Some(DType::time(kind, unit, endian))
+}
+
+/// A size without sign or leading zeros.
+pub(super) fn decimal(text: &str) -> Option<u32> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
+    if plain { text.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn strict(text: &str) -> Result<DType> {
+        DType::from_descr(text, &Limits::local())
+    }
+
+    #[test]
+    fn what_is_printed_reads_back() {
+        for text in [
+            "'|b1'", "'<f2'", "'>c32'", "'<M8'", "'>m8[25s]'", "'|S0'", "'>U3'", "'|V7'", "[]",
+            "[('a', '<i4'), ('', '|V4'), ('b', '<f8', (2, 3))]",
+            "[(('T', 'n'), '|u1'), ('x', [('y', '>f4')], (2,)), ('z', ('<i4', (2,)), (3,))]",
+            "[('', '<i4')]",
+        ] {
+            assert_eq!(strict(text).unwrap().descr().unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn hostile_and_foreign_spellings_are_named() {
+        for (text, offset, message) in [
+            ("'|O'", 0, "descr: \"|O\" is an object dtype, which means pickle; convert the array to numbers or fixed-size strings"),
+            ("'int32'", 0, "descr: \"int32\" is an alias; ndbytes.numpy.load accepts it, as np.load does"),
+            ("'<f3'", 0, "descr: \"<f3\" is no dtype of NumPy"),
+            ("'<f8' + 1", 6, "descr: expected the end, found '+'"),
+            ("__import__('os')", 0, "descr: expected a string in quotes"),
+            ("[('a', '<i4'), ('a', '<i4')]", 0, "descr: the field name 'a' stands twice"),
+            ("('<i4', (2,))", 0, "descr: a subarray outside a record; write its shape as axes of the array"),
+            ("'|V2147483648'", 0, "itemsize is 2147483648, at most 2147483647 are allowed"),
+        ] {
+            let error = strict(text).unwrap_err();
+            assert_eq!((error.offset(), error.message()), (Some(offset), message), "{text}");
+        }
+    }
+
+    #[test]
+    fn depth_and_fields_are_bounded() {
+        let nested = |n: usize| format!("{}'|u1'{}", "[('a', ".repeat(n), ")]".repeat(n));
+        assert!(strict(&nested(16)).is_ok());
+        assert_eq!(strict(&nested(17)).unwrap_err().message(), "dtype depth is 17, at most 16 are allowed");
+        assert!(strict(&nested(3000)).is_err());
+        let wide = |n: usize| {
+            let fields: Vec<String> = (0..n).map(|i| format!("('f{i}', '|u1')")).collect();
+            format!("[{}]", fields.join(", "))
+        };
+        assert!(strict(&wide(4096)).is_ok());
+        assert_eq!(strict(&wide(4097)).unwrap_err().message(), "dtype fields is 4097, at most 4096 are allowed");
+    }
+}

@@ -1,0 +1,121 @@
+//! Whole arrays: to bytes in an order, to another order, to another byte order, to a vector of numbers.
+
+use super::{SwapPlan, gather};
+use crate::array::{Array, ArrayRef, Element, Layout, Order, cast};
+use crate::buffer::BufferMut;
+use crate::dtype::{DType, Endian};
+use crate::error::{Error, Result};
+
+/// Bytes gathered at a time where more is done with them: they stay within a level-2 cache.
+const BLOCK: usize = 1 << 18;
+
+/// The bytes of the items in this order, as `numpy.ndarray.tobytes` gives them: bytes as stored, nothing swapped.
+///
+/// # Errors
+/// [`Memory`](crate::ErrorKind::Memory).
+pub fn to_bytes(array: &ArrayRef<'_>, order: Order) -> Result<Vec<u8>> {
+    let layout = ordered(array, order);
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(array.nbytes()).map_err(|_| Error::memory(array.nbytes() as u64))?;
+    bytes.resize(array.nbytes(), 0);
+    gather(array.data(), &layout, array.itemsize(), &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The layout whose C order is `order` of the array's own.
+fn ordered(array: &ArrayRef<'_>, order: Order) -> Layout {
+    let layout = array.layout().clone();
+    if layout.is_fortran(order, array.itemsize()) { layout.transposed() } else { layout }
+}
+
+/// Gathers in `order` and reverses what the plan says, block by block.
+fn copied(array: &ArrayRef<'_>, order: Order, plan: &SwapPlan, dtype: DType) -> Result<Array> {
+    let itemsize = array.itemsize();
+    let mut data = BufferMut::new(array.nbytes() as u64)?;
+    let mut rest = data.all()?;
+    for block in ordered(array, order).blocks(itemsize, BLOCK) {
+        let (out, after) = rest.split_at_mut(block.len() * itemsize);
+        gather(array.data(), &block, itemsize, out)?;
+        plan.apply(out);
+        rest = after;
+    }
+    let fortran = array.layout().is_fortran(order, itemsize);
+    let layout = Layout::contiguous(array.shape(), itemsize, if fortran { Order::F } else { Order::C })?;
+    Array::new(dtype, layout, data.freeze()?)
+}
+
+impl ArrayRef<'_> {
+    /// A contiguous copy with the items in this order.
+    ///
+    /// # Errors
+    /// [`Memory`](crate::ErrorKind::Memory).
+    pub fn to_order(&self, order: Order) -> Result<Array> {
+        let plan = SwapPlan::new(self.dtype(), self.dtype())?;
+        copied(self, order, &plan, self.dtype().clone())
+    }
+
+    /// A contiguous copy, its order as the array's own, with every number in this byte order.
+    ///
+    /// # Errors
+    /// [`Memory`](crate::ErrorKind::Memory).
+    pub fn to_endian(&self, endian: Endian) -> Result<Array> {
+        let to = self.dtype().with_endian(endian);
+        copied(self, Order::A, &SwapPlan::new(self.dtype(), &to)?, to)
+    }
+}
+
+impl Array {
+    /// The items in C order, as a vector.
+    ///
+    /// # Errors
+    /// As [`Array::as_slice`], contiguity and alignment aside; [`Memory`](crate::ErrorKind::Memory).
+    pub fn into_vec<T: Element>(self) -> Result<Vec<T>> {
+        self.check_element::<T>()?;
+        let mut values: Vec<T> = Vec::new();
+        values.try_reserve_exact(self.layout().len()).map_err(|_| Error::memory(self.nbytes() as u64))?;
+        let mut scratch = BufferMut::new(BLOCK as u64)?;
+        for block in self.layout().blocks(size_of::<T>(), BLOCK) {
+            let out = scratch.space(0, block.len() * size_of::<T>())?;
+            gather(self.data(), &block, size_of::<T>(), out)?;
+            values.extend_from_slice(cast(out)?);
+        }
+        Ok(values)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::Scalar;
+
+    #[test]
+    fn typed_doors_check_dtype_byte_order_and_values() {
+        let values = [1.5f64, -2.0, 3.25, 4.0];
+        let array = ArrayRef::from_slice(&values, &[2, 2]).unwrap().to_order(Order::F).unwrap();
+        assert!(array.view().is_fortran());
+        assert_eq!(array.as_slice::<f64>().unwrap_err().message(), "the items are not C-contiguous; into_vec copies them");
+        assert_eq!(array.clone().into_vec::<f64>().unwrap(), values);
+        let swapped = array.view().to_endian(Endian::Big).unwrap();
+        assert_eq!(
+            swapped.clone().into_vec::<f64>().unwrap_err().message(),
+            "expected items of <f8, found >f8; convert the byte order or dtype first"
+        );
+        assert_eq!(swapped.view().to_endian(Endian::Little).unwrap().into_vec::<f64>().unwrap(), values);
+        let layout = Layout::contiguous(&[2], 1, Order::C).unwrap();
+        let bools = Array::new(DType::native(Scalar::Bool), layout, vec![1, 2].into()).unwrap();
+        assert_eq!(bools.as_slice::<bool>().unwrap_err().message(), "a bool that is neither 0 nor 1");
+    }
+
+    #[test]
+    fn records_swap_field_by_field() {
+        let dtype: DType = "{a:<u2,b:|u1,c:<c8[2],d:{e:<U1}}".parse().unwrap();
+        let bytes: Vec<u8> = (0..u8::try_from(dtype.itemsize()).unwrap()).collect();
+        let layout = Layout::contiguous(&[1], dtype.itemsize(), Order::C).unwrap();
+        let array = Array::new(dtype, layout, bytes.clone().into()).unwrap();
+        let big = array.view().to_endian(Endian::Big).unwrap();
+        assert_eq!(big.dtype().to_string(), "{a:>u2,b:|u1,c:>c8[2],d:{e:>U1}}");
+        assert_eq!(big.data()[..], [1, 0, 2, 6, 5, 4, 3, 10, 9, 8, 7, 14, 13, 12, 11, 18, 17, 16, 15, 22, 21, 20, 19]);
+        assert_eq!(big.view().to_endian(Endian::Little).unwrap().data()[..], bytes);
+        assert!(SwapPlan::new(&"<f4".parse().unwrap(), &"<i4".parse().unwrap()).is_err());
+    }
+}

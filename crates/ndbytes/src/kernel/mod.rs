@@ -1,0 +1,12 @@
+//! Moving items: gathering any layout into contiguous bytes, and changing byte order.
+//!
+//! Only the item size matters to move an item, so the loops are generic over 1, 2, 4, 8 and 16 bytes and
+//! nothing else is. The code here is safe Rust; the room is where unsafe code may stand once it pays.
+
+mod convert;
+mod gather;
+mod swap;
+
+pub use convert::to_bytes;
+pub use gather::gather;
+pub use swap::SwapPlan;

@@ -1,0 +1,84 @@
+//! `cargo xtask test`: all that must pass, counted in one closing line.
+
+use std::env::consts::EXE_SUFFIX;
+use std::process::Command;
+
+use crate::python;
+use crate::report::Report;
+use crate::workspace::{Workspace, stream, succeeds};
+
+const TESTS: &str = "python/tests";
+const LONG: &str = "NDBYTES_LONG";
+
+/// Runs every part, even after one failed, and prints the counts last.
+pub(crate) fn test(workspace: &Workspace, args: &[String]) -> bool {
+    let long = args.iter().any(|arg| arg == "--long");
+    let pytest_args: Vec<&str> =
+        args.iter().map(String::as_str).filter(|arg| *arg != "--long").collect();
+    // First, so that who lacks a Python hears it before the build and not after it.
+    let python = python::find(workspace);
+    if let Err(error) = &python {
+        eprintln!("error: {error}");
+    }
+
+    let mut report = rust(workspace, long);
+    match build(workspace).and_then(|()| python::venv(workspace, python?)) {
+        Ok(python) => {
+            let mut pytest = workspace.command(python);
+            pytest.args(["-m", "pytest", "-q", "-rfEs", "--color=no"]);
+            report.add(pytest_run(workspace, pytest, &pytest_args, long));
+        }
+        Err(error) => report.fail(format!("{TESTS}: not run: {error}")),
+    }
+    print!("{}", report.closing());
+    report.failed == 0
+}
+
+fn rust(workspace: &Workspace, long: bool) -> Report {
+    let args = ["test", "--workspace", "--no-fail-fast", "--features", "ndbytes/ndarray"];
+    let mut command = workspace.cargo(&args);
+    if long {
+        command.env(LONG, "1");
+    }
+    count("cargo test", &mut command, Report::cargo_line)
+}
+
+/// What the Python tests drive: the command line, and the library behind the `oracle` example's pipe.
+fn build(workspace: &Workspace) -> Result<(), String> {
+    let targets = [["-pndbytes-cli", "--bin", "ndbytes"], ["-pndbytes", "--example", "oracle"]];
+    for target in targets {
+        println!("== cargo build --release {}", target.join(" "));
+        let args = [&["build", "--release"], &target[..]].concat();
+        if !succeeds(&mut workspace.cargo(&args)) {
+            return Err(format!("cargo {} failed: see its output above", args.join(" ")));
+        }
+    }
+    Ok(())
+}
+
+fn pytest_run(workspace: &Workspace, mut pytest: Command, args: &[&str], long: bool) -> Report {
+    // A path among the arguments narrows the run; options alone do not.
+    if !args.iter().any(|arg| arg.starts_with(TESTS)) {
+        pytest.arg(TESTS);
+    }
+    let release = workspace.target.join("release");
+    pytest
+        .args(args)
+        .env("NDBYTES_BIN", release.join(format!("ndbytes{EXE_SUFFIX}")))
+        .env("NDBYTES_ORACLE", release.join(format!("examples/oracle{EXE_SUFFIX}")));
+    if long {
+        pytest.env(LONG, "1");
+    }
+    count("pytest", &mut pytest, Report::pytest_line)
+}
+
+/// Runs one test runner, showing its output, and adds up what it says.
+fn count(runner: &str, command: &mut Command, line: fn(&mut Report, &str)) -> Report {
+    println!("== {runner}");
+    let mut report = Report::default();
+    match stream(command, |text| line(&mut report, text)) {
+        Ok(status) => report.ended(runner, &status.to_string(), status.success()),
+        Err(error) => report.fail(format!("{runner}: {error}")),
+    }
+    report
+}
