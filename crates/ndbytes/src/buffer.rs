@@ -170,7 +170,9 @@ mod tests {
             let bytes = buffer.freeze().unwrap();
             assert_eq!(bytes.len(), n);
             assert_eq!(bytes.as_ptr().align_offset(16), 0);
-            assert!(bytes[..n / 2].iter().all(|&b| b == 0) && bytes[n / 2..].iter().all(|&b| b == 7));
+            assert!(
+                bytes[..n / 2].iter().all(|&b| b == 0) && bytes[n / 2..].iter().all(|&b| b == 7)
+            );
         }
     }
 
@@ -178,6 +180,9 @@ mod tests {
     fn a_promise_of_petabytes_costs_nothing() {
         let mut buffer = BufferMut::new(1 << 55).unwrap();
         buffer.space(0, 10).unwrap().fill(1);
-        assert_eq!(BufferMut::new(u64::MAX).unwrap_err().to_string(), "the array's size overflows; at most 9223372036854775807 bytes are allowed");
+        assert_eq!(
+            BufferMut::new(u64::MAX).unwrap_err().to_string(),
+            "the array's size overflows; at most 9223372036854775807 bytes are allowed"
+        );
     }
 }

@@ -60,6 +60,8 @@ pub enum ErrorKind {
     Io,
     /// The other side took too long.
     Timeout,
+    /// The caller stopped it.
+    Interrupted,
 }
 
 impl Error {

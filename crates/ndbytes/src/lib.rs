@@ -1,8 +1,43 @@
-//! Arrays to bytes and back: exact, self-describing, checked.
-mod array; mod buffer; mod codec; mod dtype; mod error; mod kernel; mod limits;
+//! NumPy-style arrays to bytes and back: exact, self-describing, checked.
+//!
+//! An array is a dtype, a layout and shared bytes. A format is a machine that turns these into pieces and
+//! back without touching the outside. A short driver per medium carries the pieces.
+//!
+//! ```
+//! use ndbytes::{ArrayRef, Limits};
+//! let values = [1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0];
+//! let array = ArrayRef::from_slice(&values, &[2, 3])?;
+//!
+//! // A checked .npy: NumPy reads it, and a flipped bit or a cut is an error that says where.
+//! let mut bytes = ndbytes::to_vec(&array)?;
+//! let back = ndbytes::from_slice(&bytes, &Limits::local())?;
+//! assert_eq!(back.shape(), [2, 3]);
+//! assert_eq!(back.into_vec::<f32>()?, values);
+//!
+//! bytes[140] ^= 1;
+//! let error = ndbytes::from_slice(&bytes, &Limits::local()).unwrap_err();
+//! assert!(error.to_string().starts_with("block 0 of 0 to 0 (bytes 128 to 152) is damaged"));
+//! # Ok::<(), ndbytes::Error>(())
+//! ```
+
+mod array;
+mod buffer;
+mod codec;
+mod dtype;
+mod error;
+mod format;
+#[cfg(feature = "std")]
+pub mod io;
+mod kernel;
+mod limits;
+
 pub use array::{Array, ArrayRef, Blocks, Element, Layout, Order, Slice, nbytes};
 pub use buffer::{Buffer, BufferMut};
-pub use dtype::*;
+pub use codec::{BLOCK, BlockSums, Crc32c, crc32c};
+pub use dtype::{DType, Dim, Endian, Field, Record, Scalar, Spec, TimeKind, TimeUnit, Unit};
 pub use error::{Error, ErrorKind, Result};
-pub use kernel::*;
-pub use limits::Limits;
+pub use format::{ChecksumState, Dest, Encode, Event, Piece, npy, raw};
+#[cfg(feature = "std")]
+pub use io::{from_reader, from_slice, to_vec, to_writer};
+pub use kernel::{SwapPlan, gather, to_bytes};
+pub use limits::{Limits, MAX_DEPTH, MAX_NDIM};

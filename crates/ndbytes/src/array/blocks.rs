@@ -90,7 +90,8 @@ mod tests {
         let mut positions = vec![layout.offset().cast_signed()];
         for (&len, &stride) in layout.shape().iter().zip(layout.strides()) {
             let steps = 0..len.cast_signed();
-            positions = positions.iter().flat_map(|p| steps.clone().map(move |i| p + i * stride)).collect();
+            positions =
+                positions.iter().flat_map(|p| steps.clone().map(move |i| p + i * stride)).collect();
         }
         positions
     }

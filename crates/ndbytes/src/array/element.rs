@@ -45,7 +45,9 @@ impl<'a> ArrayRef<'a> {
         if layout.len() != values.len() {
             let held = layout.len();
             let found = values.len();
-            return Err(Error::argument(format!("shape {shape:?} holds {held} items, the slice has {found}")));
+            return Err(Error::argument(format!(
+                "shape {shape:?} holds {held} items, the slice has {found}"
+            )));
         }
         Self::new(T::dtype(), layout, bytemuck::cast_slice(values))
     }
@@ -72,7 +74,9 @@ impl Array {
             return Ok(());
         }
         let found = self.dtype();
-        Err(Error::mismatch(format!("expected items of {wanted}, found {found}; convert the byte order or dtype first")))
+        Err(Error::mismatch(format!(
+            "expected items of {wanted}, found {found}; convert the byte order or dtype first"
+        )))
     }
 }
 
@@ -80,6 +84,8 @@ impl Array {
 pub(crate) fn cast<T: Element>(bytes: &[u8]) -> Result<&[T]> {
     bytemuck::checked::try_cast_slice(bytes).map_err(|error| match error {
         CheckedCastError::InvalidBitPattern => Error::malformed("a bool that is neither 0 nor 1"),
-        CheckedCastError::PodCastError(_) => Error::mismatch("the items are not aligned; into_vec copies them"),
+        CheckedCastError::PodCastError(_) => {
+            Error::mismatch("the items are not aligned; into_vec copies them")
+        }
     })
 }

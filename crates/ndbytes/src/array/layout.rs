@@ -86,7 +86,11 @@ impl Layout {
             // Cannot overflow: the product of the axes that are not 0 was counted above.
             step = step.saturating_mul(shape[axis].max(1).cast_signed());
         };
-        if order == Order::F { (0..shape.len()).for_each(&mut set) } else { (0..shape.len()).rev().for_each(&mut set) }
+        if order == Order::F {
+            (0..shape.len()).for_each(&mut set)
+        } else {
+            (0..shape.len()).rev().for_each(&mut set)
+        }
         Ok(Self { shape: shape.to_vec(), strides, offset: 0 })
     }
 
@@ -106,15 +110,25 @@ impl Layout {
         let (mut low, mut high) = (0isize, itemsize.cast_signed());
         for (&len, &stride) in self.shape.iter().zip(&self.strides) {
             let steps = (len - 1).cast_signed();
-            let reach = steps.checked_mul(stride).ok_or_else(|| Error::overflow("the reach of a stride"))?;
+            let reach = steps
+                .checked_mul(stride)
+                .ok_or_else(|| Error::overflow("the reach of a stride"))?;
             let end = if reach < 0 { &mut low } else { &mut high };
-            *end = end.checked_add(reach).ok_or_else(|| Error::overflow("the reach of the strides"))?;
+            *end = end
+                .checked_add(reach)
+                .ok_or_else(|| Error::overflow("the reach of the strides"))?;
         }
         let start = self.offset.checked_add_signed(low).ok_or_else(|| {
             let before = low.unsigned_abs();
-            Error::argument(format!("strides reach {before} bytes below the offset {}", self.offset))
+            Error::argument(format!(
+                "strides reach {before} bytes below the offset {}",
+                self.offset
+            ))
         })?;
-        let end = self.offset.checked_add_signed(high).ok_or_else(|| Error::overflow("the reach of the strides"))?;
+        let end = self
+            .offset
+            .checked_add_signed(high)
+            .ok_or_else(|| Error::overflow("the reach of the strides"))?;
         Ok(start..end)
     }
 
@@ -193,7 +207,11 @@ impl Layout {
     /// [`Argument`](crate::ErrorKind::Argument) if there are more or fewer slices than axes, or one leaves its axis.
     pub fn sliced(&self, slices: &[Slice]) -> Result<Self> {
         if slices.len() != self.ndim() {
-            return Err(Error::argument(format!("{} slices for {} axes", slices.len(), self.ndim())));
+            return Err(Error::argument(format!(
+                "{} slices for {} axes",
+                slices.len(),
+                self.ndim()
+            )));
         }
         let mut part = self.clone();
         for (axis, slice) in slices.iter().enumerate() {
@@ -207,7 +225,11 @@ impl Layout {
             part.shape[axis] = slice.len;
             let overflow = || Error::overflow("the reach of a slice");
             if slice.len > 0 {
-                let skip = slice.start.cast_signed().checked_mul(self.strides[axis]).ok_or_else(overflow)?;
+                let skip = slice
+                    .start
+                    .cast_signed()
+                    .checked_mul(self.strides[axis])
+                    .ok_or_else(overflow)?;
                 part.offset = part.offset.checked_add_signed(skip).ok_or_else(overflow)?;
             }
             part.strides[axis] = self.strides[axis].checked_mul(slice.step).ok_or_else(overflow)?;
@@ -226,7 +248,9 @@ impl Layout {
                 kept.shape.push(len);
                 kept.strides.push(stride);
             } else if len != 1 {
-                return Err(Error::argument(format!("axis {axis} has length {len}, only 1 can be dropped")));
+                return Err(Error::argument(format!(
+                    "axis {axis} has length {len}, only 1 can be dropped"
+                )));
             }
         }
         Ok(kept)
@@ -236,7 +260,10 @@ impl Layout {
 impl Slice {
     fn is_inside(&self, len: usize) -> bool {
         let Some(steps) = self.len.checked_sub(1) else { return true };
-        let last = steps.cast_signed().checked_mul(self.step).and_then(|reach| self.start.checked_add_signed(reach));
+        let last = steps
+            .cast_signed()
+            .checked_mul(self.step)
+            .and_then(|reach| self.start.checked_add_signed(reach));
         self.start < len && last.is_some_and(|last| last < len)
     }
 }
@@ -247,8 +274,12 @@ impl Slice {
 /// # Errors
 /// [`Limit`](crate::ErrorKind::Limit) if it does not.
 pub fn nbytes(shape: &[usize], itemsize: usize) -> Result<usize> {
-    let full = shape.iter().filter(|&&len| len != 0).try_fold(itemsize.max(1), |n, &len| n.checked_mul(len));
-    full.filter(|&n| isize::try_from(n).is_ok()).ok_or_else(|| Error::overflow("the array's size"))?;
+    let full = shape
+        .iter()
+        .filter(|&&len| len != 0)
+        .try_fold(itemsize.max(1), |n, &len| n.checked_mul(len));
+    full.filter(|&n| isize::try_from(n).is_ok())
+        .ok_or_else(|| Error::overflow("the array's size"))?;
     Ok(shape.iter().product::<usize>() * itemsize)
 }
 
@@ -279,11 +310,17 @@ mod tests {
     #[test]
     fn span_refuses_what_overflows_or_reaches_below() {
         let layout = Layout::new(vec![1 << 32, 1 << 32], vec![1 << 35, 8], 0).unwrap();
-        assert_eq!(layout.span(8).unwrap_err().message(), "the array's size overflows; at most 9223372036854775807 bytes are allowed");
+        assert_eq!(
+            layout.span(8).unwrap_err().message(),
+            "the array's size overflows; at most 9223372036854775807 bytes are allowed"
+        );
         let big = isize::MAX.unsigned_abs();
         assert!(Layout::contiguous(&[0, big, big], 1, Order::C).is_err());
         let below = Layout::new(vec![3], vec![-8], 15).unwrap();
-        assert_eq!(below.span(8).unwrap_err().message(), "strides reach 16 bytes below the offset 15");
+        assert_eq!(
+            below.span(8).unwrap_err().message(),
+            "strides reach 16 bytes below the offset 15"
+        );
         assert_eq!(Layout::new(vec![3], vec![-8], 16).unwrap().span(8).unwrap(), 0..24);
         assert_eq!(Layout::new(vec![5], vec![0], 3).unwrap().span(2).unwrap(), 3..5);
         assert!(Layout::new(vec![2, 2], vec![isize::MAX, isize::MAX], 0).unwrap().span(1).is_err());

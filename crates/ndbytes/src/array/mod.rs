@@ -41,7 +41,9 @@ impl<'a> ArrayRef<'a> {
     /// only a record may hold; [`Limit`](crate::ErrorKind::Limit) if a size overflows.
     pub fn new(dtype: DType, layout: Layout, data: &'a [u8]) -> Result<Self> {
         if matches!(dtype, DType::Sub(_)) {
-            return Err(Error::argument("a subarray dtype stands only inside a record; make its axes axes of the array"));
+            return Err(Error::argument(
+                "a subarray dtype stands only inside a record; make its axes axes of the array",
+            ));
         }
         let span = layout.span(dtype.itemsize())?;
         if span.end > data.len() {
@@ -101,7 +103,11 @@ impl<'a> ArrayRef<'a> {
     /// The same items with the axes in reverse.
     #[must_use]
     pub fn transposed(&self) -> Self {
-        Self { dtype: self.dtype.clone(), layout: self.layout.clone().transposed(), data: self.data }
+        Self {
+            dtype: self.dtype.clone(),
+            layout: self.layout.clone().transposed(),
+            data: self.data,
+        }
     }
 
     /// The part that the slices take; see [`Layout::sliced`].

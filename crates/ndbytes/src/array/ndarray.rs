@@ -21,12 +21,22 @@ impl<'a> ArrayRef<'a> {
         match array.as_slice_memory_order() {
             // `ndarray` may keep strides negative: then its first item is not the first in memory.
             Some(memory) => {
-                let low: isize = layout.strides().iter().zip(layout.shape())
-                    .map(|(&stride, &len)| stride.min(0) * len.saturating_sub(1).cast_signed()).sum();
-                let layout = Layout::new(layout.shape().to_vec(), layout.strides().to_vec(), low.unsigned_abs())?;
+                let low: isize = layout
+                    .strides()
+                    .iter()
+                    .zip(layout.shape())
+                    .map(|(&stride, &len)| stride.min(0) * len.saturating_sub(1).cast_signed())
+                    .sum();
+                let layout = Layout::new(
+                    layout.shape().to_vec(),
+                    layout.strides().to_vec(),
+                    low.unsigned_abs(),
+                )?;
                 Self::new(T::dtype(), layout, bytemuck::cast_slice(memory))
             }
-            None => Err(Error::argument("the ndarray's items have gaps between them; take as_standard_layout() first")),
+            None => Err(Error::argument(
+                "the ndarray's items have gaps between them; take as_standard_layout() first",
+            )),
         }
     }
 }
@@ -39,12 +49,19 @@ impl Array {
     pub fn as_ndarray<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
         let fortran = self.view().is_fortran();
         let shape = self.shape().to_vec().set_f(fortran);
-        let values = if fortran { self.view().transposed().contiguous_bytes() } else { self.view().contiguous_bytes() };
+        let values = if fortran {
+            self.view().transposed().contiguous_bytes()
+        } else {
+            self.view().contiguous_bytes()
+        };
         let Some(bytes) = values else {
-            return Err(Error::mismatch("the items are neither C- nor F-contiguous; into_vec copies them"));
+            return Err(Error::mismatch(
+                "the items are neither C- nor F-contiguous; into_vec copies them",
+            ));
         };
         self.check_element::<T>()?;
-        ArrayViewD::from_shape(shape, super::cast(bytes)?).map_err(|error| Error::argument(error.to_string()))
+        ArrayViewD::from_shape(shape, super::cast(bytes)?)
+            .map_err(|error| Error::argument(error.to_string()))
     }
 }
 
@@ -67,8 +84,14 @@ mod tests {
         let bytes = crate::to_bytes(&ArrayRef::from_ndarray(&flipped).unwrap(), Order::C).unwrap();
         let expected: Vec<u8> = flipped.iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(bytes, expected);
-        let array = Array::new(c.dtype().clone(), c.layout().clone(), bytemuck::cast_slice::<f32, u8>(values.as_slice().unwrap()).to_vec().into());
-        if let Ok(array) = array { assert_eq!(array.as_ndarray::<f32>().unwrap(), values.view().into_dyn()); }
+        let array = Array::new(
+            c.dtype().clone(),
+            c.layout().clone(),
+            bytemuck::cast_slice::<f32, u8>(values.as_slice().unwrap()).to_vec().into(),
+        );
+        if let Ok(array) = array {
+            assert_eq!(array.as_ndarray::<f32>().unwrap(), values.view().into_dyn());
+        }
         let gaps = values.slice(s![.., ..;2]);
         assert!(ArrayRef::from_ndarray(&gaps).is_err());
     }

@@ -118,7 +118,8 @@ impl<'t> Parser<'t> {
     /// A string in either quotes, with the escapes that Python's `repr` writes.
     pub(crate) fn string(&mut self, what: &str) -> Result<String> {
         let start = self.pos;
-        if self.peek() == Some('u') && self.rest().get(1..2).is_some_and(|q| q == "'" || q == "\"") {
+        if self.peek() == Some('u') && self.rest().get(1..2).is_some_and(|q| q == "'" || q == "\"")
+        {
             if !self.is_lenient() {
                 return Err(self.python2("the prefix u''"));
             }
@@ -133,7 +134,9 @@ impl<'t> Parser<'t> {
         let mut value = String::new();
         loop {
             match self.bump() {
-                None | Some('\n') => return Err(self.error(format!("{what}: the string has no end"))),
+                None | Some('\n') => {
+                    return Err(self.error(format!("{what}: the string has no end")));
+                }
                 Some(c) if c == quote => return Ok(value),
                 Some('\\') => value.push(self.escape(what)?),
                 Some(c) => value.push(c),
@@ -150,12 +153,19 @@ impl<'t> Parser<'t> {
             Some('x') => 2,
             Some('u') => 4,
             Some('U') => 8,
-            _ => return Err(self.error(format!("{what}: an escape that Python's repr does not write"))),
+            _ => {
+                return Err(
+                    self.error(format!("{what}: an escape that Python's repr does not write"))
+                );
+            }
         };
-        let code = self.rest().get(..digits).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        let code =
+            self.rest().get(..digits).filter(|hex| hex.bytes().all(|b| b.is_ascii_hexdigit()));
         let code = code.and_then(|hex| u32::from_str_radix(hex, 16).ok());
         let Some(c) = code.and_then(char::from_u32) else {
-            return Err(self.error(format!("{what}: an escape of {digits} digits that is no character")));
+            return Err(
+                self.error(format!("{what}: an escape of {digits} digits that is no character"))
+            );
         };
         self.pos += digits;
         Ok(c)
@@ -168,7 +178,8 @@ impl<'t> Parser<'t> {
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();
         let (number, after) = rest.split_at_checked(digits).unwrap_or_default();
         if number.is_empty() {
-            let found: String = rest.chars().take(12).take_while(|&c| c != ',' && c != ')').collect();
+            let found: String =
+                rest.chars().take(12).take_while(|&c| c != ',' && c != ')').collect();
             return Err(self.error(format!("{what}: expected an integer from 0, found {found:?}")));
         }
         if number.len() > 1 && number.starts_with('0') {
@@ -200,7 +211,9 @@ impl<'t> Parser<'t> {
         let mut more = !self.eat(')');
         while more {
             if shape.len() == crate::limits::MAX_NDIM {
-                return Err(self.error(format!("{what}: more than {} axes", crate::limits::MAX_NDIM)));
+                return Err(
+                    self.error(format!("{what}: more than {} axes", crate::limits::MAX_NDIM))
+                );
             }
             shape.push(self.dim(what)?);
             let comma = self.peek() == Some(',');
@@ -285,8 +298,16 @@ mod tests {
             ("(True,)", 1, "shape: expected an integer from 0, found \"True\""),
             ("(3)", 3, "shape: one axis is written (n,), with a comma"),
             ("(03,)", 1, "shape: an integer with leading zeros"),
-            ("(3L,)", 1, "an integer with L is Python 2's spelling; ndbytes.numpy.load accepts it, as np.load does"),
-            ("(9223372036854775808,)", 1, "shape: an integer of 19 digits; at most 9223372036854775807 is allowed"),
+            (
+                "(3L,)",
+                1,
+                "an integer with L is Python 2's spelling; ndbytes.numpy.load accepts it, as np.load does",
+            ),
+            (
+                "(9223372036854775808,)",
+                1,
+                "shape: an integer of 19 digits; at most 9223372036854775807 is allowed",
+            ),
             ("(1, 2", 5, "shape: expected ',', found the end"),
         ] {
             let error = parser(bad, Mode::Strict).shape("shape").unwrap_err();

@@ -16,6 +16,7 @@ pub use spec::{Dim, Spec};
 pub use time::{TimeKind, TimeUnit, Unit};
 
 pub(crate) use literal::{Mode, Parser};
+pub(crate) use numpy::tuple;
 
 use crate::error::{Error, Result};
 use std::sync::Arc;
@@ -218,7 +219,10 @@ mod tests {
         let sub = DType::sub(f8.clone(), &[2, 3]).unwrap();
         assert_eq!(sub.itemsize(), 48);
         assert_eq!(DType::sub(f8.clone(), &[]).unwrap(), f8);
-        assert_eq!(DType::scalar(Scalar::Int8, Endian::Big), DType::scalar(Scalar::Int8, Endian::Little));
+        assert_eq!(
+            DType::scalar(Scalar::Int8, Endian::Big),
+            DType::scalar(Scalar::Int8, Endian::Little)
+        );
         assert!(matches!(DType::sub(sub, &[1 << 30]), Err(e) if e.to_string()
             == "itemsize is 51539607552, at most 2147483647 are allowed"));
     }

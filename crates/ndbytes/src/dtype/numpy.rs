@@ -50,7 +50,8 @@ impl DType {
     pub fn typestr(&self) -> String {
         match self {
             Self::Scalar(scalar, endian) => {
-                let sign = if scalar.unit() == 1 && !scalar.is_extension() { '|' } else { endian.sign() };
+                let sign =
+                    if scalar.unit() == 1 && !scalar.is_extension() { '|' } else { endian.sign() };
                 format!("{sign}{}{}", scalar.kind(), scalar.itemsize())
             }
             Self::Time(TimeKind::Datetime, unit, endian) => format!("{}M8{unit}", endian.sign()),
@@ -98,7 +99,8 @@ impl Parser<'_> {
         let start = self.offset();
         match self.descr_at(0)? {
             DType::Sub(_) => {
-                let message = "descr: a subarray outside a record; write its shape as axes of the array";
+                let message =
+                    "descr: a subarray outside a record; write its shape as axes of the array";
                 Err(Error::unsupported(message).at(start))
             }
             dtype => Ok(dtype),
@@ -139,7 +141,8 @@ impl Parser<'_> {
             let field = self.field(depth, end)?;
             let size = field.dtype.itemsize();
             end = end.checked_add(size).ok_or_else(|| Error::overflow("the itemsize").at(start))?;
-            let gap = field.name.is_empty() && matches!(field.dtype, DType::Void(_) | DType::Sub(_));
+            let gap =
+                field.name.is_empty() && matches!(field.dtype, DType::Void(_) | DType::Sub(_));
             if !gap {
                 fields.push(field);
             }
@@ -147,7 +150,11 @@ impl Parser<'_> {
         }
         let record = Record::new(fields, end).map_err(|error| {
             let malformed = Error::malformed(format!("descr: {}", error.message()));
-            if *error.kind() == crate::ErrorKind::Argument { malformed.at(start) } else { error.at(start) }
+            if *error.kind() == crate::ErrorKind::Argument {
+                malformed.at(start)
+            } else {
+                error.at(start)
+            }
         })?;
         Ok(DType::record(record))
     }
@@ -256,7 +263,15 @@ mod tests {
     #[test]
     fn what_is_printed_reads_back() {
         for text in [
-            "'|b1'", "'<f2'", "'>c32'", "'<M8'", "'>m8[25s]'", "'|S0'", "'>U3'", "'|V7'", "[]",
+            "'|b1'",
+            "'<f2'",
+            "'>c32'",
+            "'<M8'",
+            "'>m8[25s]'",
+            "'|S0'",
+            "'>U3'",
+            "'|V7'",
+            "[]",
             "[('a', '<i4'), ('', '|V4'), ('b', '<f8', (2, 3))]",
             "[(('T', 'n'), '|u1'), ('x', [('y', '>f4')], (2,)), ('z', ('<i4', (2,)), (3,))]",
             "[('', '<i4')]",
@@ -268,13 +283,25 @@ mod tests {
     #[test]
     fn hostile_and_foreign_spellings_are_named() {
         for (text, offset, message) in [
-            ("'|O'", 0, "descr: \"|O\" is an object dtype, which means pickle; convert the array to numbers or fixed-size strings"),
-            ("'int32'", 0, "descr: \"int32\" is an alias; ndbytes.numpy.load accepts it, as np.load does"),
+            (
+                "'|O'",
+                0,
+                "descr: \"|O\" is an object dtype, which means pickle; convert the array to numbers or fixed-size strings",
+            ),
+            (
+                "'int32'",
+                0,
+                "descr: \"int32\" is an alias; ndbytes.numpy.load accepts it, as np.load does",
+            ),
             ("'<f3'", 0, "descr: \"<f3\" is no dtype of NumPy"),
             ("'<f8' + 1", 6, "descr: expected the end, found '+'"),
             ("__import__('os')", 0, "descr: expected a string in quotes"),
             ("[('a', '<i4'), ('a', '<i4')]", 0, "descr: the field name 'a' stands twice"),
-            ("('<i4', (2,))", 0, "descr: a subarray outside a record; write its shape as axes of the array"),
+            (
+                "('<i4', (2,))",
+                0,
+                "descr: a subarray outside a record; write its shape as axes of the array",
+            ),
             ("'|V2147483648'", 0, "itemsize is 2147483648, at most 2147483647 are allowed"),
         ] {
             let error = strict(text).unwrap_err();
@@ -286,13 +313,19 @@ mod tests {
     fn depth_and_fields_are_bounded() {
         let nested = |n: usize| format!("{}'|u1'{}", "[('a', ".repeat(n), ")]".repeat(n));
         assert!(strict(&nested(16)).is_ok());
-        assert_eq!(strict(&nested(17)).unwrap_err().message(), "dtype depth is 17, at most 16 are allowed");
+        assert_eq!(
+            strict(&nested(17)).unwrap_err().message(),
+            "dtype depth is 17, at most 16 are allowed"
+        );
         assert!(strict(&nested(3000)).is_err());
         let wide = |n: usize| {
             let fields: Vec<String> = (0..n).map(|i| format!("('f{i}', '|u1')")).collect();
             format!("[{}]", fields.join(", "))
         };
         assert!(strict(&wide(4096)).is_ok());
-        assert_eq!(strict(&wide(4097)).unwrap_err().message(), "dtype fields is 4097, at most 4096 are allowed");
+        assert_eq!(
+            strict(&wide(4097)).unwrap_err().message(),
+            "dtype fields is 4097, at most 4096 are allowed"
+        );
     }
 }

@@ -57,7 +57,10 @@ impl Spec {
     pub fn check(&self, dtype: &DType, shape: &[usize]) -> Result<()> {
         let fits = |dims: &Vec<Dim>| {
             dims.len() == shape.len()
-                && dims.iter().zip(shape).all(|(dim, &len)| *dim == Dim::Any || *dim == Dim::Exact(len))
+                && dims
+                    .iter()
+                    .zip(shape)
+                    .all(|(dim, &len)| *dim == Dim::Any || *dim == Dim::Exact(len))
         };
         if self.dtype == *dtype && self.shape.as_ref().is_none_or(fits) {
             return Ok(());
@@ -265,8 +268,11 @@ impl fmt::Display for DType {
 
 fn fmt_record(record: &Record, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Ok(parts) = record.parts() else {
-        let fields: Vec<String> =
-            record.fields().iter().map(|field| format!("{}@{}", spell(field), field.offset)).collect();
+        let fields: Vec<String> = record
+            .fields()
+            .iter()
+            .map(|field| format!("{}@{}", spell(field), field.offset))
+            .collect();
         return write!(f, "{{{}}}@{}", fields.join(","), record.itemsize());
     };
     let parts: Vec<String> = parts
@@ -321,7 +327,10 @@ mod tests {
             ("", "spec \"\": expected a dtype such as <f4, float32 or {name:<f4}, at character 0"),
             ("f5[3]", "spec \"f5[3]\": \"f5\" is no dtype, at character 0"),
             ("<f4[3", "spec \"<f4[3\": shape: expected ',', found the end, at character 5"),
-            ("<f4[x]", "spec \"<f4[x]\": shape: expected an integer from 0, found \"x]\", at character 4"),
+            (
+                "<f4[x]",
+                "spec \"<f4[x]\": shape: expected an integer from 0, found \"x]\", at character 4",
+            ),
             ("{a:<f4", "spec \"{a:<f4\": record: expected ',', found the end, at character 6"),
             ("<f4 3", "spec \"<f4 3\": spec: expected the end, found '3', at character 4"),
         ] {

@@ -40,7 +40,8 @@ fn copied(array: &ArrayRef<'_>, order: Order, plan: &SwapPlan, dtype: DType) -> 
         rest = after;
     }
     let fortran = array.layout().is_fortran(order, itemsize);
-    let layout = Layout::contiguous(array.shape(), itemsize, if fortran { Order::F } else { Order::C })?;
+    let layout =
+        Layout::contiguous(array.shape(), itemsize, if fortran { Order::F } else { Order::C })?;
     Array::new(dtype, layout, data.freeze()?)
 }
 
@@ -72,7 +73,9 @@ impl Array {
     pub fn into_vec<T: Element>(self) -> Result<Vec<T>> {
         self.check_element::<T>()?;
         let mut values: Vec<T> = Vec::new();
-        values.try_reserve_exact(self.layout().len()).map_err(|_| Error::memory(self.nbytes() as u64))?;
+        values
+            .try_reserve_exact(self.layout().len())
+            .map_err(|_| Error::memory(self.nbytes() as u64))?;
         let mut scratch = BufferMut::new(BLOCK as u64)?;
         for block in self.layout().blocks(size_of::<T>(), BLOCK) {
             let out = scratch.space(0, block.len() * size_of::<T>())?;
@@ -93,17 +96,26 @@ mod tests {
         let values = [1.5f64, -2.0, 3.25, 4.0];
         let array = ArrayRef::from_slice(&values, &[2, 2]).unwrap().to_order(Order::F).unwrap();
         assert!(array.view().is_fortran());
-        assert_eq!(array.as_slice::<f64>().unwrap_err().message(), "the items are not C-contiguous; into_vec copies them");
+        assert_eq!(
+            array.as_slice::<f64>().unwrap_err().message(),
+            "the items are not C-contiguous; into_vec copies them"
+        );
         assert_eq!(array.clone().into_vec::<f64>().unwrap(), values);
         let swapped = array.view().to_endian(Endian::Big).unwrap();
         assert_eq!(
             swapped.clone().into_vec::<f64>().unwrap_err().message(),
             "expected items of <f8, found >f8; convert the byte order or dtype first"
         );
-        assert_eq!(swapped.view().to_endian(Endian::Little).unwrap().into_vec::<f64>().unwrap(), values);
+        assert_eq!(
+            swapped.view().to_endian(Endian::Little).unwrap().into_vec::<f64>().unwrap(),
+            values
+        );
         let layout = Layout::contiguous(&[2], 1, Order::C).unwrap();
         let bools = Array::new(DType::native(Scalar::Bool), layout, vec![1, 2].into()).unwrap();
-        assert_eq!(bools.as_slice::<bool>().unwrap_err().message(), "a bool that is neither 0 nor 1");
+        assert_eq!(
+            bools.as_slice::<bool>().unwrap_err().message(),
+            "a bool that is neither 0 nor 1"
+        );
     }
 
     #[test]
@@ -114,7 +126,10 @@ mod tests {
         let array = Array::new(dtype, layout, bytes.clone().into()).unwrap();
         let big = array.view().to_endian(Endian::Big).unwrap();
         assert_eq!(big.dtype().to_string(), "{a:>u2,b:|u1,c:>c8[2],d:{e:>U1}}");
-        assert_eq!(big.data()[..], [1, 0, 2, 6, 5, 4, 3, 10, 9, 8, 7, 14, 13, 12, 11, 18, 17, 16, 15, 22, 21, 20, 19]);
+        assert_eq!(
+            big.data()[..],
+            [1, 0, 2, 6, 5, 4, 3, 10, 9, 8, 7, 14, 13, 12, 11, 18, 17, 16, 15, 22, 21, 20, 19]
+        );
         assert_eq!(big.view().to_endian(Endian::Little).unwrap().data()[..], bytes);
         assert!(SwapPlan::new(&"<f4".parse().unwrap(), &"<i4".parse().unwrap()).is_err());
     }

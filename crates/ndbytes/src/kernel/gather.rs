@@ -99,9 +99,12 @@ impl Source<'_> {
             [] => out.copy_from_slice(&self.data[self.start..self.start + N]),
             [axis] => self.row::<N>(axis, out),
             [.., last] => {
-                let nearest = axes.iter().enumerate().min_by_key(|(_, axis)| axis.stride.unsigned_abs());
+                let nearest =
+                    axes.iter().enumerate().min_by_key(|(_, axis)| axis.stride.unsigned_abs());
                 match nearest {
-                    Some((near, axis)) if axis.stride.unsigned_abs() < last.stride.unsigned_abs() => {
+                    Some((near, axis))
+                        if axis.stride.unsigned_abs() < last.stride.unsigned_abs() =>
+                    {
                         self.transpose::<N>(axes, near, out);
                     }
                     _ => self.rows::<N>(axes, out),
@@ -205,7 +208,8 @@ mod tests {
         let mut positions = vec![layout.offset().cast_signed()];
         for (&len, &stride) in layout.shape().iter().zip(layout.strides()) {
             let steps = 0..len.cast_signed();
-            positions = positions.iter().flat_map(|p| steps.clone().map(move |i| p + i * stride)).collect();
+            positions =
+                positions.iter().flat_map(|p| steps.clone().map(move |i| p + i * stride)).collect();
         }
         positions.iter().flat_map(|&p| data[p.unsigned_abs()..][..itemsize].to_vec()).collect()
     }

@@ -80,7 +80,11 @@ impl SwapPlan {
     fn push(&mut self, offset: usize, width: usize, size: usize) {
         let count = size / width;
         match self.steps.last_mut() {
-            Some(step) if step.width == width && step.offset + step.width * step.count == offset => step.count += count,
+            Some(step)
+                if step.width == width && step.offset + step.width * step.count == offset =>
+            {
+                step.count += count
+            }
             _ => self.steps.push(Step { offset, width, count }),
         }
     }

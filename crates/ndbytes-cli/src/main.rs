@@ -1,0 +1,3 @@
+//! The command line of ndbytes.
+#![forbid(unsafe_code)]
+fn main() {}

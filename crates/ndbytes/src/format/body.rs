@@ -1,0 +1,75 @@
+//! The data of an array as pieces: what every format with contiguous items writes.
+
+use super::Piece;
+use crate::array::{ArrayRef, Blocks, Order};
+use crate::codec::BLOCK;
+use crate::dtype::{DType, Endian};
+use crate::error::{Error, Result};
+use crate::kernel::{SwapPlan, gather};
+
+/// The items in an order, in pieces of at most 1 MiB, or one item where that is larger.
+#[derive(Debug)]
+pub(crate) struct Body<'a> {
+    data: &'a [u8],
+    dtype: DType,
+    itemsize: usize,
+    total: u64,
+    plan: SwapPlan,
+    state: State<'a>,
+}
+
+#[derive(Debug)]
+enum State<'a> {
+    /// Already as wanted: the memory itself.
+    Run(&'a [u8]),
+    Gather(Blocks),
+}
+
+impl<'a> Body<'a> {
+    /// The items of `array` in `order`; with `endian`, in that byte order, otherwise as stored.
+    pub(crate) fn new(array: &ArrayRef<'a>, order: Order, endian: Option<Endian>) -> Result<Self> {
+        let itemsize = array.itemsize();
+        let dtype = endian
+            .map_or_else(|| array.dtype().clone(), |endian| array.dtype().with_endian(endian));
+        let plan = SwapPlan::new(array.dtype(), &dtype)?;
+        let fortran = array.layout().is_fortran(order, itemsize);
+        let view = if fortran { array.transposed() } else { array.clone() };
+        let state = match view.contiguous_bytes().filter(|_| plan.is_empty()) {
+            Some(bytes) => State::Run(bytes),
+            None => State::Gather(view.layout().blocks(itemsize, BLOCK)),
+        };
+        Ok(Self { data: array.data(), dtype, itemsize, total: array.nbytes() as u64, plan, state })
+    }
+
+    /// The dtype of the pieces.
+    pub(crate) fn dtype(&self) -> &DType {
+        &self.dtype
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(crate) fn next(&mut self) -> Result<Option<Piece<'a>>> {
+        match &mut self.state {
+            State::Run(rest) => {
+                let (piece, after) = rest.split_at(rest.len().min(BLOCK));
+                *rest = after;
+                Ok((!piece.is_empty()).then_some(Piece::Run(piece)))
+            }
+            State::Gather(blocks) => {
+                let Some(block) = blocks.next() else { return Ok(None) };
+                let size = block.len() * self.itemsize;
+                if size == 0 {
+                    return Ok(None);
+                }
+                let mut out = Vec::new();
+                out.try_reserve_exact(size).map_err(|_| Error::memory(size as u64))?;
+                out.resize(size, 0);
+                gather(self.data, &block, self.itemsize, &mut out)?;
+                self.plan.apply(&mut out);
+                Ok(Some(Piece::Owned(out.into())))
+            }
+        }
+    }
+}

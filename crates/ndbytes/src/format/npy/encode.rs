@@ -1,0 +1,116 @@
+//! An array to `.npy` bytes, bare or checked.
+
+use super::{Header, Metadata, Tail, Version};
+use crate::array::{ArrayRef, Order};
+use crate::codec::BlockSums;
+use crate::dtype::Endian;
+use crate::error::Result;
+use crate::format::{Body, Encode, Piece};
+use bytes::Bytes;
+
+/// How a `.npy` file is written.
+#[derive(Debug, Clone, Default)]
+#[non_exhaustive]
+pub struct EncodeOptions {
+    /// The version; by default the oldest that can hold the header, as `np.save`.
+    pub version: Option<Version>,
+    /// The byte order of the numbers; by default as stored.
+    pub endian: Option<Endian>,
+    /// The order of the items; by default [`Order::A`], as `np.save`.
+    pub order: Option<Order>,
+    /// Whether a checksum tail is written. Extension floats always have one: it holds their name.
+    pub checksum: bool,
+    /// What the tail says beside its sums.
+    pub metadata: Metadata,
+}
+
+impl EncodeOptions {
+    /// Exactly what `np.save` writes.
+    #[must_use]
+    pub fn bare() -> Self {
+        Self::default()
+    }
+
+    /// The same with a checksum tail.
+    #[must_use]
+    pub fn checked() -> Self {
+        Self { checksum: true, ..Self::default() }
+    }
+}
+
+/// Turns an array into a `.npy` file: header, data, and the tail where one is wanted.
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    header: Bytes,
+    body: Body<'a>,
+    stage: Stage,
+    tail: Option<Tail>,
+    sums: BlockSums,
+    total: u64,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    Header,
+    Data,
+    Done,
+}
+
+impl<'a> Encoder<'a> {
+    /// Everything that can be refused is refused here, before the first byte.
+    ///
+    /// # Errors
+    /// [`Argument`](crate::ErrorKind::Argument) for a dtype without `descr`, a version that cannot hold the header,
+    /// or attributes that are no JSON object.
+    pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
+        let order = options.order.unwrap_or(Order::A);
+        let body = Body::new(array, order, options.endian)?;
+        let layout = array.layout();
+        let itemsize = array.itemsize();
+        // What is contiguous both ways is written as C, as np.save does.
+        let one_order = layout.is_c_contiguous(itemsize) && layout.is_f_contiguous(itemsize);
+        let fortran = layout.is_fortran(order, itemsize) && !one_order;
+        let header: Bytes =
+            Header::encode(body.dtype(), array.shape(), fortran, options.version)?.into();
+        let tail = if options.checksum || body.dtype().has_extension() {
+            let mut metadata = options.metadata.clone();
+            metadata.dtype = body.dtype().has_extension().then(|| body.dtype().clone());
+            Some(Tail::new(&header, body.total(), Vec::new(), metadata))
+        } else {
+            None
+        };
+        let tail_size = match &tail {
+            Some(tail) => Tail::size(body.total(), tail.metadata.to_json()?.len()),
+            None => 0,
+        };
+        let total = header.len() as u64 + body.total() + tail_size;
+        Ok(Self { header, body, stage: Stage::Header, tail, sums: BlockSums::default(), total })
+    }
+}
+
+impl<'a> Encode<'a> for Encoder<'a> {
+    fn next(&mut self) -> Result<Option<Piece<'a>>> {
+        if self.stage == Stage::Header {
+            self.stage = Stage::Data;
+            return Ok(Some(Piece::Owned(self.header.clone())));
+        }
+        if self.stage == Stage::Data {
+            if let Some(piece) = self.body.next()? {
+                if self.tail.is_some() {
+                    self.sums.update(&piece);
+                }
+                return Ok(Some(piece));
+            }
+            self.stage = Stage::Done;
+            if let Some(mut tail) = self.tail.take() {
+                tail.sums = std::mem::take(&mut self.sums).finish();
+                return Ok(Some(Piece::Owned(tail.encode()?.into())));
+            }
+        }
+        Ok(None)
+    }
+
+    fn total(&self) -> u64 {
+        self.total
+    }
+}

@@ -1,0 +1,271 @@
+//! The header of a `.npy` file: magic, version, length, and a Python dict of three keys.
+
+use crate::array::{Layout, Order, nbytes};
+use crate::dtype::{DType, Mode, Parser, tuple};
+use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
+
+/// The first six bytes of every `.npy` file.
+pub const MAGIC: [u8; 6] = *b"\x93NUMPY";
+
+/// NumPy aligns the data to so many bytes.
+const ALIGN: usize = 64;
+/// NumPy leaves room for the growing axis to have so many digits.
+const GROWTH_DIGITS: usize = 21;
+
+/// The versions of the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Version {
+    /// 1.0: a header up to 65,535 bytes, Latin-1.
+    V1,
+    /// 2.0: a header up to 4 GiB, Latin-1.
+    V2,
+    /// 3.0: a header up to 4 GiB, UTF-8.
+    V3,
+}
+
+impl Version {
+    /// The number of the version, `major.0`.
+    #[must_use]
+    pub fn major(self) -> u8 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+            Self::V3 => 3,
+        }
+    }
+
+    /// Bytes of the field that holds the header's length.
+    pub(super) fn length_size(self) -> usize {
+        if self == Self::V1 { 2 } else { 4 }
+    }
+
+    /// Bytes before the dict.
+    fn prefix(self) -> usize {
+        MAGIC.len() + 2 + self.length_size()
+    }
+}
+
+/// What a `.npy` header says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Header {
+    /// The version of the format.
+    pub version: Version,
+    /// The type of the items, as the header can spell it.
+    pub dtype: DType,
+    /// Length of each axis.
+    pub shape: Vec<usize>,
+    /// Whether the first axis is the fastest.
+    pub fortran_order: bool,
+    /// Bytes of the header, magic included: where the data starts.
+    pub len: u64,
+}
+
+impl Header {
+    /// The bytes of a header exactly as `np.save` writes them; without a version, the oldest that can hold it.
+    ///
+    /// # Errors
+    /// [`Argument`](ErrorKind::Argument) if `dtype` has no `descr` or the version cannot hold the header.
+    pub fn encode(
+        dtype: &DType,
+        shape: &[usize],
+        fortran_order: bool,
+        version: Option<Version>,
+    ) -> Result<Vec<u8>> {
+        let dict = dict(dtype, shape, fortran_order)?;
+        if let Some(version) = version {
+            return wrap(&dict, version);
+        }
+        let latin1 = dict.chars().all(|c| u32::from(c) < 256);
+        match wrap(&dict, Version::V1) {
+            Ok(header) => Ok(header),
+            Err(_) if latin1 => wrap(&dict, Version::V2),
+            Err(_) => wrap(&dict, Version::V3),
+        }
+    }
+
+    /// Reads the dict that stands behind the prefix; `text` must be all of it.
+    pub(super) fn parse(
+        version: Version,
+        text: &[u8],
+        lenient: bool,
+        limits: &Limits,
+    ) -> Result<Self> {
+        let start = version.prefix();
+        let decoded = decode(version, text).map_err(|e| e.shifted(start as u64))?;
+        // Latin-1 text grew when it became UTF-8: an offset in it counts characters of the file.
+        let in_file = |offset: u64| {
+            let text =
+                decoded.get(..usize::try_from(offset).unwrap_or(usize::MAX)).unwrap_or(&decoded);
+            let bytes = if version == Version::V3 { text.len() } else { text.chars().count() };
+            (start + bytes) as u64
+        };
+        let mode = if lenient { Mode::NumPy } else { Mode::Strict };
+        let (dtype, shape, fortran_order) =
+            parse_dict(&decoded, mode, limits).map_err(|error| match error.offset() {
+                Some(offset) => error.at(in_file(offset)).context("npy header"),
+                None => error.context("npy header"),
+            })?;
+        let header =
+            Self { version, dtype, shape, fortran_order, len: (start + text.len()) as u64 };
+        nbytes(&header.shape, header.dtype.itemsize()).map_err(|e| e.context("npy header"))?;
+        Ok(header)
+    }
+
+    /// Bytes of the data.
+    #[must_use]
+    pub fn nbytes(&self) -> u64 {
+        self.shape.iter().map(|&len| len as u64).product::<u64>() * self.dtype.itemsize() as u64
+    }
+
+    /// Where the items lie in the data.
+    ///
+    /// # Errors
+    /// None for a header that was read: its size was counted then.
+    pub fn layout(&self) -> Result<Layout> {
+        let order = if self.fortran_order { Order::F } else { Order::C };
+        Layout::contiguous(&self.shape, self.dtype.itemsize(), order)
+    }
+}
+
+fn dict(dtype: &DType, shape: &[usize], fortran_order: bool) -> Result<String> {
+    let order = if fortran_order { "True" } else { "False" };
+    let mut dict = format!(
+        "{{'descr': {}, 'fortran_order': {order}, 'shape': {}, }}",
+        dtype.descr()?,
+        tuple(shape)
+    );
+    let growing = if fortran_order { shape.last() } else { shape.first() };
+    if let Some(len) = growing {
+        let digits = len.to_string().len();
+        dict.push_str(&" ".repeat(GROWTH_DIGITS.saturating_sub(digits)));
+    }
+    Ok(dict)
+}
+
+fn wrap(dict: &str, version: Version) -> Result<Vec<u8>> {
+    let unfit =
+        |why: String| Error::argument(format!("{why} for npy version {}.0", version.major()));
+    let text: Vec<u8> = match version {
+        Version::V3 => dict.as_bytes().to_vec(),
+        _ => dict
+            .chars()
+            .map(|c| {
+                u8::try_from(u32::from(c))
+                    .map_err(|_| unfit(format!("a field name with {c:?} is not Latin-1")))
+            })
+            .collect::<Result<_>>()?,
+    };
+    let used = version.prefix() + text.len() + 1;
+    let padding = ALIGN - used % ALIGN;
+    let length = text.len() + padding + 1;
+    let mut header = MAGIC.to_vec();
+    header.extend([version.major(), 0]);
+    let too_long = |_| unfit(format!("header length {length} too big"));
+    match version {
+        Version::V1 => header.extend(u16::try_from(length).map_err(too_long)?.to_le_bytes()),
+        _ => header.extend(u32::try_from(length).map_err(too_long)?.to_le_bytes()),
+    }
+    header.extend(text);
+    header.resize(header.len() + padding, b' ');
+    header.push(b'\n');
+    Ok(header)
+}
+
+fn decode(version: Version, text: &[u8]) -> Result<String> {
+    if version != Version::V3 {
+        return Ok(text.iter().map(|&byte| char::from(byte)).collect());
+    }
+    match std::str::from_utf8(text) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(error) => {
+            let at = error.valid_up_to() as u64;
+            Err(Error::malformed("npy header: version 3.0 is UTF-8, this is not").at(at))
+        }
+    }
+}
+
+/// `'{' key ':' value { ',' key ':' value } '}'`, each of the three keys once.
+fn parse_dict(text: &str, mode: Mode, limits: &Limits) -> Result<(DType, Vec<usize>, bool)> {
+    let mut parser = Parser::new(text, mode, limits);
+    let (mut dtype, mut shape, mut order) = (None, None, None);
+    parser.expect('{', "dict")?;
+    let mut more = !parser.eat('}');
+    while more {
+        parser.peek();
+        let at = parser.offset();
+        let key = parser.string("key")?;
+        parser.expect(':', "dict")?;
+        let again = match key.as_str() {
+            "descr" => dtype.replace(parser.descr()?).is_some(),
+            "fortran_order" => order.replace(boolean(&mut parser)?).is_some(),
+            "shape" => shape.replace(parser.shape("shape")?).is_some(),
+            _ => return Err(Error::malformed(format!("unknown key {key:?}")).at(at)),
+        };
+        if again && !parser.is_lenient() {
+            let why = "ndbytes.numpy.load takes the last one, as np.load does";
+            return Err(Error::malformed(format!("duplicate key {key:?}; {why}")).at(at));
+        }
+        more = parser.more('}', "dict")?;
+    }
+    if mode == Mode::Strict && !text.ends_with('\n') {
+        return Err(Error::malformed("no newline at the end").at(text.len() as u64));
+    }
+    parser.end("dict")?;
+    match (dtype, shape, order) {
+        (Some(dtype), Some(shape), Some(order)) => Ok((dtype, shape, order)),
+        (dtype, shape, _) => {
+            let missing = if dtype.is_none() {
+                "descr"
+            } else if shape.is_none() {
+                "shape"
+            } else {
+                "fortran_order"
+            };
+            Err(parser.error(format!("the key {missing:?} is missing")))
+        }
+    }
+}
+
+fn boolean(parser: &mut Parser<'_>) -> Result<bool> {
+    if parser.eat_word("True") {
+        return Ok(true);
+    }
+    if parser.eat_word("False") {
+        return Ok(false);
+    }
+    Err(parser.error("fortran_order: expected True or False"))
+}
+
+/// Why the first bytes are not those of a `.npy` file, with a guess at what they are.
+pub(super) fn wrong_magic(found: &[u8]) -> Error {
+    let guess = match found {
+        [b'P', b'K', ..] => "; this looks like a zip or .npz archive",
+        [0x1f, 0x8b, ..] => "; this looks like gzip: unpack it first",
+        [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => "; this looks like a zlib stream",
+        [0x89, b'H', b'D', b'F', ..] => "; this looks like HDF5",
+        [0x80, 2..=5, ..] => "; this looks like a pickle, which is never read: it can run code",
+        _ => "; for bytes without a header, declare dtype and shape",
+    };
+    let found: String = found
+        .iter()
+        .take(6)
+        .flat_map(|byte| std::ascii::escape_default(*byte))
+        .map(char::from)
+        .collect();
+    Error::malformed(format!("not a .npy file: expected \\x93NUMPY, found {found}{guess}")).at(0)
+}
+
+/// The version of these two bytes.
+pub(super) fn version(major: u8, minor: u8) -> Result<Version> {
+    match (major, minor) {
+        (1, 0) => Ok(Version::V1),
+        (2, 0) => Ok(Version::V2),
+        (3, 0) => Ok(Version::V3),
+        _ => {
+            let message = format!("npy version {major}.{minor}; 1.0, 2.0 and 3.0 are read");
+            Err(Error::new(ErrorKind::Unsupported, message).at(6))
+        }
+    }
+}

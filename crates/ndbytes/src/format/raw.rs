@@ -1,0 +1,190 @@
+//! Bytes without a header: the caller declares dtype, shape, order, offset and gap.
+
+use super::{Body, Encode, Piece};
+use crate::array::{Array, ArrayRef, Layout, Order};
+use crate::buffer::Buffer;
+use crate::dtype::{Dim, Endian, Spec};
+use crate::error::{Error, Result};
+
+/// What headerless bytes are declared to be.
+///
+/// ```
+/// use ndbytes::{Buffer, raw::Raw};
+/// let raw = Raw::new("<u2[?,2]".parse()?);
+/// let array = raw.array(Buffer::from(vec![1, 0, 2, 0, 3, 0, 4, 0]))?;
+/// assert_eq!(array.as_slice::<u16>()?, [1, 2, 3, 4]);
+/// let error = raw.array(Buffer::from(vec![0; 10])).unwrap_err();
+/// assert_eq!(error.to_string(), "<u2[?,2] needs a multiple of 4 bytes, found 10");
+/// # Ok::<(), ndbytes::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Raw {
+    /// Dtype and shape; one axis may be of any length, and no shape means one axis to the end.
+    pub spec: Spec,
+    /// [`Order::F`] for the first axis fastest; the others mean C.
+    pub order: Order,
+    /// Bytes before the first item.
+    pub offset: u64,
+    /// Bytes between the end of an item and the next one. After the last item they may be missing.
+    pub gap: u64,
+}
+
+impl Raw {
+    /// Items one behind the other from the first byte on, in C order.
+    #[must_use]
+    pub fn new(spec: Spec) -> Self {
+        Self { spec, order: Order::C, offset: 0, gap: 0 }
+    }
+
+    /// The shape of the array that `len` bytes hold.
+    ///
+    /// # Errors
+    /// [`Malformed`](crate::ErrorKind::Malformed) with both numbers if they do not fit;
+    /// [`Argument`](crate::ErrorKind::Argument) for more than one axis of any length;
+    /// [`Limit`](crate::ErrorKind::Limit) if a size overflows.
+    pub fn shape(&self, len: u64) -> Result<Vec<usize>> {
+        let overflow = || Error::overflow("the declared size");
+        let itemsize = self.spec.dtype.itemsize() as u64;
+        let step = itemsize.checked_add(self.gap).ok_or_else(overflow)?;
+        let any = [Dim::Any];
+        let dims = self.spec.shape.as_deref().unwrap_or(&any);
+        let mut known = 1u64;
+        for dim in dims {
+            if let Dim::Exact(len) = dim {
+                known = known.checked_mul(*len as u64).ok_or_else(overflow)?;
+            }
+        }
+        let open = dims.iter().filter(|dim| **dim == Dim::Any).count();
+        let free = match open {
+            0 => {
+                let size = known.checked_mul(step).ok_or_else(overflow)?;
+                let needed = size.checked_add(self.offset).ok_or_else(overflow)?;
+                let last_gap = if known == 0 { 0 } else { self.gap };
+                if len != needed && len != needed - last_gap {
+                    return Err(self.misfit(&format!("{}", needed - last_gap), len));
+                }
+                1
+            }
+            1 => {
+                let row = known.checked_mul(step).ok_or_else(overflow)?;
+                let rest = len.checked_sub(self.offset).ok_or_else(|| self.misfit("more", len))?;
+                let rows =
+                    if row == 0 { None } else { Some(rest / row + u64::from(rest % row > 0)) };
+                let exact =
+                    |rows: &u64| rest == rows * row || (*rows > 0 && rest == rows * row - self.gap);
+                match rows {
+                    Some(rows) if exact(&rows) => rows,
+                    Some(_) => return Err(self.misfit(&format!("a multiple of {row}"), len)),
+                    None if rest == 0 => 0,
+                    None => return Err(self.misfit("none", len)),
+                }
+            }
+            _ => {
+                return Err(Error::argument(format!(
+                    "{}: only one axis may be of any length",
+                    self.spec
+                )));
+            }
+        };
+        let free = usize::try_from(free).map_err(|_| overflow())?;
+        Ok(dims.iter().map(|dim| if let Dim::Exact(len) = dim { *len } else { free }).collect())
+    }
+
+    fn misfit(&self, needed: &str, found: u64) -> Error {
+        let mut context = String::new();
+        for (name, value) in [("offset", self.offset), ("gap", self.gap)] {
+            if value > 0 {
+                context.push_str(&format!(" with {name} {value}"));
+            }
+        }
+        Error::malformed(format!("{}{context} needs {needed} bytes, found {found}", self.spec))
+    }
+
+    /// The array that these bytes are, without a copy.
+    ///
+    /// # Errors
+    /// As [`Raw::shape`].
+    pub fn array(&self, data: Buffer) -> Result<Array> {
+        let shape = self.shape(data.len() as u64)?;
+        let overflow = || Error::overflow("the declared size");
+        let gap = usize::try_from(self.gap).map_err(|_| overflow())?;
+        let step = self.spec.dtype.itemsize().checked_add(gap).ok_or_else(overflow)?;
+        let packed = Layout::contiguous(&shape, step, self.order)?;
+        let offset = usize::try_from(self.offset).map_err(|_| overflow())?;
+        let layout = Layout::new(shape, packed.strides().to_vec(), offset)?;
+        Array::new(self.spec.dtype.clone(), layout, data)
+    }
+}
+
+/// Turns an array into its bare items.
+#[derive(Debug)]
+pub struct Encoder<'a>(Body<'a>);
+
+impl<'a> Encoder<'a> {
+    /// The items in `order`; with `endian`, in that byte order, otherwise as stored.
+    ///
+    /// # Errors
+    /// None so far; the signature leaves room.
+    pub fn new(array: &ArrayRef<'a>, order: Order, endian: Option<Endian>) -> Result<Self> {
+        Body::new(array, order, endian).map(Self)
+    }
+}
+
+impl<'a> Encode<'a> for Encoder<'a> {
+    fn next(&mut self) -> Result<Option<Piece<'a>>> {
+        self.0.next()
+    }
+
+    fn total(&self) -> u64 {
+        self.0.total()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(spec: &str, offset: u64, gap: u64) -> Raw {
+        Raw { offset, gap, ..Raw::new(spec.parse().unwrap()) }
+    }
+
+    #[test]
+    fn lengths_fit_exactly_or_say_both_numbers() {
+        for (spec, offset, gap, len, shape) in [
+            ("<f8", 0, 0, 24, vec![3]),
+            ("<f8[3]", 0, 0, 24, vec![3]),
+            ("<f8[?]", 4, 0, 28, vec![3]),
+            ("<f8[3]", 0, 2, 28, vec![3]),
+            ("<f8[3]", 0, 2, 30, vec![3]),
+            ("<f8[?]", 0, 2, 28, vec![3]),
+            ("<f8[?]", 0, 2, 30, vec![3]),
+            ("<f8[]", 1, 9, 9, vec![]),
+            ("<f8[0]", 0, 3, 0, vec![0]),
+            ("<f8[?,0]", 0, 0, 0, vec![0, 0]),
+            ("|u1[2,?,3]", 0, 0, 12, vec![2, 2, 3]),
+        ] {
+            assert_eq!(raw(spec, offset, gap).shape(len).unwrap(), shape, "{spec} {len}");
+        }
+        for (spec, offset, gap, len, message) in [
+            ("<f8", 0, 0, 10, "<f8 needs a multiple of 8 bytes, found 10"),
+            ("<f8[3]", 0, 0, 25, "<f8[3] needs 24 bytes, found 25"),
+            ("<f8[3]", 2, 1, 25, "<f8[3] with offset 2 with gap 1 needs 28 bytes, found 25"),
+            ("<f8[?]", 9, 0, 8, "<f8[?] with offset 9 needs more bytes, found 8"),
+            ("<f8[?,?]", 0, 0, 8, "<f8[?,?]: only one axis may be of any length"),
+            ("<f8[?,0]", 0, 0, 8, "<f8[?,0] needs none bytes, found 8"),
+        ] {
+            assert_eq!(raw(spec, offset, gap).shape(len).unwrap_err().message(), message);
+        }
+        assert!(matches!(
+            raw("<f8[4294967296,4294967296]", 0, 0).shape(8).unwrap_err().kind(),
+            crate::ErrorKind::Limit { .. }
+        ));
+    }
+
+    #[test]
+    fn gaps_and_fortran_order_read_in_place() {
+        let raw = Raw { order: Order::F, ..raw("|u1[2,2]", 1, 1) };
+        let array = raw.array(vec![9, 1, 9, 2, 9, 3, 9, 4].into()).unwrap();
+        assert_eq!(array.into_vec::<u8>().unwrap(), [1, 3, 2, 4]);
+    }
+}

@@ -1,0 +1,276 @@
+//! Files: opened without surprises, replaced whole or not at all.
+
+use super::temporary::Temporary;
+use super::{Watch, read_npy, write};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::npy::{DecodeOptions, Decoded};
+use crate::format::{Dest, Encode};
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{Read, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How a file is saved.
+#[derive(Debug, Clone, Copy, Default)]
+#[non_exhaustive]
+pub struct SaveOptions {
+    /// Whether file and folder are on the disk before it returns: it survives a loss of power then.
+    pub durable: bool,
+}
+
+impl SaveOptions {
+    /// With or without waiting for the disk.
+    #[must_use]
+    pub fn durable(durable: bool) -> Self {
+        Self { durable }
+    }
+}
+
+/// What may stand at a path, as far as reading and replacing go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FileKind {
+    /// A file with a length.
+    Regular,
+    /// A FIFO or socket: bytes without a length.
+    Stream,
+}
+
+/// A file opened for reading.
+#[derive(Debug)]
+pub struct Input {
+    file: File,
+    len: Option<u64>,
+}
+
+impl Input {
+    /// Its length; a stream has none.
+    #[must_use]
+    pub fn len(&self) -> Option<u64> {
+        self.len
+    }
+
+    /// Whether it is known to hold nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == Some(0)
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        self.file.read(buffer)
+    }
+}
+
+/// Opens a file or FIFO for reading. Directories and devices are refused, and a FIFO that nobody opens for
+/// writing within `patience` is a time-out, not a hang.
+///
+/// # Errors
+/// [`Io`](ErrorKind::Io) with the system's errno (`EISDIR` for a directory, `ENODEV` for a device);
+/// [`Timeout`](ErrorKind::Timeout).
+pub fn open(path: impl AsRef<Path>, patience: Duration) -> Result<Input> {
+    let path = path.as_ref();
+    open_at(path, patience).map_err(|error| error.in_file(path))
+}
+
+fn open_at(path: &Path, patience: Duration) -> Result<Input> {
+    let metadata = std::fs::metadata(path)?;
+    if kind(&metadata)? == FileKind::Stream {
+        return Ok(Input { file: open_stream(path, patience)?, len: None });
+    }
+    let file = File::open(path)?;
+    let len = file.metadata()?.len();
+    Ok(Input { file, len: Some(len) })
+}
+
+fn kind(metadata: &Metadata) -> Result<FileKind> {
+    if metadata.is_file() {
+        return Ok(FileKind::Regular);
+    }
+    if metadata.is_dir() {
+        return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory).into());
+    }
+    if is_device(metadata) {
+        return Err(no_device());
+    }
+    Ok(FileKind::Stream)
+}
+
+#[cfg(unix)]
+fn is_device(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    metadata.file_type().is_char_device() || metadata.file_type().is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: &Metadata) -> bool {
+    false
+}
+
+#[cfg(unix)]
+fn no_device() -> Error {
+    let error = std::io::Error::from(rustix::io::Errno::NODEV);
+    Error::io(error).context("a device, not a file; use '-' for standard input or output")
+}
+
+#[cfg(not(unix))]
+fn no_device() -> Error {
+    Error::io(std::io::ErrorKind::Unsupported.into())
+}
+
+/// Opening a FIFO waits for the other side: do it without waiting, and wait for bytes with a clock.
+#[cfg(unix)]
+fn open_stream(path: &Path, patience: Duration) -> Result<File> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::fs::{Mode, OFlags};
+    let fd =
+        rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+            .map_err(std::io::Error::from)?;
+    let timeout = Timespec::try_from(patience).ok();
+    let ready = poll(&mut [PollFd::new(&fd, PollFlags::IN)], timeout.as_ref())
+        .map_err(std::io::Error::from)?;
+    if ready == 0 {
+        let message = format!("a FIFO that nobody wrote to within {} s", patience.as_secs_f32());
+        return Err(Error::new(ErrorKind::Timeout, message));
+    }
+    let flags = rustix::fs::fcntl_getfl(&fd).map_err(std::io::Error::from)?;
+    rustix::fs::fcntl_setfl(&fd, flags - OFlags::NONBLOCK).map_err(std::io::Error::from)?;
+    Ok(fd.into())
+}
+
+#[cfg(not(unix))]
+fn open_stream(path: &Path, _: Duration) -> Result<File> {
+    Ok(File::open(path)?)
+}
+
+/// Reads the `.npy` file at `path`; its length is held against its header before memory is taken.
+///
+/// # Errors
+/// As [`open`] and [`read_npy`].
+pub fn load(
+    path: impl AsRef<Path>,
+    mut options: DecodeOptions,
+    dest: Dest<'_>,
+    watch: Watch<'_>,
+) -> Result<Decoded> {
+    let path = path.as_ref();
+    let input = open(path, PATIENCE)?;
+    options.input_len = input.len();
+    read_npy(input, options, |_| Ok(dest), watch).map_err(|error| error.in_file(path))
+}
+
+/// How long a FIFO may stay without a writer.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Saves what the machine gives at `path`; see [`replace`].
+///
+/// # Errors
+/// As [`replace`] and [`write`].
+pub fn save<'a>(
+    path: impl AsRef<Path>,
+    encoder: &mut dyn Encode<'a>,
+    options: SaveOptions,
+    watch: Watch<'_>,
+) -> Result<()> {
+    replace(path, options, |file| write(encoder, file, watch))
+}
+
+/// Puts what `fill` writes at `path`, whole or not at all.
+///
+/// The bytes go to a temporary file in the same folder, which then takes the old one's place with its mode and,
+/// where the system allows it, its owner. Whoever has the old file open or mapped keeps it. A symbolic link stays
+/// and its target is replaced. A FIFO is written to as it is.
+///
+/// # Errors
+/// [`Io`](ErrorKind::Io) with errno and path, or whatever `fill` returns. After any error the old file is
+/// untouched and no other file is left.
+pub fn replace(
+    path: impl AsRef<Path>,
+    options: SaveOptions,
+    fill: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
+    let path = path.as_ref();
+    let about_file = |error: Error| match error.kind() {
+        ErrorKind::Io | ErrorKind::Timeout if error.path().is_none() => error.in_file(path),
+        _ => error,
+    };
+    replace_at(path, options, fill).map_err(about_file)
+}
+
+fn replace_at(
+    path: &Path,
+    options: SaveOptions,
+    fill: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
+    let target = followed(path)?;
+    let old = match std::fs::metadata(&target) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(old) = &old
+        && kind(old)? == FileKind::Stream
+    {
+        let mut stream = OpenOptions::new().write(true).open(&target)?;
+        return fill(&mut stream);
+    }
+    let mut temporary = Temporary::create(&target)?;
+    fill(temporary.file())?;
+    temporary.file().flush()?;
+    if let Some(old) = &old {
+        keep_owner_and_mode(temporary.file(), old)?;
+    }
+    if options.durable {
+        temporary.file().sync_all()?;
+    }
+    let folder = temporary.persist(&target)?;
+    if options.durable {
+        sync_folder(&folder)?;
+    }
+    Ok(())
+}
+
+/// The file that a symbolic link, if it is one, stands for; it need not exist.
+fn followed(path: &Path) -> Result<PathBuf> {
+    let mut target = path.to_path_buf();
+    // As many links as Linux follows.
+    for _ in 0..40 {
+        match std::fs::read_link(&target) {
+            Ok(link) => target = target.parent().unwrap_or(Path::new("")).join(link),
+            Err(_) => return Ok(target),
+        }
+    }
+    // Let the system say ELOOP in its own words.
+    std::fs::metadata(path)?;
+    Ok(path.to_path_buf())
+}
+
+#[cfg(unix)]
+fn keep_owner_and_mode(file: &File, old: &Metadata) -> Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, fchown};
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        // Only root may give files away; anybody else's new file is their own.
+        let _ = fchown(file, Some(old.uid()), Some(old.gid()));
+    }
+    if new.permissions() != old.permissions() {
+        file.set_permissions(old.permissions())?;
+    }
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn keep_owner_and_mode(file: &File, old: &Metadata) -> Result<()> {
+    Ok(file.set_permissions(old.permissions())?)
+}
+
+/// The new name is on the disk only once its folder is.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> Result<()> {
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> Result<()> {
+    Ok(())
+}

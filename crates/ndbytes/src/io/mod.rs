@@ -1,0 +1,25 @@
+//! Drivers over `std`: readers, writers, and files that are replaced whole or not at all.
+
+mod file;
+mod read;
+mod seal;
+mod temporary;
+mod write;
+
+pub use file::{Input, PATIENCE, SaveOptions, load, open, replace, save};
+pub use read::{from_reader, from_slice, read_npy, read_to_end};
+pub use seal::{seal, unseal};
+pub use write::{to_vec, to_writer, write};
+
+use crate::error::Result;
+
+/// Called after each piece with the bytes moved so far; an error stops the work and undoes it.
+pub type Watch<'w> = &'w mut dyn FnMut(u64) -> Result<()>;
+
+/// A [`Watch`] that sees nothing.
+///
+/// # Errors
+/// None.
+pub fn unwatched(_: u64) -> Result<()> {
+    Ok(())
+}

@@ -1,0 +1,138 @@
+//! Reading from any `Read`, however it cuts its bytes.
+
+use super::{Watch, unwatched};
+use crate::array::Array;
+use crate::buffer::{Buffer, BufferMut};
+use crate::error::{Error, Result};
+use crate::format::npy::{Checks, DecodeOptions, Decoded, Header, HeaderDecoder};
+use crate::format::{Dest, Event};
+use crate::limits::Limits;
+use std::io::{ErrorKind as IoKind, Read};
+
+/// Reads a checked `.npy` array, and not a byte more; the reader may go on behind it.
+///
+/// # Errors
+/// [`Truncated`](crate::ErrorKind::Truncated) if the input ends early or has no checksum tail, and as for
+/// [`HeaderDecoder::filled`] and [`BodyDecoder::filled`](crate::npy::BodyDecoder::filled);
+/// [`Io`](crate::ErrorKind::Io) from the reader.
+pub fn from_reader(reader: impl Read, limits: &Limits) -> Result<Array> {
+    let mut options = DecodeOptions::default();
+    options.limits = limits.clone();
+    options.checks = Checks::Required;
+    owned(read_npy(reader, options, |_| Ok(Dest::Owned), &mut unwatched)?)
+}
+
+/// Reads a checked `.npy` array that is the whole slice.
+///
+/// # Errors
+/// As [`from_reader`], and [`Malformed`](crate::ErrorKind::Malformed) for bytes behind it.
+pub fn from_slice(bytes: &[u8], limits: &Limits) -> Result<Array> {
+    let mut options = DecodeOptions::default();
+    options.limits = limits.clone();
+    options.checks = Checks::Required;
+    options.whole = true;
+    options.input_len = Some(bytes.len() as u64);
+    owned(read_npy(bytes, options, |_| Ok(Dest::Owned), &mut unwatched)?)
+}
+
+fn owned(decoded: Decoded) -> Result<Array> {
+    decoded.array.ok_or_else(|| Error::argument("the array went elsewhere"))
+}
+
+/// Reads a `.npy` array; `choose` sees the header and says where the data goes, or refuses it.
+///
+/// # Errors
+/// As [`from_reader`], and whatever `choose` or `watch` return.
+pub fn read_npy<'d>(
+    mut reader: impl Read,
+    options: DecodeOptions,
+    choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+    watch: Watch<'_>,
+) -> Result<Decoded> {
+    let mut machine = HeaderDecoder::new(options);
+    let header = loop {
+        let n = read(&mut reader, machine.space())?;
+        if let Some(header) = machine.filled(n)? {
+            break header;
+        }
+    };
+    let mut seen = header.len;
+    let mut machine = machine.body(choose(&header)?)?;
+    loop {
+        let space = machine.space()?;
+        if space.is_empty() {
+            return machine.finish();
+        }
+        let n = read(&mut reader, space)?;
+        seen += n as u64;
+        watch(seen)?;
+        if machine.filled(n)? == Event::Done {
+            return machine.finish();
+        }
+    }
+}
+
+/// Everything up to the end of the input, of which `hint` bytes are expected.
+///
+/// # Errors
+/// [`Limit`](crate::ErrorKind::Limit) beyond `limits.array`, [`Memory`](crate::ErrorKind::Memory),
+/// [`Io`](crate::ErrorKind::Io), and whatever `watch` returns.
+pub fn read_to_end(
+    mut reader: impl Read,
+    hint: Option<u64>,
+    limits: &Limits,
+    watch: Watch<'_>,
+) -> Result<Buffer> {
+    const STEP: usize = 1 << 20;
+    if let Some(hint) = hint.filter(|&hint| hint > limits.array) {
+        return Err(Error::limit("array", hint, limits.array));
+    }
+    let mut expected = BufferMut::new(hint.unwrap_or(0))?;
+    let mut filled = 0;
+    while filled < expected.capacity() {
+        let end = expected.capacity().min(filled + STEP);
+        match read(&mut reader, expected.space(filled, end)?)? {
+            0 => break,
+            n => filled += n,
+        }
+        watch(filled as u64)?;
+    }
+    let mut more = vec![0; 1];
+    let n = read(&mut reader, &mut more)?;
+    if n == 0 {
+        let bytes = expected.freeze()?.into_bytes();
+        return Ok(bytes.slice(..filled).into());
+    }
+    // The input is longer than was expected, or of unknown length: go on with a vector.
+    let known = expected.freeze()?;
+    let mut bytes = Vec::new();
+    let mut extend = |part: &[u8]| -> Result<u64> {
+        bytes
+            .try_reserve(part.len())
+            .map_err(|_| Error::memory((bytes.len() + part.len()) as u64))?;
+        bytes.extend_from_slice(part);
+        let len = bytes.len() as u64;
+        if len > limits.array { Err(Error::limit("array", len, limits.array)) } else { Ok(len) }
+    };
+    extend(&known)?;
+    extend(&more)?;
+    more.resize(1 << 16, 0);
+    loop {
+        let n = read(&mut reader, &mut more)?;
+        if n == 0 {
+            return Ok(bytes.into());
+        }
+        watch(extend(more.get(..n).unwrap_or_default())?)?;
+    }
+}
+
+/// `Read::read` that goes on after an interruption by a signal.
+pub(super) fn read(reader: &mut impl Read, space: &mut [u8]) -> Result<usize> {
+    loop {
+        match reader.read(space) {
+            Ok(n) => return Ok(n),
+            Err(error) if error.kind() == IoKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! A temporary file beside the file it will replace.
+//!
+//! Its name follows from the target's, so that the next save of the same file finds what a killed one left and
+//! removes it. A lock tells the living from the dead: the system drops it with the process.
+
+use crate::codec::crc32c;
+use crate::error::Result;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A file that removes itself unless it is persisted.
+#[derive(Debug)]
+pub(super) struct Temporary {
+    file: File,
+    path: PathBuf,
+    persisted: bool,
+}
+
+impl Temporary {
+    /// Makes one in the folder of `target`, with the mode of any new file.
+    pub(super) fn create(target: &Path) -> Result<Self> {
+        let first = Self::path_for(target, "");
+        remove_if_dead(&first);
+        if let Some(temporary) = Self::try_create(&first)? {
+            return Ok(temporary);
+        }
+        // Somebody else is saving the same file now.
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        loop {
+            let count = COUNT.fetch_add(1, Ordering::Relaxed);
+            let unique = format!(".{}-{count}", std::process::id());
+            if let Some(temporary) = Self::try_create(&Self::path_for(target, &unique))? {
+                return Ok(temporary);
+            }
+        }
+    }
+
+    fn path_for(target: &Path, unique: &str) -> PathBuf {
+        let name = target.file_name().unwrap_or_default();
+        // Short enough for any name, and different for different ones.
+        let start: String = name.to_string_lossy().chars().take(40).collect();
+        let sum = crc32c(name.as_encoded_bytes());
+        target.with_file_name(format!(".{start}.{sum:08x}{unique}.ndbytes-tmp"))
+    }
+
+    /// `None` if the name is taken, or was taken away before the lock was had.
+    fn try_create(path: &Path) -> Result<Option<Self>> {
+        let file = match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
+            Err(error) => return Err(error.into()),
+        };
+        let mut temporary = Self { file, path: path.to_owned(), persisted: false };
+        // A file system without locks only leaves what a killed save left.
+        if let Err(std::fs::TryLockError::WouldBlock) = temporary.file.try_lock() {
+            temporary.persisted = true; // Whoever holds it is removing it.
+            return Ok(None);
+        }
+        if is_removed(&temporary.file)? {
+            temporary.persisted = true;
+            return Ok(None);
+        }
+        Ok(Some(temporary))
+    }
+
+    pub(super) fn file(&mut self) -> &mut File {
+        &mut self.file
+    }
+
+    /// Takes the place of `target`; gives the folder.
+    pub(super) fn persist(mut self, target: &Path) -> Result<PathBuf> {
+        std::fs::rename(&self.path, target)?;
+        self.persisted = true;
+        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+        Ok(folder.unwrap_or(Path::new(".")).to_path_buf())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if !self.persisted {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Removes a temporary file whose maker lives no more.
+fn remove_if_dead(path: &Path) {
+    if !std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        return;
+    }
+    if let Ok(file) = OpenOptions::new().write(true).open(path)
+        && file.try_lock().is_ok()
+        && !is_removed(&file).unwrap_or(true)
+    {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+#[cfg(unix)]
+fn is_removed(file: &File) -> Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+    Ok(file.metadata()?.nlink() == 0)
+}
+
+#[cfg(not(unix))]
+fn is_removed(_: &File) -> Result<bool> {
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dead_are_removed_and_the_living_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("a.npy");
+        let dead = Temporary::path_for(&target, "");
+        std::fs::write(&dead, b"left by a killed process").unwrap();
+        let first = Temporary::create(&target).unwrap();
+        assert_eq!(first.path, dead);
+        assert_eq!(std::fs::metadata(&dead).unwrap().len(), 0);
+        let second = Temporary::create(&target).unwrap();
+        assert_ne!(second.path, first.path);
+        assert!(first.path.exists());
+        drop((first, second));
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,49 @@
+//! Writing to any `Write`.
+
+use super::{Watch, unwatched};
+use crate::array::ArrayRef;
+use crate::error::{Error, Result};
+use crate::format::Encode;
+use crate::format::npy::{EncodeOptions, Encoder};
+use std::io::Write;
+
+/// The array as checked `.npy` bytes, which NumPy reads too.
+///
+/// # Errors
+/// As [`Encoder::new`]; [`Memory`](crate::ErrorKind::Memory).
+pub fn to_vec(array: &ArrayRef<'_>) -> Result<Vec<u8>> {
+    let mut encoder = Encoder::new(array, &EncodeOptions::checked())?;
+    let total = encoder.total();
+    let mut bytes = Vec::new();
+    let size = usize::try_from(total).map_err(|_| Error::overflow("the file's size"))?;
+    bytes.try_reserve_exact(size).map_err(|_| Error::memory(total))?;
+    write(&mut encoder, &mut bytes, &mut unwatched)?;
+    Ok(bytes)
+}
+
+/// Writes the array as checked `.npy`, which NumPy reads too.
+///
+/// # Errors
+/// As [`Encoder::new`]; [`Io`](crate::ErrorKind::Io) from the writer.
+pub fn to_writer(array: &ArrayRef<'_>, writer: impl Write) -> Result<()> {
+    write(&mut Encoder::new(array, &EncodeOptions::checked())?, writer, &mut unwatched)
+}
+
+/// Writes all pieces of a machine, and flushes.
+///
+/// # Errors
+/// [`Io`](crate::ErrorKind::Io) from the writer, and whatever the machine or `watch` return.
+pub fn write<'a>(
+    encoder: &mut dyn Encode<'a>,
+    mut writer: impl Write,
+    watch: Watch<'_>,
+) -> Result<()> {
+    let mut written = 0;
+    while let Some(piece) = encoder.next()? {
+        writer.write_all(&piece)?;
+        written += piece.len() as u64;
+        watch(written)?;
+    }
+    writer.flush()?;
+    Ok(())
+}
