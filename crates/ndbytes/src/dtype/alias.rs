@@ -94,7 +94,7 @@ fn repeated(text: &str) -> Result<Option<DType>> {
         .map(|dim| decimal(dim.trim()).map(|n| n as usize))
         .collect();
     match (dims, single(base)?) {
-        (Some(dims), Some(base)) => DType::sub(base, &dims).map(Some),
+        (Some(dims), Some(base)) => DType::subarray(base, &dims).map(Some),
         _ => Ok(None),
     }
 }

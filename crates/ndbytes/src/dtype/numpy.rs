@@ -121,7 +121,7 @@ impl Parser<'_> {
                 self.expect(',', "descr")?;
                 let shape = self.shape("subarray shape")?;
                 self.more(')', "descr")?;
-                DType::sub(base, &shape).map_err(|e| e.at(self.offset()))
+                DType::subarray(base, &shape).map_err(|e| e.at(self.offset()))
             }
             _ => {
                 let start = self.offset();
@@ -180,7 +180,7 @@ impl Parser<'_> {
         let mut dtype = self.descr_at(depth + 1)?;
         if self.more(')', "field")? {
             let shape = self.shape("field shape")?;
-            dtype = DType::sub(dtype, &shape).map_err(|e| e.at(self.offset()))?;
+            dtype = DType::subarray(dtype, &shape).map_err(|e| e.at(self.offset()))?;
             if self.more(')', "field")? {
                 return Err(self.error("field: more than a name, a dtype and a shape"));
             }

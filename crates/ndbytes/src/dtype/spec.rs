@@ -199,7 +199,7 @@ impl<'t> Parser<'t> {
                 shape.push(self.length("field shape")?);
                 more = self.more(']', "field shape")?;
             }
-            dtype = DType::sub(dtype, &shape)?;
+            dtype = DType::subarray(dtype, &shape)?;
         }
         Ok(Field { name, title, dtype, offset })
     }

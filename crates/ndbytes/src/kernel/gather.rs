@@ -233,7 +233,7 @@ mod tests {
             let low: isize = strides.iter().zip(&shape).map(|(&s, &n)| s.min(0) * n.saturating_sub(1).cast_signed()).sum();
             let layout = Layout::new(shape, strides, low.unsigned_abs()).unwrap();
             let span = layout.span(itemsize).unwrap();
-            let data: Vec<u8> = (0..span.end).map(|i| (i * 7 + i / 251) as u8).collect();
+            let data: Vec<u8> = (0..span.end).map(|i| u8::try_from((i * 7 + i / 251) % 256).unwrap()).collect();
             let mut out = vec![0xAA; layout.len() * itemsize];
             gather(&data, &layout, itemsize, &mut out).unwrap();
             prop_assert_eq!(out, naive(&data, &layout, itemsize));

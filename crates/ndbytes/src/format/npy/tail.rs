@@ -11,6 +11,9 @@ use crate::error::{Error, ErrorKind, Result};
 pub const TAIL_MAGIC: [u8; 8] = *b"\x89NDBT\r\n\x1a";
 
 const FORMAT_VERSION: u8 = 0;
+/// [`BLOCK`] as the tail writes it.
+const BLOCK_LEN: u32 = 1 << 20;
+const _: () = assert!(BLOCK_LEN as usize == BLOCK);
 /// Bytes of the content before the sums.
 const FIXED: usize = 32;
 /// Bytes of the tail's own header: `|u1` and one axis always fit 128.
@@ -57,7 +60,7 @@ impl Tail {
         tail.extend([FORMAT_VERSION, u8::from(self.open), 0, 0]);
         tail.extend(self.header_sum.to_le_bytes());
         tail.extend(self.data_len.to_le_bytes());
-        tail.extend((BLOCK as u32).to_le_bytes());
+        tail.extend(BLOCK_LEN.to_le_bytes());
         tail.extend(size.to_le_bytes());
         tail.extend(self.sums.iter().flat_map(|sum| sum.to_le_bytes()));
         tail.extend(metadata.as_bytes());
@@ -173,7 +176,7 @@ impl<'a> Fields<'a> {
         let summed = u64::from_le_bytes(self.take()?);
         let block = self.u32()?;
         let metadata_len = self.u32()? as usize;
-        if summed != data_len || block != BLOCK as u32 {
+        if summed != data_len || block != BLOCK_LEN {
             return Err(Error::malformed(format!(
                 "the checksum tail is for {summed} bytes in blocks of {block}, the array has {data_len} in blocks of {BLOCK}"
             )));
