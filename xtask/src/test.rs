@@ -36,7 +36,8 @@ pub(crate) fn test(workspace: &Workspace, args: &[String]) -> bool {
 }
 
 fn rust(workspace: &Workspace, long: bool) -> Report {
-    let args = ["test", "--workspace", "--no-fail-fast", "--features", "ndbytes/half,ndbytes/ndarray"];
+    let args =
+        ["test", "--workspace", "--no-fail-fast", "--features", "ndbytes/half,ndbytes/ndarray"];
     let mut command = workspace.cargo(&args);
     if long {
         command.env(LONG, "1");
@@ -57,7 +58,9 @@ fn control(workspace: &Workspace) -> Report {
     let mut report = Report::default();
     match ended {
         Ok(_) if caught => report.passed += 1,
-        Ok(status) => report.fail(format!("control: {TEST} did not fail without checks ({status})")),
+        Ok(status) => {
+            report.fail(format!("control: {TEST} did not fail without checks ({status})"))
+        }
         Err(error) => report.fail(format!("control: {error}")),
     }
     report
