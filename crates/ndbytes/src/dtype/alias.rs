@@ -1,4 +1,5 @@
 //! The other names NumPy's `dtype()` takes: `int32`, `=i4`, `d`, `3i4`, `i4,f8`. Only the lenient mode uses them.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::numpy::{decimal, strict_typestr};
 use super::{DType, Endian, Record, Scalar};

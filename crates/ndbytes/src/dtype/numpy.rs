@@ -1,6 +1,7 @@
 //! NumPy's spelling of a dtype: `descr`, as in the header of a `.npy` file.
 //!
 //! Source: NumPy's `numpy/lib/format.py` (`dtype_to_descr`, `descr_to_dtype`) and its array interface's typestr.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::literal::{LENIENT_HINT, python_repr};
 use super::{DType, Endian, Field, Mode, Parser, Record, Scalar, TimeKind, TimeUnit, alias};

@@ -9,6 +9,7 @@
 //! ```
 //! A typestr is NumPy's (`<f8`, `>M8[25s]`); names are NumPy's and ml_dtypes' (`float32`, `bfloat16`, `>bfloat16`).
 //! Without `<` or `>` the byte order is this machine's.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::literal::{Mode, python_repr};
 use super::{DType, Endian, Field, Parser, Record, Scalar, alias};
