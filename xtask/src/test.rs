@@ -22,6 +22,7 @@ pub(crate) fn test(workspace: &Workspace, args: &[String]) -> bool {
     }
 
     let mut report = rust(workspace, long);
+    report.add(control(workspace));
     match build(workspace).and_then(|()| python::venv(workspace, python?)) {
         Ok(python) => {
             let mut pytest = workspace.command(python);
@@ -35,12 +36,34 @@ pub(crate) fn test(workspace: &Workspace, args: &[String]) -> bool {
 }
 
 fn rust(workspace: &Workspace, long: bool) -> Report {
-    let args = ["test", "--workspace", "--no-fail-fast", "--features", "ndbytes/ndarray"];
+    let args =
+        ["test", "--workspace", "--no-fail-fast", "--features", "ndbytes/half,ndbytes/ndarray"];
     let mut command = workspace.cargo(&args);
     if long {
         command.env(LONG, "1");
     }
     count("cargo test", &mut command, Report::cargo_line)
+}
+
+/// The positive control: a build in which every checksum holds must fail the test that no flipped bit goes unseen.
+fn control(workspace: &Workspace) -> Report {
+    const TEST: &str = "damage::every_flipped_bit_is_reported";
+    println!("== control: {TEST} without checks");
+    let mut command = workspace.cargo(&["test", "-p", "ndbytes", "--test", "it", TEST]);
+    command.env("RUSTFLAGS", "--cfg ndbytes_unchecked").env("RUST_BACKTRACE", "0");
+    command.env("CARGO_TARGET_DIR", workspace.target.join("control"));
+    let mut caught = false;
+    let failed = format!("test {TEST} ... FAILED");
+    let ended = stream(&mut command, |line| caught |= line == failed);
+    let mut report = Report::default();
+    match ended {
+        Ok(_) if caught => report.passed += 1,
+        Ok(status) => {
+            report.fail(format!("control: {TEST} did not fail without checks ({status})"))
+        }
+        Err(error) => report.fail(format!("control: {error}")),
+    }
+    report
 }
 
 /// What the Python tests drive: the command line, and the library behind the `oracle` example's pipe.

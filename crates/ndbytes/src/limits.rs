@@ -7,7 +7,6 @@ pub const MAX_NDIM: usize = 64;
 
 /// Bounds on what a reader may be made to allocate, checked before it allocates.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Bytes of a header, and of the metadata in a checksum tail.
     pub header: usize,

@@ -88,7 +88,7 @@ mod tests {
 
     #[test]
     fn pieces_give_the_same_blocks_as_the_whole() {
-        let bytes: Vec<u8> = (0..BLOCK * 2 + 77).map(|i| (i % 251) as u8).collect();
+        let bytes: Vec<u8> = (0..BLOCK * 2 + 77).map(|i| u8::try_from(i % 251).unwrap()).collect();
         let expected: Vec<u32> = bytes.chunks(BLOCK).map(crc32c).collect();
         for piece in [1 << 20, 4096, 65_537] {
             let mut sums = BlockSums::default();

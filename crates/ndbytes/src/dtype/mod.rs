@@ -77,7 +77,7 @@ pub enum DType {
     Record(Arc<Record>),
     /// An item that is itself an array of this dtype and shape, in C order; only inside a record.
     #[non_exhaustive]
-    Sub(Arc<(DType, Vec<usize>)>),
+    Sub(Arc<(Self, Vec<usize>)>),
 }
 
 /// NumPy keeps an itemsize in a C `int`.
@@ -146,7 +146,7 @@ impl DType {
     ///
     /// # Errors
     /// As [`DType::bytes`], and [`Argument`](crate::ErrorKind::Argument) for more than 64 axes.
-    pub fn sub(base: Self, shape: &[usize]) -> Result<Self> {
+    pub fn subarray(base: Self, shape: &[usize]) -> Result<Self> {
         if shape.is_empty() {
             return Ok(base);
         }
@@ -216,14 +216,14 @@ mod tests {
     #[test]
     fn sizes_and_normal_forms() {
         let f8 = DType::scalar(Scalar::Float64, Endian::Big);
-        let sub = DType::sub(f8.clone(), &[2, 3]).unwrap();
+        let sub = DType::subarray(f8.clone(), &[2, 3]).unwrap();
         assert_eq!(sub.itemsize(), 48);
-        assert_eq!(DType::sub(f8.clone(), &[]).unwrap(), f8);
+        assert_eq!(DType::subarray(f8.clone(), &[]).unwrap(), f8);
         assert_eq!(
             DType::scalar(Scalar::Int8, Endian::Big),
             DType::scalar(Scalar::Int8, Endian::Little)
         );
-        assert!(matches!(DType::sub(sub, &[1 << 30]), Err(e) if e.to_string()
+        assert!(matches!(DType::subarray(sub, &[1 << 30]), Err(e) if e.to_string()
             == "itemsize is 51539607552, at most 2147483647 are allowed"));
     }
 }

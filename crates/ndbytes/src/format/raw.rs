@@ -54,40 +54,40 @@ impl Raw {
                 known = known.checked_mul(*len as u64).ok_or_else(overflow)?;
             }
         }
-        let open = dims.iter().filter(|dim| **dim == Dim::Any).count();
-        let free = match open {
-            0 => {
-                let size = known.checked_mul(step).ok_or_else(overflow)?;
-                let needed = size.checked_add(self.offset).ok_or_else(overflow)?;
-                let last_gap = if known == 0 { 0 } else { self.gap };
-                if len != needed && len != needed - last_gap {
-                    return Err(self.misfit(&format!("{}", needed - last_gap), len));
-                }
-                1
-            }
-            1 => {
-                let row = known.checked_mul(step).ok_or_else(overflow)?;
-                let rest = len.checked_sub(self.offset).ok_or_else(|| self.misfit("more", len))?;
-                let rows =
-                    if row == 0 { None } else { Some(rest / row + u64::from(rest % row > 0)) };
-                let exact =
-                    |rows: &u64| rest == rows * row || (*rows > 0 && rest == rows * row - self.gap);
-                match rows {
-                    Some(rows) if exact(&rows) => rows,
-                    Some(_) => return Err(self.misfit(&format!("a multiple of {row}"), len)),
-                    None if rest == 0 => 0,
-                    None => return Err(self.misfit("none", len)),
-                }
-            }
+        let row = known.checked_mul(step).ok_or_else(overflow)?;
+        let free = match dims.iter().filter(|dim| **dim == Dim::Any).count() {
+            0 => self.exact(row, len).map(|()| 1)?,
+            1 => self.open_axis(row, len)?,
             _ => {
-                return Err(Error::argument(format!(
-                    "{}: only one axis may be of any length",
-                    self.spec
-                )));
+                let message = format!("{}: only one axis may be of any length", self.spec);
+                return Err(Error::argument(message));
             }
         };
         let free = usize::try_from(free).map_err(|_| overflow())?;
         Ok(dims.iter().map(|dim| if let Dim::Exact(len) = dim { *len } else { free }).collect())
+    }
+
+    /// That `len` bytes are `offset` and `size` bytes, the last gap of which may be missing.
+    fn exact(&self, size: u64, len: u64) -> Result<()> {
+        let needed =
+            size.checked_add(self.offset).ok_or_else(|| Error::overflow("the declared size"))?;
+        let least = needed - if size == 0 { 0 } else { self.gap };
+        if len == needed || len == least {
+            return Ok(());
+        }
+        Err(self.misfit(&least.to_string(), len))
+    }
+
+    /// How many rows of `row` bytes stand behind the offset; the last gap may be missing.
+    fn open_axis(&self, row: u64, len: u64) -> Result<u64> {
+        let rest = len.checked_sub(self.offset).ok_or_else(|| self.misfit("more", len))?;
+        match (rest.checked_div(row), rest.checked_rem(row)) {
+            (Some(rows), Some(0)) => Ok(rows),
+            (Some(rows), Some(left)) if row - left == self.gap => Ok(rows + 1),
+            (None, _) if rest == 0 => Ok(0),
+            (None, _) => Err(self.misfit("0", len)),
+            _ => Err(self.misfit(&format!("a multiple of {row}"), len)),
+        }
     }
 
     fn misfit(&self, needed: &str, found: u64) -> Error {
@@ -171,7 +171,7 @@ mod tests {
             ("<f8[3]", 2, 1, 25, "<f8[3] with offset 2 with gap 1 needs 28 bytes, found 25"),
             ("<f8[?]", 9, 0, 8, "<f8[?] with offset 9 needs more bytes, found 8"),
             ("<f8[?,?]", 0, 0, 8, "<f8[?,?]: only one axis may be of any length"),
-            ("<f8[?,0]", 0, 0, 8, "<f8[?,0] needs none bytes, found 8"),
+            ("<f8[?,0]", 0, 0, 8, "<f8[?,0] needs 0 bytes, found 8"),
         ] {
             assert_eq!(raw(spec, offset, gap).shape(len).unwrap_err().message(), message);
         }

@@ -12,7 +12,6 @@ use std::time::Duration;
 
 /// How a file is saved.
 #[derive(Debug, Clone, Copy, Default)]
-#[non_exhaustive]
 pub struct SaveOptions {
     /// Whether file and folder are on the disk before it returns: it survives a loss of power then.
     pub durable: bool,
@@ -165,7 +164,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Saves what the machine gives at `path`; see [`replace`].
 ///
 /// # Errors
-/// As [`replace`] and [`write`].
+/// As [`replace`] and [`write`](super::write()).
 pub fn save<'a>(
     path: impl AsRef<Path>,
     encoder: &mut dyn Encode<'a>,
@@ -236,7 +235,7 @@ fn followed(path: &Path) -> Result<PathBuf> {
     // As many links as Linux follows.
     for _ in 0..40 {
         match std::fs::read_link(&target) {
-            Ok(link) => target = target.parent().unwrap_or(Path::new("")).join(link),
+            Ok(link) => target = target.parent().unwrap_or_else(|| Path::new("")).join(link),
             Err(_) => return Ok(target),
         }
     }

@@ -16,9 +16,8 @@ use std::io::{ErrorKind as IoKind, Read};
 /// [`HeaderDecoder::filled`] and [`BodyDecoder::filled`](crate::npy::BodyDecoder::filled);
 /// [`Io`](crate::ErrorKind::Io) from the reader.
 pub fn from_reader(reader: impl Read, limits: &Limits) -> Result<Array> {
-    let mut options = DecodeOptions::default();
-    options.limits = limits.clone();
-    options.checks = Checks::Required;
+    let options =
+        DecodeOptions { limits: limits.clone(), checks: Checks::Required, ..Default::default() };
     owned(read_npy(reader, options, |_| Ok(Dest::Owned), &mut unwatched)?)
 }
 
@@ -27,11 +26,13 @@ pub fn from_reader(reader: impl Read, limits: &Limits) -> Result<Array> {
 /// # Errors
 /// As [`from_reader`], and [`Malformed`](crate::ErrorKind::Malformed) for bytes behind it.
 pub fn from_slice(bytes: &[u8], limits: &Limits) -> Result<Array> {
-    let mut options = DecodeOptions::default();
-    options.limits = limits.clone();
-    options.checks = Checks::Required;
-    options.whole = true;
-    options.input_len = Some(bytes.len() as u64);
+    let options = DecodeOptions {
+        limits: limits.clone(),
+        checks: Checks::Required,
+        input_len: Some(bytes.len() as u64),
+        whole: true,
+        ..Default::default()
+    };
     owned(read_npy(bytes, options, |_| Ok(Dest::Owned), &mut unwatched)?)
 }
 

@@ -74,7 +74,7 @@ impl Temporary {
         std::fs::rename(&self.path, target)?;
         self.persisted = true;
         let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(folder.unwrap_or(Path::new(".")).to_path_buf())
+        Ok(folder.unwrap_or_else(|| Path::new(".")).to_path_buf())
     }
 }
 

@@ -7,8 +7,10 @@
 use crate::array::{Layout, nbytes};
 use crate::error::{Error, Result};
 
-/// Items per side of a transposed tile: two tiles of 16-byte items stay within a level-1 cache of 32 KiB.
+/// Items per side of a transposed tile: with 16-byte items it takes half of a level-1 cache of 32 KiB.
 const TILE: usize = 32;
+/// Bytes of a cache line: a last axis with smaller steps uses each line it touches more than once.
+const LINE: usize = 64;
 
 #[derive(Debug, Clone, Copy)]
 struct Axis {
@@ -99,11 +101,13 @@ impl Source<'_> {
             [] => out.copy_from_slice(&self.data[self.start..self.start + N]),
             [axis] => self.row::<N>(axis, out),
             [.., last] => {
-                let nearest =
+                let near =
                     axes.iter().enumerate().min_by_key(|(_, axis)| axis.stride.unsigned_abs());
-                match nearest {
+                match near {
                     Some((near, axis))
-                        if axis.stride.unsigned_abs() < last.stride.unsigned_abs() =>
+                        if last.stride.unsigned_abs() >= LINE
+                            && axis.stride != 0
+                            && near + 1 < axes.len() =>
                     {
                         self.transpose::<N>(axes, near, out);
                     }
@@ -127,7 +131,11 @@ impl Source<'_> {
         let (items, _) = out.as_chunks_mut::<N>();
         match axis.stride {
             0 => items.fill(self.item(self.start)),
-            stride if stride >= N.cast_signed() => {
+            stride if stride == N.cast_signed() => {
+                let run = items.as_flattened_mut();
+                run.copy_from_slice(&self.data[self.start..self.start + run.len()]);
+            }
+            stride if stride > N.cast_signed() => {
                 let steps = self.data[self.start..].chunks(stride.unsigned_abs());
                 for (item, step) in items.iter_mut().zip(steps) {
                     item.copy_from_slice(&step[..N]);
@@ -184,14 +192,26 @@ impl<const N: usize> Plane<'_, N> {
     }
 
     fn tiles(&mut self, source: Source<'_>, at: usize) {
+        let mut tile = [[0; N]; TILE * TILE];
         for top in (0..self.near.len).step_by(TILE) {
+            let height = TILE.min(self.near.len - top);
             for left in (0..self.last.len).step_by(TILE) {
                 let width = TILE.min(self.last.len - left);
-                for index in top..self.near.len.min(top + TILE) {
-                    let corner = source.moved(index, self.near).moved(left, self.last);
-                    let start = at + index * self.pitch + left * N;
-                    let row = &mut self.out[start..start + width * N];
-                    corner.row::<N>(Axis { len: width, ..self.last }, row);
+                let corner = source.moved(top, self.near).moved(left, self.last);
+                // Along the near axis first, so that a line is read once, even where the pitch of the last axis is
+                // a power of two and all its lines compete for the same few places in the cache.
+                for (index, column) in tile.chunks_exact_mut(TILE).take(width).enumerate() {
+                    let near = Axis { len: height, ..self.near };
+                    corner
+                        .moved(index, self.last)
+                        .row::<N>(near, column[..height].as_flattened_mut());
+                }
+                for row in 0..height {
+                    let start = at + (top + row) * self.pitch + left * N;
+                    let (items, _) = self.out[start..start + width * N].as_chunks_mut::<N>();
+                    for (item, column) in items.iter_mut().zip(tile.chunks_exact(TILE)) {
+                        *item = column[row];
+                    }
                 }
             }
         }
@@ -233,7 +253,7 @@ mod tests {
             let low: isize = strides.iter().zip(&shape).map(|(&s, &n)| s.min(0) * n.saturating_sub(1).cast_signed()).sum();
             let layout = Layout::new(shape, strides, low.unsigned_abs()).unwrap();
             let span = layout.span(itemsize).unwrap();
-            let data: Vec<u8> = (0..span.end).map(|i| (i * 7 + i / 251) as u8).collect();
+            let data: Vec<u8> = (0..span.end).map(|i| u8::try_from((i * 7 + i / 251) % 256).unwrap()).collect();
             let mut out = vec![0xAA; layout.len() * itemsize];
             gather(&data, &layout, itemsize, &mut out).unwrap();
             prop_assert_eq!(out, naive(&data, &layout, itemsize));

@@ -1,1 +1,49 @@
+//! Everything that the public surface promises, in one binary so that it links once.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod chunks;
+mod damage;
+mod files;
+mod vectors;
+
+use ndbytes::npy::{EncodeOptions, Encoder, Metadata};
+use ndbytes::{Array, Layout, Order, Spec, io};
+
+/// An array of this spec, filled with bytes that differ from each other.
+fn array(spec: &str) -> Array {
+    let spec: Spec = spec.parse().unwrap();
+    let shape: Vec<usize> = spec
+        .shape
+        .unwrap()
+        .iter()
+        .map(|dim| if let ndbytes::Dim::Exact(len) = dim { *len } else { panic!("an exact shape") })
+        .collect();
+    let layout = Layout::contiguous(&shape, spec.dtype.itemsize(), Order::C).unwrap();
+    let size = layout.len() * spec.dtype.itemsize();
+    let data: Vec<u8> =
+        (0..size).map(|i| u8::try_from((i * 31 + i / 256) % 256).unwrap()).collect();
+    Array::new(spec.dtype, layout, data.into()).unwrap()
+}
+
+fn encode(array: &Array, options: &EncodeOptions) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&array.view(), options).unwrap();
+    let total = ndbytes::Encode::total(&encoder);
+    io::write(&mut encoder, &mut bytes, &mut io::unwatched).unwrap();
+    assert_eq!(bytes.len() as u64, total);
+    bytes
+}
+
+/// The four small checked files that the damage tests work on.
+fn checked_files() -> Vec<(&'static str, Array, Vec<u8>)> {
+    let named = Metadata::new(Some("déjà".into()), Some("{\"unit\": \"V\"}".into()));
+    let with_metadata = EncodeOptions { metadata: named, ..EncodeOptions::checked() };
+    [
+        ("plain", "<f8[5]", EncodeOptions::checked()),
+        ("structured", "{Long=a:<u2,:|V2,b:<f4[2],c:|S3}[3]", EncodeOptions::checked()),
+        ("with metadata", "bfloat16[2,3]", with_metadata),
+        ("two blocks", "<u4[262145]", EncodeOptions::checked()),
+    ]
+    .map(|(what, spec, options)| (what, array(spec), encode(&array(spec), &options)))
+    .into()
+}

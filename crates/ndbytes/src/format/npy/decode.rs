@@ -24,7 +24,6 @@ pub enum Checks {
 
 /// How `.npy` bytes are read.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct DecodeOptions {
     /// Bounds on what the input may ask for.
     pub limits: Limits,
@@ -386,7 +385,7 @@ impl BodyDecoder<'_> {
             return Err(Error::argument("the array is not complete"));
         }
         let (state, metadata) =
-            self.checked.unwrap_or((ChecksumState::Unchecked, Metadata::default()));
+            self.checked.unwrap_or_else(|| (ChecksumState::Unchecked, Metadata::default()));
         let mut header = self.header;
         if let Some(dtype) = &metadata.dtype {
             if dtype.storage() != header.dtype {

@@ -10,7 +10,6 @@ use bytes::Bytes;
 
 /// How a `.npy` file is written.
 #[derive(Debug, Clone, Default)]
-#[non_exhaustive]
 pub struct EncodeOptions {
     /// The version; by default the oldest that can hold the header, as `np.save`.
     pub version: Option<Version>,

@@ -1,0 +1,173 @@
+//! Files: replaced whole or not at all, and every way of not being there has its error.
+
+use crate::{array, encode};
+use ndbytes::npy::{Checks, DecodeOptions, EncodeOptions, Encoder};
+use ndbytes::{ChecksumState, Dest, Error, ErrorKind, io};
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+fn save(path: &Path, spec: &str) -> ndbytes::Result<()> {
+    let array = array(spec);
+    let mut encoder = Encoder::new(&array.view(), &EncodeOptions::checked())?;
+    io::save(path, &mut encoder, io::SaveOptions::durable(true), &mut io::unwatched)
+}
+
+fn load(path: &Path) -> ndbytes::Result<ndbytes::npy::Decoded> {
+    io::load(path, DecodeOptions::default(), Dest::Owned, &mut io::unwatched)
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect()
+}
+
+#[test]
+fn an_error_in_the_middle_leaves_the_old_file_and_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    save(&path, "<f8[10]").unwrap();
+    let old = fs::read(&path).unwrap();
+    let array = array("<f8[500000]");
+    let mut encoder = Encoder::new(&array.view(), &EncodeOptions::checked()).unwrap();
+    let stop = &mut |done: u64| {
+        if done > 1 << 20 { Err(Error::new(ErrorKind::Interrupted, "stopped")) } else { Ok(()) }
+    };
+    let error = io::save(&path, &mut encoder, io::SaveOptions::default(), stop).unwrap_err();
+    assert_eq!((error.kind(), error.to_string()), (&ErrorKind::Interrupted, "stopped".into()));
+    assert_eq!(fs::read(&path).unwrap(), old);
+    assert_eq!(names(folder.path()), ["a.npy"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn mode_and_links_are_kept_and_readers_keep_the_old_file() {
+    use std::io::Read as _;
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, link) = (folder.path().join("a.npy"), folder.path().join("link.npy"));
+    save(&path, "<f8[10]").unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o600, 0o600);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+    std::os::unix::fs::symlink("a.npy", &link).unwrap();
+    let old = fs::read(&path).unwrap();
+    let mut reader = fs::File::open(&path).unwrap();
+    save(&link, "<f8[20]").unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(load(&path).unwrap().header.shape, [20]);
+    let mut seen = Vec::new();
+    reader.read_to_end(&mut seen).unwrap();
+    assert_eq!(seen, old);
+}
+
+#[test]
+fn each_way_of_not_being_readable_has_its_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let missing = folder.path().join("missing.npy");
+    let error = load(&missing).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Io);
+    assert_eq!(error.io_error().unwrap().kind(), std::io::ErrorKind::NotFound);
+    assert_eq!(error.path(), Some(&*missing));
+    let error = load(folder.path()).unwrap_err();
+    assert_eq!(error.io_error().unwrap().kind(), std::io::ErrorKind::IsADirectory);
+    let error = save(folder.path(), "<f8[]").unwrap_err();
+    assert_eq!(error.io_error().unwrap().kind(), std::io::ErrorKind::IsADirectory);
+    let nowhere = folder.path().join("no/such/folder/a.npy");
+    assert_eq!(
+        save(&nowhere, "<f8[]").unwrap_err().io_error().unwrap().kind(),
+        std::io::ErrorKind::NotFound
+    );
+    let short = folder.path().join("short.npy");
+    fs::write(&short, &encode(&array("<f8[3]"), &EncodeOptions::bare())[..140]).unwrap();
+    let error = load(&short).unwrap_err();
+    assert_eq!((error.kind(), error.offset()), (&ErrorKind::Truncated, Some(140)));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{}: shape (3,) of <f8 needs 24 bytes of data, the input has 12 (at byte 140)",
+            short.display()
+        )
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn devices_are_refused_and_fifos_stream_or_time_out() {
+    let error = load(Path::new("/dev/zero")).unwrap_err();
+    assert_eq!(error.io_error().unwrap().raw_os_error(), Some(19), "ENODEV");
+    assert!(error.to_string().contains("a device, not a file"), "{error}");
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &fifo, rustix::fs::Mode::RWXU).unwrap();
+    let error = io::open(&fifo, Duration::from_millis(50)).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Timeout);
+    assert!(error.to_string().ends_with("a FIFO that nobody wrote to within 0.05 s"), "{error}");
+    let writer = std::thread::spawn({
+        let fifo = fifo.clone();
+        move || save(&fifo, "<i4[400000]").unwrap()
+    });
+    let decoded = load(&fifo).unwrap();
+    writer.join().unwrap();
+    assert_eq!((decoded.state, decoded.header.shape), (ChecksumState::Verified, vec![400_000]));
+}
+
+#[test]
+fn sealing_and_stripping_keep_the_array_byte_for_byte() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    let bare = encode(&array("<f4[300000]"), &EncodeOptions::bare());
+    fs::write(&path, &bare).unwrap();
+    let options = io::SaveOptions::default();
+    assert!(!io::unseal(&path, options, &mut io::unwatched).unwrap());
+    assert!(io::seal(&path, options, &mut io::unwatched).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), encode(&array("<f4[300000]"), &EncodeOptions::checked()));
+    assert!(!io::seal(&path, options, &mut io::unwatched).unwrap());
+    let mut damaged = fs::read(&path).unwrap();
+    damaged[128 + (1 << 20)] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    for error in [
+        io::seal(&path, options, &mut io::unwatched),
+        io::unseal(&path, options, &mut io::unwatched),
+    ] {
+        let range = 128 + (1 << 20)..128 + 1_200_000;
+        assert_eq!(error.unwrap_err().kind(), &ErrorKind::Checksum { block: Some(1), range });
+    }
+    assert_eq!(fs::read(&path).unwrap(), damaged);
+    damaged[128 + (1 << 20)] ^= 1;
+    fs::write(&path, &damaged).unwrap();
+    assert!(io::unseal(&path, options, &mut io::unwatched).unwrap());
+    assert_eq!(fs::read(&path).unwrap(), bare);
+}
+
+#[test]
+fn a_tail_that_names_the_dtype_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    save(&path, "{a:float8_e5m2,b:bfloat16}[3]").unwrap();
+    let options = DecodeOptions { checks: Checks::Required, ..Default::default() };
+    let decoded = io::load(&path, options, Dest::Owned, &mut io::unwatched).unwrap();
+    assert_eq!(decoded.array.unwrap().dtype().to_string(), "{a:float8_e5m2,b:bfloat16}");
+    let error = io::unseal(&path, io::SaveOptions::default(), &mut io::unwatched).unwrap_err();
+    assert_eq!(
+        error.message(),
+        "the tail holds the name of the dtype {a:float8_e5m2,b:bfloat16}, which would be lost with it"
+    );
+}
+
+#[test]
+fn inputs_of_unknown_length_are_bounded() {
+    let bytes = vec![7u8; 200_000];
+    for hint in [None, Some(10), Some(200_000), Some(300_000)] {
+        let read = io::read_to_end(&bytes[..], hint, &ndbytes::Limits::local(), &mut io::unwatched)
+            .unwrap();
+        assert_eq!(read[..], bytes[..]);
+    }
+    let limits = ndbytes::Limits::local().with_array(100_000);
+    for hint in [None, Some(50), Some(200_000)] {
+        let error = io::read_to_end(&bytes[..], hint, &limits, &mut io::unwatched).unwrap_err();
+        assert!(matches!(error.kind(), ErrorKind::Limit { name: "array", max: 100_000, .. }));
+    }
+}

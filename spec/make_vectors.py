@@ -1,0 +1,158 @@
+"""Makes spec/vectors/ with NumPy and checked_npy.py alone: what ndbytes must read, and what it must refuse.
+
+Usage: python make_vectors.py [--check]     (--check: the committed files must be these, byte for byte)
+"""
+
+import io
+import json
+import pathlib
+import struct
+import sys
+
+import numpy as np
+
+from checked_npy import crc32c, npy_header, tail
+
+HERE = pathlib.Path(__file__).parent / "vectors"
+FILES, CASES = {}, []
+
+
+def saved(array, version=None):
+    out = io.BytesIO()
+    np.lib.format.write_array(out, array, version=version, allow_pickle=False)
+    return out.getvalue()
+
+
+def split(file, array):
+    return file[: len(file) - array.nbytes], file[len(file) - array.nbytes :]
+
+
+def good(name, array, metadata=b"", state=0, checked=True, spec=None, version=None):
+    file = saved(array, version)
+    header, data = split(file, array)
+    FILES[name] = file + (tail(header, data, metadata, state) if checked else b"")
+    fortran = array.flags.f_contiguous and not array.flags.c_contiguous
+    members = json.loads(metadata) if metadata else {}
+    CASES.append({
+        "file": name,
+        "spec": spec or spec_of(array.dtype),
+        "shape": list(array.shape),
+        "fortran_order": bool(fortran),
+        "state": {0: "verified", 1: "open"}[state] if checked else "unchecked",
+        "name": members.get("name"),
+        "attrs": members.get("attrs"),
+        "data_crc32c": f"{crc32c(data):08x}",
+    })
+
+
+def spec_of(dtype):
+    return dtype.str
+
+
+def bad(name, file, kind, message, offset=None, require=True):
+    FILES[f"bad/{name}"] = file
+    CASES.append({"file": f"bad/{name}", "kind": kind, "offset": offset, "message": message, "require_checksum": require})
+
+
+def header(descr="'<f8'", shape="(3,)", order="False", extra=""):
+    text = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, {extra}}}"
+    text += " " * (64 - (10 + len(text) + 1) % 64) + "\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(text)) + text.encode("latin1")
+
+
+def flip(file, bit):
+    changed = bytearray(file)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def goods():
+    good("float64.npy", np.array([1.5, -2.25, np.pi]))
+    good("bare.npy", np.array([1.5, -2.25, np.pi]), checked=False)
+    good("big_endian_fortran.npy", np.asfortranarray(np.arange(6, dtype=">i4").reshape(2, 3)))
+    good("scalar.npy", np.array(True))
+    good("empty.npy", np.zeros((0, 5), "<c16"))
+    good("times.npy", np.array(["2020-02-29", "NaT"], "M8[25s]"))
+    good("text.npy", np.array(["é日", ""], "<U3"))
+    record = np.zeros(2, np.dtype({"names": ["a", "b"], "formats": ["<u2", ("<f4", (2,))], "offsets": [0, 4],
+                                   "titles": ["Long", None], "itemsize": 16}))
+    record["a"], record["b"] = [1, 2], [[1, 2], [3, 4]]
+    good("record.npy", record, spec="{Long=a:<u2,:|V2,b:<f4[2],:|V4}")
+    good("version3.npy", np.zeros(1, [("日", "|u1")]), spec="{'日':|u1}", version=(3, 0))
+    good("metadata.npy", np.arange(4, dtype="|u1"),
+         b'{"name":"counts","attrs":{"unit": "V", "n": 123456789012345678901}}')
+    good("bfloat16.npy", np.array([0x3F80, 0xC000], "<u2").view("<V2"), b'{"dtype":"bfloat16"}', spec="bfloat16")
+    good("open.npy", np.arange(4, dtype="|u1"), state=1)
+    good("two_blocks.npy", np.arange((1 << 20) // 8 + 2, dtype="<i8"))
+
+
+def bads():
+    array = np.array([1.5, -2.25, np.pi])
+    file = FILES["float64.npy"]
+    h, d = split(saved(array), array)
+    t = file[len(h) + len(d) :]
+    bad("flipped_data.npy", flip(file, 8 * 140 + 3), "Checksum",
+        "block 0 of 0 to 0 (bytes 128 to 152) is damaged: its CRC-32C is "
+        f"{crc32c(flip(file, 8 * 140 + 3)[128:152]):08x}, the tail says {crc32c(d):08x}", 128)
+    bad("flipped_padding.npy", flip(file, 8 * 100), "Malformed",
+        "npy header: dict: expected the end, found '!'", 100)
+    bad("flipped_order.npy", header(order="True ", shape="(2, 2)") + bytes(32)
+        + tail(header(order="False", shape="(2, 2)"), bytes(32)), "Checksum",
+        "the header (bytes 0 to 128) is damaged: its CRC-32C does not hold", 0)
+    bad("flipped_tail.npy", flip(file, 8 * (len(file) - 1)), "Checksum",
+        f"the checksum tail (bytes 152 to {len(file)}) is damaged: its own CRC-32C does not hold", 152)
+    bad("cut_data.npy", file[:150], "Truncated",
+        "shape (3,) of <f8 needs 24 bytes of data, the input has 22", 150)
+    bad("cut_tail.npy", file[:-1], "Truncated",
+        f"the checksum tail is cut: the input ends {len(t) - 1} bytes into it", len(file) - 1)
+    bad("cut_header.npy", file[:50], "Truncated",
+        "npy header: the input ends after 50 bytes, at least 128 are needed", 50)
+    bad("bare_where_required.npy", h + d, "Truncated",
+        "no checksum tail: the file is bare or was cut; to read it unchecked, do not require a checksum "
+        "(require_checksum=False, or npy=True on a stream); `ndbytes checksum` adds one", 152)
+    bad("open_where_required.npy", FILES["open.npy"], "Truncated",
+        "the checksum tail is marked open: a writer did not finish; `ndbytes checksum` seals it", 132)
+    no_tail = "bytes behind the array that are no checksum tail; only ndbytes.numpy.load passes over them"
+    bad("trailing.npy", h + d + b"x" * 200, "Malformed", no_tail, 152, require=False)
+    bad("second_array.npy", h + d + h + d, "Malformed", no_tail, 152, require=False)
+    bad("behind_the_tail.npy", file + b"x", "Malformed", no_tail, len(file), require=False)
+    bad("tail_version.npy", h + d + tail(h, d, version=1), "Unsupported",
+        "checksum tail of version 1; 0 is read: update ndbytes", 152)
+    bad("tail_of_another.npy", h + d + tail(h, d + b"x"), "Malformed",
+        "the checksum tail is for 25 bytes in blocks of 1048576, the array has 24 in blocks of 1048576", 152)
+    bad("no_magic.npy", b"PK\x03\x04" + bytes(60), "Malformed",
+        "not a .npy file: expected \\x93NUMPY, found PK\\x03\\x04\\x00\\x00; this looks like a zip or .npz archive", 0)
+    bad("version4.npy", file[:6] + b"\x04" + file[7:], "Unsupported", "npy version 4.0; 1.0, 2.0 and 3.0 are read", 6)
+    bad("header_length.npy", b"\x93NUMPY\x02\x00" + struct.pack("<I", 0xFFFFFFF0) + b"{'descr'", "Limit",
+        "npy header is 4294967280, at most 1048576 are allowed", 8)
+    bad("overflow.npy", header(shape="(4294967296, 4294967296)"), "Limit",
+        "npy header: the array's size overflows; at most 9223372036854775807 bytes are allowed")
+    bad("overflow_of_nothing.npy", header(shape="(0, 9223372036854775807, 9223372036854775807)"), "Limit",
+        "npy header: the array's size overflows; at most 9223372036854775807 bytes are allowed")
+    bad("object.npy", header("'|O'") + b"\x80\x04N.", "Unsupported",
+        'npy header: descr: "|O" is an object dtype, which means pickle; convert the array to numbers or '
+        "fixed-size strings", 20)
+    twice = header(extra="'descr': '<f4', ")
+    bad("duplicate_key.npy", twice + bytes(24), "Malformed",
+        'npy header: duplicate key "descr"; ndbytes.numpy.load takes the last one, as np.load does',
+        twice.rindex(b"'descr'"))
+    bad("negative.npy", header(shape="(-1,)"), "Malformed",
+        'npy header: shape: expected an integer from 0, found "-1"', header(shape="(-1,)").index(b"-1"))
+    bad("terabyte.npy", header(shape=f"({1 << 37},)") + bytes(10), "Truncated",
+        f"shape ({1 << 37},) of <f8 needs {1 << 40} bytes of data, the input has 10", 138)
+
+
+def main():
+    goods()
+    bads()
+    FILES["vectors.json"] = (json.dumps(CASES, indent=1, ensure_ascii=False) + "\n").encode()
+    if "--check" in sys.argv:
+        stale = [name for name, data in FILES.items() if (HERE / name).read_bytes() != data]
+        sys.exit(f"stale: {stale}" if stale else None)
+    (HERE / "bad").mkdir(parents=True, exist_ok=True)
+    for name, data in FILES.items():
+        (HERE / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    main()
