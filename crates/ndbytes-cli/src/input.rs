@@ -4,7 +4,7 @@ use crate::args::{OrderArg, RawArgs};
 use crate::session::Session;
 use crate::sources::Source;
 use ndbytes::io::Watch;
-use ndbytes::npy::{DecodeOptions, Decoded, Header, Metadata};
+use ndbytes::npy::{DecodeOptions, Decoded, Metadata};
 use ndbytes::raw::Raw;
 use ndbytes::{Array, ChecksumState, Dest, Error, ErrorKind, Limits, Order, Result, io};
 use std::fs::File;
@@ -15,8 +15,6 @@ use std::path::Path;
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) array: Array,
-    /// Nothing for bytes without a header.
-    pub(crate) header: Option<Header>,
     pub(crate) state: ChecksumState,
     pub(crate) metadata: Metadata,
 }
@@ -34,12 +32,12 @@ pub(crate) fn load(
     if let Some(raw) = raw {
         let array = load_raw(session, source, raw, watch).map_err(|e| named(e, source))?;
         let state = ChecksumState::Unchecked;
-        return Ok(Loaded { array, header: None, state, metadata: Metadata::default() });
+        return Ok(Loaded { array, state, metadata: Metadata::default() });
     }
     let decoded = read(session, source, Dest::Owned, watch)?;
     let array = decoded.array.ok_or_else(|| Error::argument("the array went elsewhere"))?;
-    let Decoded { header, state, metadata, .. } = decoded;
-    Ok(Loaded { array, header: Some(header), state, metadata })
+    let Decoded { state, metadata, .. } = decoded;
+    Ok(Loaded { array, state, metadata })
 }
 
 /// Reads a `.npy` file into `dest`, and checks it where it can be checked.
@@ -68,6 +66,7 @@ fn load_raw(session: &Session, source: &Source, raw: &Raw, watch: Watch<'_>) -> 
 }
 
 /// How `.npy` files are read here; `len` is the input's length where it is known.
+#[expect(clippy::field_reassign_with_default, reason = "it may get more fields")]
 pub(crate) fn options(len: Option<u64>) -> DecodeOptions {
     let mut options = DecodeOptions::default();
     options.input_len = len;

@@ -1,54 +1,47 @@
 //! What a dtype is called.
 
-use ndbytes::{DType, Endian, Scalar, TimeKind};
+use ndbytes::{DType, Endian, Scalar};
 
 /// NumPy's `dtype.name`; `longdouble` where that depends on the platform.
 pub(crate) fn name(dtype: &DType) -> String {
+    if let Some(scalar) = Scalar::all().find(|&scalar| is(dtype, scalar)) {
+        return scalar.name().to_owned();
+    }
+    let spelled = dtype.typestr();
+    let (kind, rest) = spelled.get(1..).unwrap_or_default().split_at(1);
     let bits = |what: &str| match dtype.itemsize() {
         0 => what.to_owned(),
         size => format!("{what}{}", size * 8),
     };
-    match dtype {
-        DType::Scalar(scalar, ..) => scalar.name().to_owned(),
-        DType::Time(TimeKind::Datetime, unit, ..) => format!("datetime64{unit}"),
-        DType::Time(TimeKind::Timedelta, unit, ..) => format!("timedelta64{unit}"),
-        DType::Bytes(..) => bits("bytes"),
-        DType::Text(..) => bits("str"),
+    match kind {
+        "M" => format!("datetime64{}", rest.trim_start_matches('8')),
+        "m" => format!("timedelta64{}", rest.trim_start_matches('8')),
+        "S" => bits("bytes"),
+        "U" => bits("str"),
         _ => bits("void"),
     }
 }
 
+fn is(dtype: &DType, scalar: Scalar) -> bool {
+    [Endian::Little, Endian::Big].iter().any(|&endian| *dtype == DType::scalar(scalar, endian))
+}
+
 /// The name with the byte order, where there is one.
 pub(crate) fn described(dtype: &DType) -> String {
-    let endian = match dtype {
-        DType::Scalar(scalar, endian, ..) if scalar.unit() > 1 => Some(*endian),
-        DType::Time(_, _, endian, ..) | DType::Text(_, endian, ..) => Some(*endian),
-        _ => None,
-    };
-    let name = match dtype {
-        DType::Record(record, ..) => {
-            let fields = record.fields().len();
-            let s = if fields == 1 { "" } else { "s" };
-            format!("record of {fields} field{s}, {} bytes", record.itemsize())
-        }
-        _ => name(dtype),
-    };
-    match endian {
-        Some(endian) => format!("{name}, {}", endian_name(endian)),
-        None => name,
+    if dtype.to_string().starts_with('{') {
+        return format!("structured, {} bytes an item", dtype.itemsize());
+    }
+    let (little, big) = (dtype.with_endian(Endian::Little), dtype.with_endian(Endian::Big));
+    match dtype {
+        _ if little == big => name(dtype),
+        _ if *dtype == big => format!("{}, big-endian", name(dtype)),
+        _ => format!("{}, little-endian", name(dtype)),
     }
 }
 
 /// NumPy's descr as far as it has one: what a `.npy` header says.
 pub(crate) fn descr(dtype: &DType) -> String {
     dtype.descr().unwrap_or_else(|_| dtype.to_string())
-}
-
-pub(crate) fn endian_name(endian: Endian) -> &'static str {
-    match endian {
-        Endian::Little => "little-endian",
-        Endian::Big => "big-endian",
-    }
 }
 
 /// A shape as Python prints it.
@@ -75,7 +68,7 @@ mod tests {
             ("|V4", "void32", "void32"),
             ("<M8[25s]", "datetime64[25s]", "datetime64[25s], little-endian"),
             ("<m8", "timedelta64", "timedelta64, little-endian"),
-            ("{a:|u1,b:<f8}", "void72", "record of 2 fields, 9 bytes"),
+            ("{a:|u1,b:<f8}", "void72", "structured, 9 bytes an item"),
             ("bfloat16", "bfloat16", "bfloat16, little-endian"),
         ] {
             let dtype: DType = spec.parse().unwrap();

@@ -5,13 +5,13 @@ use crate::batch;
 use crate::exit::Exit;
 use crate::input::{self, Reader};
 use crate::names::{descr, described, name, shape};
-use crate::report::{Report, counted, grouped};
+use crate::report::{Report, counted};
 use crate::session::Session;
 use crate::sources::{Source, Sources};
 use ndbytes::io::Watch;
 use ndbytes::npy::{Header, HeaderDecoder, Metadata, Tail};
 use ndbytes::raw::Raw;
-use ndbytes::{BLOCK, ChecksumState, DType, Dest, Error, Limits, Order, Result, Spec};
+use ndbytes::{BLOCK, ChecksumState, DType, Dest, Limits, Order, Result, Spec};
 use serde_json::{Value, json};
 use std::io::{Read, Seek as _, SeekFrom};
 

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::input::{self, Loaded};
 use crate::report::{Report, counted};
 use crate::session::Session;
-use crate::sources::{Source, Sources};
+use crate::sources::Sources;
 use ndbytes::io::{self, SaveOptions, Watch};
 use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::raw::{self, Raw};

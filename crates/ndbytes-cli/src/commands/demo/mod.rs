@@ -18,7 +18,7 @@ pub(crate) fn run(session: &Session, args: &DemoArgs) -> Result<Exit> {
     let samples = arrays::load(session, &args.files)?;
     let folder = Folder::create()?;
     let mut exit = Exit::OK;
-    let mut say = |text: String| session.report(&Report::new(text, serde_json::Value::Null));
+    let say = |text: String| session.report(&Report::new(text, serde_json::Value::Null));
     if !session.json {
         say(table::intro(&samples, WAYS))?;
     }
