@@ -165,13 +165,13 @@ pub(crate) struct Files {
     /// Take the .npy files in folders, and in their folders
     #[arg(short, long)]
     pub(crate) recursive: bool,
+    /// Work on N files at a time; 0 means one for each core
+    #[arg(short, long, value_name = "N", default_value_t = 1, hide_default_value = true)]
+    pub(crate) jobs: usize,
 }
 
 #[derive(Debug, Group)]
 pub(crate) struct Common {
-    /// Work on N files at a time; 0 means one for each core
-    #[arg(short, long, value_name = "N", default_value_t = 1, hide_default_value = true)]
-    pub(crate) jobs: usize,
     /// Print one JSON object a line, for programs
     #[arg(long)]
     pub(crate) json: bool,

@@ -30,7 +30,7 @@ pub(crate) struct Session {
 impl Session {
     /// Makes the common options ready, and from here on listens to Ctrl-C: the first asks the work to stop and undo
     /// itself, a second ends the process at once.
-    pub(crate) fn start(common: &Common) -> Result<Self> {
+    pub(crate) fn start(common: &Common, jobs: usize) -> Result<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let patience = match common.patience {
             None => ndbytes::io::PATIENCE,
@@ -46,7 +46,7 @@ impl Session {
         Ok(Self {
             json: common.json,
             quiet: common.quiet,
-            jobs: if common.jobs == 0 { cores } else { common.jobs },
+            jobs: if jobs == 0 { cores } else { jobs },
             patience,
             progress: Progress::new(!common.json && !common.quiet),
             signalled,

@@ -19,7 +19,8 @@ pub(crate) fn run(args: Args) -> Exit {
         let _ = Args::command().print_help();
         return Exit::OK;
     };
-    let session = match Session::start(common(&command)) {
+    let (common, jobs) = common(&command);
+    let session = match Session::start(common, jobs) {
         Ok(session) => session,
         Err(error) => return refused(&error),
     };
@@ -37,13 +38,14 @@ fn dispatch(session: &Session, command: &Command) -> Result<Exit> {
     }
 }
 
-fn common(command: &Command) -> &Common {
+/// The options that all commands have, and how many files to work on at a time.
+fn common(command: &Command) -> (&Common, usize) {
     match command {
-        Command::Demo(args) => &args.common,
-        Command::Info(args) => &args.common,
-        Command::Convert(args) => &args.common,
-        Command::Verify(args) => &args.common,
-        Command::Checksum(args) => &args.common,
+        Command::Demo(args) => (&args.common, 1),
+        Command::Info(args) => (&args.common, args.files.jobs),
+        Command::Convert(args) => (&args.common, args.files.jobs),
+        Command::Verify(args) => (&args.common, args.files.jobs),
+        Command::Checksum(args) => (&args.common, args.files.jobs),
     }
 }
 

@@ -51,7 +51,7 @@ fn cut(sample: &Sample, folder: &Path) -> Result<Report> {
     Ok(case(
         &format!("{} cut to {} bytes, no checksums", sample.name, grouped(len)),
         read.err(),
-        "np.load sees this one too: ValueError, Failed to read all data for array",
+        "np.load sees this one too, and raises a ValueError",
     ))
 }
 

@@ -122,10 +122,11 @@ fn compare(original: &Array, view: &View, sent: &ArrayRef<'_>, back: &Array) -> 
     let plan = ndbytes::SwapPlan::new(back.dtype(), original.dtype())?;
     let mut found = to_bytes(&back.view(), Order::C)?;
     plan.apply(&mut found);
-    match expected.iter().zip(&found).position(|(a, b)| a != b) {
-        None if expected.len() == found.len() => Ok(()),
-        at => Err(Error::mismatch(format!("bytes differ from byte {} on", at.unwrap_or_default()))),
+    if expected == found {
+        return Ok(());
     }
+    let at = expected.iter().zip(&found).position(|(a, b)| a != b).unwrap_or_default();
+    Err(Error::mismatch(format!("the bytes differ from byte {at} on")))
 }
 
 fn backwards<'a>(array: &ArrayRef<'a>) -> Result<ArrayRef<'a>> {
