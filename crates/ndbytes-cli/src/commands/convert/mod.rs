@@ -1,0 +1,132 @@
+//! `ndbytes convert`: an array read, and written in another form.
+
+mod plan;
+
+use crate::args::{ConvertArgs, EndianArg, FormatArg};
+use crate::batch;
+use crate::exit::Exit;
+use crate::input::{self, Loaded};
+use crate::report::{Report, counted};
+use crate::session::Session;
+use crate::sources::Sources;
+use ndbytes::io::{self, SaveOptions, Watch};
+use ndbytes::npy::{EncodeOptions, Encoder};
+use ndbytes::raw::{self, Raw};
+use ndbytes::{ChecksumState, Encode, Endian, Error, Order, Result, Spec};
+use plan::{Job, Target};
+use serde_json::json;
+use std::fs::File;
+
+/// What is done to every array.
+struct Change {
+    raw: Option<Raw>,
+    order: Option<Order>,
+    endian: Option<Endian>,
+    check: bool,
+    save: SaveOptions,
+}
+
+pub(crate) fn run(session: &Session, args: &ConvertArgs) -> Result<Exit> {
+    let change = Change {
+        raw: input::declared(&args.raw)?,
+        order: args.order.map(Order::from),
+        endian: args.endian.map(Endian::from),
+        check: args.check,
+        save: SaveOptions::durable(args.durable),
+    };
+    let sources = Sources::find(&args.files)?;
+    // Once for reading, once for writing.
+    session.progress.expect(sources.size().saturating_mul(2));
+    let plan = plan::plan(&sources, args)?;
+    if change.check && plan.jobs.iter().any(|job| job.format == FormatArg::Raw) {
+        return Err(Error::argument("--check needs .npy output; raw bytes have no place for it"));
+    }
+    plan.make_folder()?;
+    let found = batch::unfound(session, &sources);
+    let done = batch::run(session, &plan.jobs, |job, watch| change.convert(session, job, watch));
+    Ok(found.max(done))
+}
+
+impl From<EndianArg> for Endian {
+    fn from(endian: EndianArg) -> Self {
+        match endian {
+            EndianArg::Little => Self::Little,
+            EndianArg::Big => Self::Big,
+        }
+    }
+}
+
+impl Change {
+    fn convert(&self, session: &Session, job: &Job, watch: Watch<'_>) -> Result<Report> {
+        if self.raw.is_none() {
+            input::refuse_headerless(&job.source)?;
+        }
+        let loaded = input::load(session, &job.source, self.raw.as_ref(), watch)?;
+        let view = loaded.array.view();
+        let mut encoder: Box<dyn Encode<'_> + '_> = match job.format {
+            FormatArg::Npy => Box::new(Encoder::new(&view, &self.options(&loaded))?),
+            FormatArg::Raw => {
+                let order = self.order.unwrap_or(Order::C);
+                Box::new(raw::Encoder::new(&view, order, self.endian)?)
+            }
+        };
+        let bytes = encoder.total();
+        match &job.target {
+            Target::Stdout => io::write(encoder.as_mut(), stdout()?, watch)
+                .map_err(|error| error.in_file("standard output"))?,
+            Target::File(path) => io::save(path, encoder.as_mut(), self.save, watch)?,
+        }
+        Ok(self.report(job, &loaded, bytes))
+    }
+
+    fn options(&self, loaded: &Loaded) -> EncodeOptions {
+        let mut options = EncodeOptions::bare();
+        options.order = self.order;
+        options.endian = self.endian;
+        options.checksum = self.check;
+        options.metadata = loaded.metadata.clone();
+        options
+    }
+
+    fn report(&self, job: &Job, loaded: &Loaded, bytes: u64) -> Report {
+        let dtype = match self.endian {
+            Some(endian) => loaded.array.dtype().with_endian(endian),
+            None => loaded.array.dtype().clone(),
+        };
+        let checked =
+            job.format == FormatArg::Npy && (self.check || loaded.array.dtype().has_extension());
+        let spec = Spec::exact(dtype, loaded.array.shape()).to_string();
+        let (input, output) = (job.source.name(), job.target.name());
+        let json = json!({
+            "path": job.source.typed(), "output": job.target.typed(), "spec": spec, "bytes": bytes,
+            "format": if job.format == FormatArg::Npy { "npy" } else { "raw" }, "checksum": checked,
+        });
+        let text = format!("{input} -> {output}: {spec}, {}", counted(bytes, "byte"));
+        let mut report = Report::new(text, json);
+        if job.target == Target::Stdout {
+            report.text.clear(); // The array itself stands there.
+        }
+        let labelled = loaded.metadata.name.is_some() || loaded.metadata.attrs.is_some();
+        if labelled && !checked {
+            let keep = if job.format == FormatArg::Npy { "; --check keeps them" } else { "" };
+            report.note =
+                Some(format!("{input}: its name and attributes are not in the output{keep}"));
+        } else if loaded.state == ChecksumState::Open {
+            report.note = Some(format!("{input}: its checksum was open, so it was not verified"));
+        }
+        report
+    }
+}
+
+/// Standard output without a buffer that looks for lines.
+#[cfg(unix)]
+fn stdout() -> Result<File> {
+    use std::os::fd::AsFd as _;
+    Ok(File::from(std::io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+#[cfg(windows)]
+fn stdout() -> Result<File> {
+    use std::os::windows::io::AsHandle as _;
+    Ok(File::from(std::io::stdout().as_handle().try_clone_to_owned()?))
+}

@@ -1,0 +1,12 @@
+//! The command line as a process: each test has a folder of its own and starts the real binary in it.
+
+mod checksum;
+mod convert;
+mod demo;
+mod errors;
+mod info;
+mod many;
+mod room;
+#[cfg(unix)]
+mod unix;
+mod verify;
