@@ -342,7 +342,9 @@ mod tests {
         assert_eq!(joined(&[1e100, 1.0], Kind::Double), "1.e+100|1.e+000");
         assert_eq!(joined(&[0.1 + 0.2, 1.0 / 3.0], Kind::Double), "0.3       |0.33333333");
         assert_eq!(joined(&[1e-4], Kind::Double), "0.0001");
-        assert_eq!(joined(&[5.960_464_477_539_063e-8, 1.2e-5], Kind::Half), "5.96e-08|1.20e-05");
+        // Digits beyond the shortest are the exact value's.
+        let halves = [5.960_464_477_539_063e-8, 1.233_816_146_850_586e-5];
+        assert_eq!(joined(&halves, Kind::Half), "5.960e-08|1.234e-05");
     }
 
     #[test]

@@ -36,10 +36,12 @@ pub fn array(array: &ArrayRef<'_>) -> Result<String> {
 pub fn item(dtype: &DType, item: &[u8]) -> String {
     let (dtype, item) = little(dtype, item.to_vec());
     match &dtype {
-        DType::Scalar(scalar, ..) if scalar.kind() == 'c' && *scalar != Scalar::CLongDouble => {
+        DType::Scalar { 0: scalar, .. }
+            if scalar.kind() == 'c' && *scalar != Scalar::CLongDouble =>
+        {
             complex(*scalar, item::complex(*scalar, &item))
         }
-        DType::Time(kind, unit, ..) => {
+        DType::Time { 0: kind, 1: unit, .. } => {
             let count = item.first_chunk().map_or(time::NAT, |item| i64::from_le_bytes(*item));
             match kind {
                 ndbytes::TimeKind::Datetime => time::datetime(count, *unit),
@@ -47,8 +49,8 @@ pub fn item(dtype: &DType, item: &[u8]) -> String {
             }
         }
         // NumPy prints a lone `S` by its repr, a lone `U` by itself.
-        DType::Bytes(..) => format!("np.bytes_({})", text::bytes(&item)),
-        DType::Text(..) => text::plain(&text::points(&item)),
+        DType::Bytes { .. } => format!("np.bytes_({})", text::bytes(&item)),
+        DType::Text { .. } => text::plain(&text::points(&item)),
         _ => Format::new(&dtype, &item, Place::Alone).text(&item),
     }
 }

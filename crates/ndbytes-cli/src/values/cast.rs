@@ -23,7 +23,7 @@ pub fn cast(array: &ArrayRef<'_>, to: &DType, lossy: bool) -> Result<Array> {
     if array.dtype().with_endian(Endian::Little) == to.with_endian(Endian::Little) {
         return swapped(array, to);
     }
-    if matches!((array.dtype(), to), (DType::Time(..), _) | (_, DType::Time(..))) {
+    if matches!((array.dtype(), to), (DType::Time { .. }, _) | (_, DType::Time { .. })) {
         return Err(Error::unsupported(format!("no cast from {} to {to}", array.dtype())));
     }
     let no_cast = |error: Error| error.context(format!("no cast from {} to {to}", array.dtype()));

@@ -123,7 +123,7 @@ impl Found {
         };
         let first = self.first.map(|at| {
             let index = index_of(at, left.shape());
-            Ok(First { left: text(left, &index)?, right: text(right, &index)?, index })
+            Result::Ok(First { left: text(left, &index)?, right: text(right, &index)?, index })
         });
         let index = index_of(self.largest_at, left.shape());
         Ok(Difference {

@@ -107,17 +107,23 @@ impl Minifloat {
         let sign = if value.is_sign_negative() { self.sign() } else { 0 };
         let lowest = 1 - self.bias;
         let exponent = floor_log2(value).max(lowest);
-        let beyond = exponent > self.bias + 2;
-        let digits = (value.abs() / self.unit(exponent.min(self.bias + 2))).round_ties_even();
-        let code = (exponent - lowest) * (1 << self.mantissa) + to_i32(digits);
-        match u16::try_from(code) {
-            Ok(code) if code <= self.highest() && !beyond => match self.special {
-                Special::Unsigned if code == 0 => 0,
-                _ => sign | code,
-            },
-            _ if self.special == Special::Ieee => sign | self.infinity(),
-            _ => self.nan(),
+        // Beyond this every code is too high; below, digits and code are small.
+        let code = if exponent > self.bias + 1 {
+            u16::MAX
+        } else {
+            let digits = (value.abs() / self.unit(exponent)).round_ties_even();
+            u16::try_from((exponent - lowest) * (1 << self.mantissa) + to_i32(digits))
+                .unwrap_or(u16::MAX)
+        };
+        match self.special {
+            _ if code > self.highest() => self.overflow(sign),
+            Special::Unsigned if code == 0 => 0,
+            _ => sign | code,
         }
+    }
+
+    fn overflow(self, sign: u16) -> u16 {
+        if self.special == Special::Ieee { sign | self.infinity() } else { self.nan() }
     }
 
     /// Half way between two powers the larger one is taken, as ml_dtypes does.
@@ -148,10 +154,7 @@ fn floor_log2(value: f64) -> i32 {
     i32::try_from((value.to_bits() >> 52) & 0x7ff).unwrap_or(0) - 1023
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "saturates, and what is large is beyond the largest number"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "at most one bit more than the mantissa has")]
 fn to_i32(value: f64) -> i32 {
     value as i32
 }
