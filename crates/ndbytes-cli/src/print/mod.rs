@@ -19,7 +19,7 @@ const WIDTH: usize = 75;
 ///
 /// # Errors
 /// Memory if the items to be shown do not fit it.
-pub fn array(array: &ArrayRef<'_>) -> Result<String> {
+pub(crate) fn array(array: &ArrayRef<'_>) -> Result<String> {
     if array.layout().is_empty() {
         return Ok(String::from("[]"));
     }
@@ -33,7 +33,7 @@ pub fn array(array: &ArrayRef<'_>) -> Result<String> {
 
 /// What `str(x)` prints for one item, as it is stored.
 #[must_use]
-pub fn item(dtype: &DType, item: &[u8]) -> String {
+pub(crate) fn item(dtype: &DType, item: &[u8]) -> String {
     let (dtype, item) = little(dtype, item.to_vec());
     match &dtype {
         DType::Scalar { 0: scalar, .. }

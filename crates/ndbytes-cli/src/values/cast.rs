@@ -19,7 +19,7 @@ use ndbytes::{
 /// # Errors
 /// Mismatch if something would be lost without `lossy`; Unsupported for dtypes that are no numbers and differ in
 /// more than byte order, and for long doubles; Memory.
-pub fn cast(array: &ArrayRef<'_>, to: &DType, lossy: bool) -> Result<Array> {
+pub(crate) fn cast(array: &ArrayRef<'_>, to: &DType, lossy: bool) -> Result<Array> {
     if array.dtype().with_endian(Endian::Little) == to.with_endian(Endian::Little) {
         return swapped(array, to);
     }

@@ -9,44 +9,44 @@ use ndbytes::{ArrayRef, Error, Layout, Result, gather};
 
 /// How far numbers may be apart: |a − b| ≤ atol + rtol · |b|. Both 0 by default, which means equal.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct Tolerance {
+pub(crate) struct Tolerance {
     /// The part of the second value.
-    pub rtol: f64,
+    pub(crate) rtol: f64,
     /// The absolute part.
-    pub atol: f64,
+    pub(crate) atol: f64,
 }
 
 /// What [`compare`] finds.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Items of each array.
-    pub items: u64,
+    pub(crate) items: u64,
     /// Items that differ by more than the tolerance.
-    pub differing: u64,
+    pub(crate) differing: u64,
     /// The first of them in C order.
-    pub first: Option<First>,
+    pub(crate) first: Option<First>,
     /// The largest absolute error of all items, if it is not 0; where one value is NaN there is no error to tell.
-    pub largest: Option<Largest>,
+    pub(crate) largest: Option<Largest>,
 }
 
 /// The first differing item.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct First {
+pub(crate) struct First {
     /// Its index, one number for each axis.
-    pub index: Vec<usize>,
+    pub(crate) index: Vec<usize>,
     /// Its value in the first array, as NumPy prints it.
-    pub left: String,
+    pub(crate) left: String,
     /// Its value in the second array.
-    pub right: String,
+    pub(crate) right: String,
 }
 
 /// The largest error and where it is.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Largest {
+pub(crate) struct Largest {
     /// |a − b|; for times in the coarsest unit that both can be counted in.
-    pub error: f64,
+    pub(crate) error: f64,
     /// The index of the item.
-    pub index: Vec<usize>,
+    pub(crate) index: Vec<usize>,
 }
 
 /// Compares the values of two arrays of one shape; dtype and byte order may differ.
@@ -57,7 +57,7 @@ pub struct Largest {
 ///
 /// # Errors
 /// Mismatch for another shape and for dtypes whose values are never equal.
-pub fn compare(
+pub(crate) fn compare(
     left: &ArrayRef<'_>,
     right: &ArrayRef<'_>,
     tolerance: &Tolerance,

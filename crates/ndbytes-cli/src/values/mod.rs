@@ -7,9 +7,9 @@ mod lanes;
 mod minifloat;
 mod stats;
 
-pub use cast::cast;
-pub use compare::{Difference, First, Largest, Tolerance, compare};
-pub use stats::{Stats, stats};
+pub(crate) use cast::cast;
+pub(crate) use compare::{Difference, First, Largest, Tolerance, compare};
+pub(crate) use stats::{Stats, stats};
 
 pub(crate) use lanes::Lanes;
 pub(crate) use minifloat::Minifloat;

@@ -7,17 +7,17 @@ use std::cmp::Ordering;
 
 /// What [`stats`] finds; `None` where the dtype has no such thing or no item counts.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Stats {
+pub(crate) struct Stats {
     /// The smallest value, NaN and NaT aside, as NumPy prints the scalar.
-    pub min: Option<String>,
+    pub(crate) min: Option<String>,
     /// The largest value, likewise.
-    pub max: Option<String>,
+    pub(crate) max: Option<String>,
     /// The mean of the numbers that are not NaN; of complex ones the real part. None for times.
-    pub mean: Option<f64>,
+    pub(crate) mean: Option<f64>,
     /// The imaginary part of the mean of complex numbers.
-    pub mean_imag: Option<f64>,
+    pub(crate) mean_imag: Option<f64>,
     /// How many items are NaN or NaT; `None` for dtypes that have neither.
-    pub nan: Option<u64>,
+    pub(crate) nan: Option<u64>,
 }
 
 /// The statistics of an array, as NumPy's `nanmin`, `nanmax` and `nanmean` define them.
@@ -27,7 +27,7 @@ pub struct Stats {
 ///
 /// # Errors
 /// Argument if the layout leaves the data, which no valid array does.
-pub fn stats(array: &ArrayRef<'_>) -> Result<Stats> {
+pub(crate) fn stats(array: &ArrayRef<'_>) -> Result<Stats> {
     match array.dtype() {
         DType::Scalar { 0: Scalar::LongDouble | Scalar::CLongDouble, .. } => Ok(Stats::default()),
         DType::Scalar { 0: scalar, .. } => match scalar.kind() {
