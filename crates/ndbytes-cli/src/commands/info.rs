@@ -273,7 +273,7 @@ fn lines_of(stats: &Stats) -> Vec<(&'static str, String)> {
         (Some(real), Some(imaginary)) => Some(format!("{real}{imaginary:+}j")),
         (mean, _) => mean.map(|mean| mean.to_string()),
     };
-    let nan = stats.nan.map(|count| grouped(count));
+    let nan = stats.nan.map(grouped);
     let found =
         [("min", stats.min.clone()), ("max", stats.max.clone()), ("mean", mean), ("NaN", nan)];
     found.into_iter().filter_map(|(what, value)| Some((what, value?))).collect()

@@ -76,10 +76,10 @@ impl Digits {
         let shortest = match kind {
             Kind::Half => {
                 let identifies = |digits: &Self| kind.round(digits.value()) == value;
-                (0..5)
-                    .map(|n| Self::exact(value, n))
-                    .find(identifies)
-                    .unwrap_or_else(|| Self::exact(value, 5))
+                // At a power of two the lower neighbour is nearer: a tie may have to go up.
+                let both = |n| [Self::exact(value, n), Self::exact(value.next_up(), n)];
+                let found = (0..5).flat_map(both).find(identifies);
+                found.unwrap_or_else(|| Self::exact(value, 5))
             }
             #[expect(clippy::cast_possible_truncation, reason = "it came from an f32")]
             Kind::Single => Self::parse(&format!("{:e}", value as f32)),

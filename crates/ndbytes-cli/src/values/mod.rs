@@ -8,7 +8,7 @@ mod minifloat;
 mod stats;
 
 pub(crate) use cast::cast;
-pub(crate) use compare::{Difference, First, Largest, Tolerance, compare};
+pub(crate) use compare::{Difference, Tolerance, compare};
 pub(crate) use stats::{Stats, stats};
 
 pub(crate) use lanes::Lanes;

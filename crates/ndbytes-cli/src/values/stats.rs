@@ -2,7 +2,7 @@
 
 use super::lanes::{Lanes, each_block};
 use crate::print;
-use ndbytes::{ArrayRef, DType, Result, Scalar};
+use ndbytes::{ArrayRef, DType, Endian, Result, Scalar};
 use std::cmp::Ordering;
 
 /// What [`stats`] finds; `None` where the dtype has no such thing or no item counts.
@@ -40,52 +40,54 @@ pub(crate) fn stats(array: &ArrayRef<'_>) -> Result<Stats> {
     }
 }
 
+/// Integers that count: the ends of their range, their sum and their number.
+struct Range {
+    min: i128,
+    max: i128,
+    sum: i128,
+    count: u64,
+}
+
 fn integers(array: &ArrayRef<'_>, scalar: Scalar) -> Result<Stats> {
-    let (range, sum, count) = range_of(array, |_| true)?;
-    let text = |value: i128| print::integer(scalar, value);
+    let found = range_of(array, |_| true)?;
+    let some = found.count > 0;
     Ok(Stats {
-        min: range.map(|(min, _)| text(min)),
-        max: range.map(|(_, max)| text(max)),
-        mean: (count > 0).then(|| sum as f64 / count as f64),
+        min: some.then(|| print::integer(scalar, found.min)),
+        max: some.then(|| print::integer(scalar, found.max)),
+        mean: some.then(|| found.sum as f64 / found.count as f64),
         ..Stats::default()
     })
 }
 
 fn times(array: &ArrayRef<'_>) -> Result<Stats> {
-    let (range, _, count) = range_of(array, |value| value != i128::from(i64::MIN))?;
+    let found = range_of(array, |value| value != i128::from(i64::MIN))?;
+    let dtype = array.dtype().with_endian(Endian::Little);
     let text = |value: i128| {
-        print::item(&array.dtype().with_endian(ndbytes::Endian::Little), &to_i64(value))
+        let count = i64::try_from(value).unwrap_or(i64::MIN);
+        print::item(&dtype, &count.to_le_bytes())
     };
     Ok(Stats {
-        min: range.map(|(min, _)| text(min)),
-        max: range.map(|(_, max)| text(max)),
-        nan: Some(array.layout().len() as u64 - count),
+        min: (found.count > 0).then(|| text(found.min)),
+        max: (found.count > 0).then(|| text(found.max)),
+        nan: Some(array.layout().len() as u64 - found.count),
         ..Stats::default()
     })
 }
 
-fn to_i64(value: i128) -> [u8; 8] {
-    i64::try_from(value).unwrap_or_default().to_le_bytes()
-}
-
-/// Smallest and largest, the sum and the number of the integers that count.
-fn range_of(
-    array: &ArrayRef<'_>,
-    counts: impl Fn(i128) -> bool,
-) -> Result<(Option<(i128, i128)>, i128, u64)> {
-    let (mut min, mut max, mut sum, mut count) = (i128::MAX, i128::MIN, 0i128, 0u64);
+fn range_of(array: &ArrayRef<'_>, counts: impl Fn(i128) -> bool) -> Result<Range> {
+    let mut found = Range { min: i128::MAX, max: i128::MIN, sum: 0, count: 0 };
     each_block(array, |_, lanes| {
         let Lanes::Int(values) = lanes else { return Ok(()) };
         for &value in values.iter().filter(|value| counts(**value)) {
-            min = min.min(value);
-            max = max.max(value);
-            // 2⁶⁴ values of 64 bits would fit.
-            sum = sum.wrapping_add(value);
-            count += 1;
+            found.min = found.min.min(value);
+            found.max = found.max.max(value);
+            // As many as fit memory, 64 bits each: their sum fits.
+            found.sum = found.sum.wrapping_add(value);
+            found.count += 1;
         }
         Ok(())
     })?;
-    Ok(((count > 0).then_some((min, max)), sum, count))
+    Ok(found)
 }
 
 fn reals(array: &ArrayRef<'_>, scalar: Scalar) -> Result<Stats> {
