@@ -128,9 +128,9 @@ fn starts_as_npy(path: &Path) -> bool {
 
 /// The same error, with a guess if it is that the file has no header.
 pub(crate) fn with_guess(error: Error, source: &Source, len: Option<u64>) -> Error {
-    let headless = *error.kind() == ErrorKind::Malformed && error.offset() == Some(0);
     match (len, source) {
-        (Some(len), Source::File(path)) if headless && !starts_as_npy(path) => {
+        // Not where the error has a guess of its own, as that it is an archive.
+        (Some(len), Source::File(_)) if error.message().ends_with("declare dtype and shape") => {
             Error::malformed(format!("{} ({})", error.message(), guess(len))).at(0)
         }
         _ => error,
@@ -175,7 +175,8 @@ pub(crate) fn open<'s>(session: &'s Session, source: &Source) -> Result<Reader<'
             Ok(Reader { stream: Stream::Stdin(file), len: None, session })
         }
         Source::File(path) => {
-            let file = io::open(path, session.patience).map_err(about_folder)?;
+            let file = io::open_watched(path, session.patience, &mut |_| session.check())
+                .map_err(about_folder)?;
             let len = file.len();
             Ok(Reader { stream: Stream::File(file), len, session })
         }

@@ -64,7 +64,7 @@ fn bytes_that_are_no_npy_file() {
         (
             &with_header(&DICT.replace("<u2", "|O"), &[0; 24]),
             5,
-            "npy header: object dtype '|O': objects are pointers, or pickles that can run code; neither is read (at byte 20)",
+            "npy header: descr: \"|O\" is an object dtype, which means pickle; convert the array to numbers or fixed-size strings (at byte 20)",
         ),
         (
             &with_header(&DICT.replace("(3,)", "(-1,)"), b""),
