@@ -1,6 +1,7 @@
 //! What a command found, for people and for programs.
 
 use crate::exit::Exit;
+use ndbytes::Error;
 use serde_json::Value;
 
 /// What a command found about one file.
@@ -12,13 +13,20 @@ pub(crate) struct Report {
     pub(crate) json: Value,
     /// A line for standard error beside it.
     pub(crate) note: Option<String>,
+    /// What a person reads on standard error instead of the text.
+    pub(crate) error: Option<Error>,
     pub(crate) exit: Exit,
 }
 
 impl Report {
     /// A report that all is well.
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json, note: None, exit: Exit::OK }
+        Self { text: text.into(), json, note: None, error: None, exit: Exit::OK }
+    }
+
+    /// The same where what was found is a failure.
+    pub(crate) fn failed(self, error: Error) -> Self {
+        Self { exit: Exit::of(&error), error: Some(error), ..self }
     }
 }
 

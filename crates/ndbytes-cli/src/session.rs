@@ -90,6 +90,8 @@ impl Session {
         }
         if self.json {
             self.print(&format!("{}\n", report.json))?;
+        } else if let Some(error) = &report.error {
+            self.complain(&error.to_string());
         } else if !self.quiet && !report.text.is_empty() {
             self.print(&format!("{}\n", report.text))?;
         }

@@ -69,7 +69,7 @@ fn bytes_that_are_no_npy_file() {
         (
             &with_header(&DICT.replace("(3,)", "(-1,)"), b""),
             5,
-            "npy header: shape: expected an integer from 0, found '-' (at byte 61)",
+            "npy header: shape: expected an integer from 0, found \"-1\" (at byte 61)",
         ),
         (
             &with_header(&DICT.replace("(3,)", "(4294967296, 4294967296)"), b""),
