@@ -38,11 +38,11 @@ impl Progress {
     pub(crate) fn add(&self, bytes: u64) {
         let moved = self.moved.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if self.wanted && self.started.elapsed() > DELAY {
-            self.bar.get_or_init(|| self.bar()).set_position(moved);
+            self.bar.get_or_init(|| self.bar(moved)).set_position(moved);
         }
     }
 
-    fn bar(&self) -> ProgressBar {
+    fn bar(&self, moved: u64) -> ProgressBar {
         let total = self.total.load(Ordering::Relaxed);
         let (bar, template) = if total > 0 {
             let template = "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
@@ -51,10 +51,12 @@ impl Progress {
             (ProgressBar::no_length(), "{spinner} {bytes}, {bytes_per_sec}")
         };
         bar.set_draw_target(ProgressDrawTarget::stderr());
-        bar.with_style(
+        let bar = bar.with_position(moved).with_elapsed(self.started.elapsed()).with_style(
             ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        )
-        .with_elapsed(self.started.elapsed())
+        );
+        // Otherwise all that moved before the bar was there would count as moved in no time.
+        bar.reset_eta();
+        bar
     }
 
     /// Does something to the terminal without the bar in its way.
