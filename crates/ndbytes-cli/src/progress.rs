@@ -48,7 +48,7 @@ impl Progress {
     fn bar(&self) -> ProgressBar {
         let total = self.total.load(Ordering::Relaxed);
         let (bar, template) = if total > 0 {
-            (ProgressBar::new(total), "{bar:30} {bytes} of {total_bytes}, {rate}/s, {left} left")
+            (ProgressBar::new(total), "{bar:20} {bytes} of {total_bytes}, {rate}/s, {left} left")
         } else {
             (ProgressBar::no_length(), "{spinner} {bytes}, {rate}/s")
         };
