@@ -9,6 +9,7 @@ const GUIDE: &str = "\
 Examples:
   ndbytes demo                                  see it work on real arrays
   ndbytes info ecg.npy                          what is in the file
+  ndbytes head ecg.npy --slice '0:3,:'          look at a part of it, as NumPy prints it
   ndbytes convert scan.raw -o scan.npy --raw '<u2[512,512]'
   ndbytes checksum scan.npy                     add checksums; NumPy still reads the file
   ndbytes verify -r results/                    find files that are damaged or cut short
@@ -35,9 +36,11 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     Demo(DemoArgs),
     Info(InfoArgs),
+    Head(HeadArgs),
     Convert(ConvertArgs),
     Verify(VerifyArgs),
     Checksum(ChecksumArgs),
+    Diff(DiffArgs),
 }
 
 /// Sends real arrays through memory and files, checks every bit, then damages a copy
@@ -67,6 +70,35 @@ Examples:
 pub(crate) struct InfoArgs {
     #[command(flatten)]
     pub(crate) files: Files,
+    /// Read the values too: smallest, largest, mean, and how many are NaN
+    #[arg(long)]
+    pub(crate) stats: bool,
+    #[command(flatten)]
+    pub(crate) raw: RawArgs,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Prints an array, or a part of it, as NumPy prints it
+///
+/// Long arrays are abridged: over 1,000 items, the first and last three of each long axis. Long doubles, whose
+/// bits differ between platforms, are printed as the bytes they are stored in.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ndbytes head ecg.npy
+  ndbytes head scan.npy --slice '0:3, :'      rows 0 to 2
+  ndbytes head scan.npy --slice '..., -1'     the last of the last axis
+  ndbytes head -n 5 table.npy")]
+pub(crate) struct HeadArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    /// The part to print, as in Python: '0:3, :', '::-1', '..., -1'
+    #[arg(long, value_name = "SLICE", allow_hyphen_values = true, conflicts_with = "rows")]
+    pub(crate) slice: Option<String>,
+    /// The first ROWS along the first axis
+    #[arg(short = 'n', long, value_name = "ROWS")]
+    pub(crate) rows: Option<usize>,
     #[command(flatten)]
     pub(crate) raw: RawArgs,
     #[command(flatten)]
@@ -100,6 +132,12 @@ pub(crate) struct ConvertArgs {
     /// The byte order of the numbers: little or big. By default it stays
     #[arg(long, value_name = "little|big", hide_possible_values = true)]
     pub(crate) endian: Option<EndianArg>,
+    /// The dtype to cast the values to, as f4 or '>i2'. A cast that would lose is refused
+    #[arg(long, value_name = "DTYPE")]
+    pub(crate) cast: Option<String>,
+    /// Let the cast round, wrap and cut off, as NumPy's astype does
+    #[arg(long, requires = "cast")]
+    pub(crate) lossy: bool,
     /// The format to write, whatever the suffix says: npy or raw
     #[arg(long, value_name = "npy|raw", hide_possible_values = true)]
     pub(crate) to: Option<FormatArg>,
@@ -153,6 +191,34 @@ pub(crate) struct ChecksumArgs {
     /// Return only once the file is on the disk, safe from a loss of power
     #[arg(long)]
     pub(crate) durable: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Compares the values of two arrays
+///
+/// Dtype and byte order may differ: 1 as <i4 equals 1.0 as >f8. NaN equals NaN, and what stands in the gaps of
+/// records does not count. Exits with 0 if they are equal, 1 if not, 5 if they cannot be compared.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ndbytes diff a.npy b.npy
+  ndbytes diff a.npy b.npy --rtol 1e-5 --atol 1e-8    equal where |a - b| <= atol + rtol * |b|")]
+pub(crate) struct DiffArgs {
+    /// The first array
+    #[arg(value_name = "A")]
+    pub(crate) left: PathBuf,
+    /// The second array
+    #[arg(value_name = "B")]
+    pub(crate) right: PathBuf,
+    /// How far numbers may be apart, as a part of the second one
+    #[arg(long, value_name = "PART", default_value_t = 0.0, hide_default_value = true)]
+    pub(crate) rtol: f64,
+    /// How far numbers may be apart
+    #[arg(long, value_name = "DISTANCE", default_value_t = 0.0, hide_default_value = true)]
+    pub(crate) atol: f64,
+    #[command(flatten)]
+    pub(crate) raw: RawArgs,
     #[command(flatten)]
     pub(crate) common: Common,
 }

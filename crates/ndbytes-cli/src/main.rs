@@ -8,10 +8,12 @@ mod commands;
 mod exit;
 mod input;
 mod names;
+mod print;
 mod progress;
 mod report;
 mod session;
 mod sources;
+mod values;
 
 use clap::Parser as _;
 use std::process::ExitCode;

@@ -5,11 +5,12 @@ use crate::batch;
 use crate::exit::Exit;
 use crate::input::{self, Reader};
 use crate::names::{descr, described, name, shape};
-use crate::report::{Report, counted};
+use crate::report::{Report, counted, grouped};
 use crate::session::Session;
 use crate::sources::{Source, Sources};
+use crate::values::{Stats, stats};
 use ndbytes::io::Watch;
-use ndbytes::npy::{Header, HeaderDecoder, Metadata, Tail};
+use ndbytes::npy::{Decoded, Header, HeaderDecoder, Metadata, Tail};
 use ndbytes::raw::Raw;
 use ndbytes::{BLOCK, ChecksumState, DType, Dest, Limits, Order, Result, Spec};
 use serde_json::{Value, json};
@@ -21,6 +22,7 @@ pub(crate) fn run(session: &Session, args: &InfoArgs) -> Result<Exit> {
     let found = batch::unfound(session, &sources);
     let done = batch::run(session, &sources.found, |source, watch| {
         let facts = match &raw {
+            _ if args.stats => measured(session, source, raw.as_ref(), watch),
             Some(raw) => declared(session, source, raw, watch),
             None => read(session, source, watch),
         };
@@ -38,6 +40,8 @@ struct Facts {
     order: &'static str,
     checksum: Checksum,
     metadata: Metadata,
+    /// What was asked for with `--stats`.
+    stats: Option<Stats>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +86,33 @@ fn declared(session: &Session, source: &Source, raw: &Raw, watch: Watch<'_>) -> 
         order: if raw.order == Order::F { "F" } else { "C" },
         checksum: Checksum::None,
         metadata: Metadata::default(),
+        stats: None,
     })
+}
+
+/// With the statistics of the values, for which all of them are read.
+fn measured(
+    session: &Session,
+    source: &Source,
+    raw: Option<&Raw>,
+    watch: Watch<'_>,
+) -> Result<Facts> {
+    if let Some(raw) = raw {
+        let array = input::load(session, source, Some(raw), watch)?.array;
+        return Ok(Facts {
+            header: None,
+            dtype: array.dtype().clone(),
+            shape: array.shape().to_vec(),
+            order: if raw.order == Order::F { "F" } else { "C" },
+            checksum: Checksum::None,
+            metadata: Metadata::default(),
+            stats: Some(stats(&array.view())?),
+        });
+    }
+    input::refuse_headerless(source)?;
+    let decoded = input::read(session, source, Dest::Owned, watch)?;
+    let found = decoded.array.as_ref().map(|array| stats(&array.view())).transpose()?;
+    Ok(Facts { stats: found, ..Facts::verified(decoded) })
 }
 
 /// Bytes of a stream.
@@ -126,13 +156,7 @@ fn read(session: &Session, source: &Source, watch: Watch<'_>) -> Result<Facts> {
 
 /// A stream has to be read to its end to see whether it has a tail; so it is verified as well.
 fn read_through(session: &Session, source: &Source, watch: Watch<'_>) -> Result<Facts> {
-    let decoded = input::read(session, source, Dest::Discard, watch)?;
-    let checksum = match decoded.state {
-        ChecksumState::Verified => Checksum::Verified,
-        ChecksumState::Unchecked => Checksum::None,
-        ChecksumState::Open => Checksum::Open,
-    };
-    Ok(Facts::of(decoded.header, checksum, decoded.metadata))
+    Ok(Facts::verified(input::read(session, source, Dest::Discard, watch)?))
 }
 
 fn read_tail(reader: Reader<'_>, header: &Header) -> Result<Tail> {
@@ -152,7 +176,18 @@ impl Facts {
             header: Some(header),
             checksum,
             metadata,
+            stats: None,
         }
+    }
+
+    /// Of what was read to its end.
+    fn verified(decoded: Decoded) -> Self {
+        let checksum = match decoded.state {
+            ChecksumState::Verified => Checksum::Verified,
+            ChecksumState::Unchecked => Checksum::None,
+            ChecksumState::Open => Checksum::Open,
+        };
+        Self::of(decoded.header, checksum, decoded.metadata)
     }
 
     fn items(&self) -> u64 {
@@ -201,6 +236,7 @@ impl Facts {
         if let Some(attrs) = &self.metadata.attrs {
             lines.push(("attrs", attrs.clone()));
         }
+        lines.extend(self.stats.iter().flat_map(lines_of));
         lines.push(("spec", format!("'{}'", self.spec())));
         let mut text = source.name();
         for (what, value) in lines {
@@ -227,6 +263,28 @@ impl Facts {
             "name": self.metadata.name,
             "attrs": attrs.unwrap_or(Value::Null),
             "spec": self.spec(),
+            "stats": self.stats.as_ref().map(json_of),
         })
     }
+}
+
+fn lines_of(stats: &Stats) -> Vec<(&'static str, String)> {
+    let mean = match (stats.mean, stats.mean_imag) {
+        (Some(real), Some(imaginary)) => Some(format!("{real}{imaginary:+}j")),
+        (mean, _) => mean.map(|mean| mean.to_string()),
+    };
+    let nan = stats.nan.map(|count| grouped(count));
+    let found =
+        [("min", stats.min.clone()), ("max", stats.max.clone()), ("mean", mean), ("NaN", nan)];
+    found.into_iter().filter_map(|(what, value)| Some((what, value?))).collect()
+}
+
+fn json_of(stats: &Stats) -> Value {
+    // JSON has neither infinities nor NaN: they stand there as text.
+    let number =
+        |value: f64| if value.is_finite() { json!(value) } else { json!(value.to_string()) };
+    json!({
+        "min": stats.min, "max": stats.max, "mean": stats.mean.map(number),
+        "mean_imag": stats.mean_imag.map(number), "nan": stats.nan,
+    })
 }

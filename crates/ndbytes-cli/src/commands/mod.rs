@@ -3,6 +3,8 @@
 mod checksum;
 mod convert;
 mod demo;
+mod diff;
+mod head;
 mod info;
 mod verify;
 
@@ -32,9 +34,11 @@ fn dispatch(session: &Session, command: &Command) -> Result<Exit> {
     match command {
         Command::Demo(args) => demo::run(session, args),
         Command::Info(args) => info::run(session, args),
+        Command::Head(args) => head::run(session, args),
         Command::Convert(args) => convert::run(session, args),
         Command::Verify(args) => verify::run(session, args),
         Command::Checksum(args) => checksum::run(session, args),
+        Command::Diff(args) => diff::run(session, args),
     }
 }
 
@@ -43,9 +47,11 @@ fn common(command: &Command) -> (&Common, usize) {
     match command {
         Command::Demo(args) => (&args.common, 1),
         Command::Info(args) => (&args.common, args.files.jobs),
+        Command::Head(args) => (&args.common, args.files.jobs),
         Command::Convert(args) => (&args.common, args.files.jobs),
         Command::Verify(args) => (&args.common, args.files.jobs),
         Command::Checksum(args) => (&args.common, args.files.jobs),
+        Command::Diff(args) => (&args.common, 1),
     }
 }
 

@@ -9,10 +9,11 @@ use crate::input::{self, Loaded};
 use crate::report::{Report, counted};
 use crate::session::Session;
 use crate::sources::Sources;
+use crate::values::cast;
 use ndbytes::io::{self, SaveOptions, Watch};
 use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::raw::{self, Raw};
-use ndbytes::{ChecksumState, Encode, Endian, Error, Order, Result, Spec};
+use ndbytes::{ChecksumState, DType, Encode, Endian, Error, Order, Result, Spec};
 use plan::{Job, Target};
 use serde_json::json;
 use std::fs::File;
@@ -22,6 +23,8 @@ struct Change {
     raw: Option<Raw>,
     order: Option<Order>,
     endian: Option<Endian>,
+    cast: Option<DType>,
+    lossy: bool,
     check: bool,
     save: SaveOptions,
 }
@@ -31,6 +34,8 @@ pub(crate) fn run(session: &Session, args: &ConvertArgs) -> Result<Exit> {
         raw: input::declared(&args.raw)?,
         order: args.order.map(Order::from),
         endian: args.endian.map(Endian::from),
+        cast: args.cast.as_deref().map(str::parse).transpose()?,
+        lossy: args.lossy,
         check: args.check,
         save: SaveOptions::durable(args.durable),
     };
@@ -61,7 +66,11 @@ impl Change {
         if self.raw.is_none() {
             input::refuse_headerless(&job.source)?;
         }
-        let loaded = input::load(session, &job.source, self.raw.as_ref(), watch)?;
+        let mut loaded = input::load(session, &job.source, self.raw.as_ref(), watch)?;
+        if let Some(dtype) = &self.cast {
+            loaded.array = cast(&loaded.array.view(), dtype, self.lossy)
+                .map_err(|error| input::named(error, &job.source))?;
+        }
         let view = loaded.array.view();
         let mut encoder: Box<dyn Encode<'_> + '_> = match job.format {
             FormatArg::Npy => Box::new(Encoder::new(&view, &self.options(&loaded))?),
