@@ -10,4 +10,5 @@ mod many;
 mod room;
 #[cfg(unix)]
 mod unix;
+mod values;
 mod verify;
