@@ -30,6 +30,12 @@ impl Report {
     }
 }
 
+/// Text from outside as one line that commands no terminal: control characters are spelled, as `\\n`.
+pub(crate) fn printable(text: &str) -> String {
+    let spelled = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.into() };
+    text.chars().map(spelled).collect()
+}
+
 /// A number with its thousands apart: `2,359,296`.
 pub(crate) fn grouped(n: u64) -> String {
     let digits = n.to_string();
@@ -53,10 +59,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_grouped() {
+    fn numbers_are_grouped_and_text_is_tame() {
         for (n, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
             assert_eq!(grouped(n), text);
         }
+        assert_eq!(printable("a\x1b[2J\nb\u{9b}é"), "a\\u{1b}[2J\\nb\\u{9b}é");
         assert_eq!((counted(1, "byte"), counted(2, "byte")), ("1 byte".into(), "2 bytes".into()));
     }
 }

@@ -3,7 +3,7 @@
 use crate::args::Common;
 use crate::exit::{self, Exit, kind_name};
 use crate::progress::Progress;
-use crate::report::Report;
+use crate::report::{Report, printable};
 use ndbytes::{Error, ErrorKind, Result};
 use serde_json::json;
 use std::io::{Write as _, stderr, stdout};
@@ -152,7 +152,7 @@ impl Session {
     /// One line on standard error.
     pub(crate) fn complain(&self, message: &str) {
         self.progress.suspended(|| {
-            let _ = writeln!(stderr(), "ndbytes: {message}");
+            let _ = writeln!(stderr(), "ndbytes: {}", printable(message));
         });
     }
 }

@@ -203,6 +203,31 @@ fn verify_holds_no_array_in_memory() {
     assert!(convert > 32 << 10, "{convert} KiB: so it can be seen");
 }
 
+#[test]
+fn ctrl_c_in_the_middle_of_writing() {
+    let room = Room::new();
+    room.bare("a.npy", &[8000, 4000]);
+    room.write("b.npy", "the old file");
+    let args = ["convert", "a.npy", "-o", "b.npy", "--order", "F"];
+    let mut child = room.command(&args).stderr(Stdio::piped()).spawn().unwrap();
+    while !room.names().iter().any(|name| name.ends_with(".ndbytes-tmp")) {
+        assert_eq!(child.try_wait().unwrap(), None, "too quick to be interrupted");
+        std::thread::yield_now();
+    }
+    kill(&child, "INT");
+    let done = Done::from(child.wait_with_output().unwrap());
+    assert_eq!(room.names(), ["a.npy", "b.npy"]);
+    done.failed(130, "ndbytes: interrupted; nothing half-written is left");
+    assert_eq!(room.read("b.npy"), b"the old file");
+}
+
+#[test]
+fn names_command_no_terminal() {
+    let room = Room::new();
+    room.run(&["info", "no\u{1b}[2J\n.npy"])
+        .failed(3, "ndbytes: no\\u{1b}[2J\\n.npy: No such file or directory (os error 2)");
+}
+
 fn make_fifo(room: &Room, name: &str) {
     assert!(Command::new("mkfifo").arg(room.path(name)).status().unwrap().success());
 }
