@@ -151,11 +151,11 @@ pub(crate) struct ConvertArgs {
     pub(crate) common: Common,
 }
 
-/// Reads files to their last byte and says of each: ok, unchecked, open or damaged
+/// Reads files to their last byte and says of each: ok, unchecked, open, or what is damaged
 ///
 /// ok: every checksum holds. unchecked: complete and readable, but there is no checksum that could prove
-/// it. open: a writer did not finish, the checksums say nothing. damaged: cut short, or changed since it was
-/// written; the line names the block and its bytes. Memory stays small at any size of file.
+/// it. open: a writer did not finish, the checksums say nothing. Damage (cut short, or changed since it was
+/// written) is an error that names the block and its bytes. Memory stays small at any size of file.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:

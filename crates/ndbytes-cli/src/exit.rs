@@ -10,7 +10,6 @@ pub(crate) struct Exit(pub(crate) u8);
 impl Exit {
     pub(crate) const OK: Self = Self(0);
     pub(crate) const DIFFERENCE: Self = Self(1);
-    pub(crate) const MISMATCH: Self = Self(5);
     pub(crate) const INTERRUPTED: Self = Self(130);
 
     /// The code of an error's kind.

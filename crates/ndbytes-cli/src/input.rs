@@ -6,7 +6,7 @@ use crate::sources::Source;
 use ndbytes::io::Watch;
 use ndbytes::npy::{DecodeOptions, Decoded, Metadata};
 use ndbytes::raw::Raw;
-use ndbytes::{Array, ChecksumState, Dest, Error, ErrorKind, Limits, Order, Result, io};
+use ndbytes::{Array, ChecksumState, Dest, Error, Limits, Order, Result, io};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -81,7 +81,7 @@ pub(crate) fn named(error: Error, source: &Source) -> Error {
 /// What headerless inputs are, as the options declare it.
 ///
 /// # Errors
-/// [`ErrorKind::Argument`] for a spec that cannot be read.
+/// [`ndbytes::ErrorKind::Argument`] for a spec that cannot be read.
 pub(crate) fn declared(args: &RawArgs) -> Result<Option<Raw>> {
     let Some(spec) = &args.raw else { return Ok(None) };
     let mut raw = Raw::new(spec.parse()?);
@@ -106,7 +106,7 @@ pub(crate) const RAW_SUFFIXES: [&str; 3] = ["raw", "bin", "dat"];
 /// Refuses a file whose name says that it has no header, with a guess at what it may be.
 ///
 /// # Errors
-/// [`ErrorKind::Argument`], and [`ErrorKind::Io`] if there is no such file.
+/// [`ndbytes::ErrorKind::Argument`], and [`ndbytes::ErrorKind::Io`] if there is no such file.
 pub(crate) fn refuse_headerless(source: &Source) -> Result<()> {
     let Source::File(path) = source else { return Ok(()) };
     if !RAW_SUFFIXES.iter().any(|suffix| path.extension().is_some_and(|own| own == *suffix)) {
@@ -128,9 +128,9 @@ fn starts_as_npy(path: &Path) -> bool {
 
 /// The same error, with a guess if it is that the file has no header.
 pub(crate) fn with_guess(error: Error, source: &Source, len: Option<u64>) -> Error {
-    let headless = *error.kind() == ErrorKind::Malformed && error.offset() == Some(0);
     match (len, source) {
-        (Some(len), Source::File(path)) if headless && !starts_as_npy(path) => {
+        // Not where the error has a guess of its own, as that it is an archive.
+        (Some(len), Source::File(_)) if error.message().ends_with("declare dtype and shape") => {
             Error::malformed(format!("{} ({})", error.message(), guess(len))).at(0)
         }
         _ => error,
@@ -175,7 +175,8 @@ pub(crate) fn open<'s>(session: &'s Session, source: &Source) -> Result<Reader<'
             Ok(Reader { stream: Stream::Stdin(file), len: None, session })
         }
         Source::File(path) => {
-            let file = io::open(path, session.patience).map_err(about_folder)?;
+            let file = io::open_watched(path, session.patience, &mut |_| session.check())
+                .map_err(about_folder)?;
             let len = file.len();
             Ok(Reader { stream: Stream::File(file), len, session })
         }

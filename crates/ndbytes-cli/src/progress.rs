@@ -1,6 +1,9 @@
 //! A progress bar for work that takes longer than about a second.
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{
+    HumanBytes, HumanDuration, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle,
+};
+use std::fmt;
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,16 +48,24 @@ impl Progress {
     fn bar(&self) -> ProgressBar {
         let total = self.total.load(Ordering::Relaxed);
         let (bar, template) = if total > 0 {
-            let template = "{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left";
-            (ProgressBar::new(total), template)
+            (ProgressBar::new(total), "{bar:20} {bytes} of {total_bytes}, {rate}/s, {left} left")
         } else {
-            (ProgressBar::no_length(), "{spinner} {bytes}, {bytes_per_sec}")
+            (ProgressBar::no_length(), "{spinner} {bytes}, {rate}/s")
         };
         bar.set_draw_target(ProgressDrawTarget::stderr());
-        bar.with_style(
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        )
-        .with_elapsed(self.started.elapsed())
+        let style =
+            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        // Over the whole time: the bar's own rates would count what moved before it was there as moved in no time.
+        let style = style
+            .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let _ = write!(out, "{}", HumanBytes(rate(state)));
+            })
+            .with_key("left", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let rest = state.len().unwrap_or(0).saturating_sub(state.pos());
+                let left = Duration::from_secs(rest.div_ceil(rate(state).max(1)));
+                let _ = write!(out, "{}", HumanDuration(left));
+            });
+        bar.with_style(style).with_elapsed(self.started.elapsed())
     }
 
     /// Does something to the terminal without the bar in its way.
@@ -70,4 +81,10 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+/// Bytes a second since the start.
+fn rate(state: &ProgressState) -> u64 {
+    let millis = u64::try_from(state.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+    state.pos().saturating_mul(1000) / millis
 }

@@ -3,7 +3,7 @@
 use crate::args::Common;
 use crate::exit::{self, Exit, kind_name};
 use crate::progress::Progress;
-use crate::report::Report;
+use crate::report::{Report, printable};
 use ndbytes::{Error, ErrorKind, Result};
 use serde_json::json;
 use std::io::{Write as _, stderr, stdout};
@@ -90,6 +90,8 @@ impl Session {
         }
         if self.json {
             self.print(&format!("{}\n", report.json))?;
+        } else if let Some(error) = &report.error {
+            self.complain(&error.to_string());
         } else if !self.quiet && !report.text.is_empty() {
             self.print(&format!("{}\n", report.text))?;
         }
@@ -150,7 +152,7 @@ impl Session {
     /// One line on standard error.
     pub(crate) fn complain(&self, message: &str) {
         self.progress.suspended(|| {
-            let _ = writeln!(stderr(), "ndbytes: {message}");
+            let _ = writeln!(stderr(), "ndbytes: {}", printable(message));
         });
     }
 }

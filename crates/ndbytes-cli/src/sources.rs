@@ -1,6 +1,7 @@
 //! Which inputs a command line names.
 
 use crate::args::Files;
+use crate::report::printable;
 use ndbytes::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -27,7 +28,7 @@ impl Source {
     pub(crate) fn name(&self) -> String {
         match self {
             Self::Stdin => "standard input".to_owned(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => printable(&path.display().to_string()),
         }
     }
 

@@ -5,14 +5,14 @@ use crate::batch;
 use crate::exit::Exit;
 use crate::input::{self, Reader};
 use crate::names::{descr, described, name, shape};
-use crate::report::{Report, counted, grouped};
+use crate::report::{Report, counted, grouped, printable};
 use crate::session::Session;
 use crate::sources::{Source, Sources};
 use crate::values::{Stats, stats};
 use ndbytes::io::Watch;
 use ndbytes::npy::{Decoded, Header, HeaderDecoder, Metadata, Tail};
 use ndbytes::raw::Raw;
-use ndbytes::{BLOCK, ChecksumState, DType, Dest, Limits, Order, Result, Spec};
+use ndbytes::{BLOCK, ChecksumState, DType, Dest, Error, Limits, Order, Result, Spec};
 use serde_json::{Value, json};
 use std::io::{Read, Seek as _, SeekFrom};
 
@@ -164,7 +164,15 @@ fn read_tail(reader: Reader<'_>, header: &Header) -> Result<Tail> {
     let max = header.nbytes().div_ceil(BLOCK as u64) * 4 + 1024 + Limits::local().header as u64;
     let mut bytes = Vec::new();
     reader.take(max).read_to_end(&mut bytes)?;
-    Tail::decode(&bytes, header.len + header.nbytes(), header.nbytes())
+    let tail = Tail::decode(&bytes, header.len + header.nbytes(), header.nbytes())?;
+    match &tail.metadata.dtype {
+        Some(dtype) if dtype.storage() != header.dtype => {
+            let found = &header.dtype;
+            let message = format!("the checksum tail names the dtype {dtype}, the header {found}");
+            Err(Error::malformed(message))
+        }
+        _ => Ok(tail),
+    }
 }
 
 impl Facts {
@@ -231,10 +239,10 @@ impl Facts {
             ("checksum", self.checksum.sentence().to_owned()),
         ];
         if let Some(name) = &self.metadata.name {
-            lines.push(("name", name.escape_debug().to_string()));
+            lines.push(("name", printable(name)));
         }
         if let Some(attrs) = &self.metadata.attrs {
-            lines.push(("attrs", attrs.clone()));
+            lines.push(("attrs", printable(attrs)));
         }
         lines.extend(self.stats.iter().flat_map(lines_of));
         lines.push(("spec", format!("'{}'", self.spec())));

@@ -4,7 +4,7 @@ use crate::args::VerifyArgs;
 use crate::batch;
 use crate::exit::{Exit, kind_name};
 use crate::input;
-use crate::report::{Report, counted};
+use crate::report::Report;
 use crate::session::Session;
 use crate::sources::{Source, Sources};
 use ndbytes::npy::Decoded;
@@ -19,17 +19,17 @@ pub(crate) fn run(session: &Session, args: &VerifyArgs) -> Result<Exit> {
     let failed = AtomicUsize::new(0);
     let done = batch::run(session, &sources.found, |source, watch| {
         let report = match input::read(session, source, Dest::Discard, watch) {
-            Ok(decoded) => whole(source, &decoded, args.require_checksum),
-            Err(error) if is_damage(&error) => damaged(source, &error),
-            Err(error) => return Err(error),
+            Ok(decoded) => Ok(whole(source, &decoded, args.require_checksum)),
+            Err(error) if is_damage(&error) => Ok(damaged(source, error)),
+            Err(error) => Err(error),
         };
-        failed.fetch_add(usize::from(report.exit != Exit::OK), Ordering::Relaxed);
-        Ok(report)
+        let passed = report.as_ref().is_ok_and(|report| report.exit == Exit::OK);
+        failed.fetch_add(usize::from(!passed), Ordering::Relaxed);
+        report
     });
-    let failed = failed.into_inner();
-    if failed > 0 && !session.json && done != Exit::INTERRUPTED {
-        let files = counted(sources.found.len() as u64, "file");
-        session.complain(&format!("{failed} of {files} did not pass"));
+    let (failed, files) = (failed.into_inner(), sources.found.len());
+    if failed > 0 && files > 1 && !session.json && !session.is_over() {
+        session.complain(&format!("{failed} of {files} files did not pass"));
     }
     Ok(found.max(done))
 }
@@ -41,41 +41,32 @@ fn is_damage(error: &Error) -> bool {
 
 fn whole(source: &Source, decoded: &Decoded, required: bool) -> Report {
     let header = &decoded.header;
-    let spec = Spec::exact(header.dtype.clone(), &header.shape).to_string();
-    let blocks = header.nbytes().div_ceil(BLOCK as u64);
     let (state, detail) = match decoded.state {
-        ChecksumState::Verified => ("ok", format!("{spec}, {} checked", counted(blocks, "block"))),
-        ChecksumState::Unchecked => {
-            ("unchecked", format!("{spec} is complete, but has no checksum to prove it"))
-        }
-        ChecksumState::Open => {
-            ("open", format!("{spec} is complete, but a writer did not finish its checksum"))
-        }
+        ChecksumState::Verified => ("ok", ""),
+        ChecksumState::Unchecked => ("unchecked", ": complete, but no checksum proves it"),
+        ChecksumState::Open => ("open", ": complete, but a writer did not finish its checksum"),
     };
     let json = json!({
-        "path": source.typed(), "state": state, "spec": spec, "blocks": blocks, "data_bytes": header.nbytes(),
+        "path": source.typed(), "state": state, "data_bytes": header.nbytes(),
+        "spec": Spec::exact(header.dtype.clone(), &header.shape).to_string(),
+        "blocks": header.nbytes().div_ceil(BLOCK as u64),
     });
-    let mut report = Report::new(line(state, source, &detail), json);
+    let report = Report::new(format!("{}: {state}{detail}", source.name()), json);
     if required && decoded.state != ChecksumState::Verified {
-        report.exit = Exit::MISMATCH;
+        let message = format!("{state}{detail}; `ndbytes checksum` adds one");
+        return report.failed(Error::mismatch(message).in_file(source.name()));
     }
     report
 }
 
-fn damaged(source: &Source, error: &Error) -> Report {
+fn damaged(source: &Source, error: Error) -> Report {
     let (block, range) = match error.kind() {
         ErrorKind::Checksum { block, range } => (*block, Some([range.start, range.end])),
         _ => (None, None),
     };
-    let at = error.offset().map(|offset| format!(" (at byte {offset})")).unwrap_or_default();
-    let text = line("damaged", source, &format!("{}{at}", error.message()));
     let json = json!({
         "path": source.typed(), "state": "damaged", "kind": kind_name(error.kind()), "message": error.message(),
         "offset": error.offset(), "block": block, "range": range,
     });
-    Report { exit: Exit::of(error), ..Report::new(text, json) }
-}
-
-fn line(state: &str, source: &Source, detail: &str) -> String {
-    format!("{state:<9}  {}: {detail}", source.name())
+    Report::new("", json).failed(error)
 }

@@ -64,12 +64,12 @@ fn bytes_that_are_no_npy_file() {
         (
             &with_header(&DICT.replace("<u2", "|O"), &[0; 24]),
             5,
-            "npy header: object dtype '|O': objects are pointers, or pickles that can run code; neither is read (at byte 20)",
+            "npy header: descr: \"|O\" is an object dtype, which means pickle; convert the array to numbers or fixed-size strings (at byte 20)",
         ),
         (
             &with_header(&DICT.replace("(3,)", "(-1,)"), b""),
             5,
-            "npy header: shape: expected an integer from 0, found '-' (at byte 61)",
+            "npy header: shape: expected an integer from 0, found \"-1\" (at byte 61)",
         ),
         (
             &with_header(&DICT.replace("(3,)", "(4294967296, 4294967296)"), b""),

@@ -6,12 +6,37 @@ fn three_states_and_their_codes() {
     let room = Room::new();
     room.checked("ok.npy", &[100]);
     room.bare("bare.npy", &[100]);
-    room.run(&["verify", "ok.npy", "bare.npy"]).said(
-        "ok         ok.npy: <u2[100], 1 block checked\n\
-         unchecked  bare.npy: <u2[100] is complete, but has no checksum to prove it",
+    room.run(&["verify", "ok.npy", "bare.npy"])
+        .said("ok.npy: ok\nbare.npy: unchecked: complete, but no checksum proves it");
+    room.run(&["verify", "--require-checksum", "bare.npy"]).failed(
+        5,
+        "ndbytes: bare.npy: unchecked: complete, but no checksum proves it; `ndbytes checksum` adds one",
     );
-    let done = room.run(&["verify", "--require-checksum", "ok.npy", "bare.npy"]);
-    done.failed(5, "ndbytes: 1 of 2 files did not pass");
+    let states = room.run(&["verify", "--require-checksum", "--json", "ok.npy", "bare.npy"]);
+    assert_eq!((states.code, states.err.as_str()), (Some(5), ""));
+    let expected = json!({"path": "bare.npy", "state": "unchecked", "spec": "<u2[100]", "blocks": 1, "data_bytes": 200});
+    assert_eq!(states.json()[1], expected);
+}
+
+#[test]
+fn an_open_tail_is_its_own_state() {
+    let room = Room::new();
+    let mut file = room.checked("a.npy", &[100]);
+    let tail = 328 + 128;
+    file[tail + 9] = 1;
+    let end = file.len() - 4;
+    let sum = ndbytes::crc32c(&file[328..end]).to_le_bytes();
+    file[end..].copy_from_slice(&sum);
+    room.write("a.npy", &file);
+    room.run(&["verify", "a.npy"])
+        .said("a.npy: open: complete, but a writer did not finish its checksum");
+    assert_eq!(room.run(&["verify", "--require-checksum", "a.npy"]).code, Some(5));
+    assert_eq!(room.run(&["info", "--json", "a.npy"]).json()[0]["checksum"], "open");
+    let done = room.run(&["convert", "a.npy", "-o", "b.npy"]);
+    done.failed(0, "ndbytes: a.npy: its checksum was open, so it was not verified");
+    // Whoever seals it vouches for what is there.
+    room.run(&["checksum", "a.npy"]).said("a.npy: checksum added");
+    room.run(&["verify", "a.npy"]).said("a.npy: ok");
 }
 
 #[test]
@@ -21,12 +46,15 @@ fn a_flipped_bit_names_block_and_bytes() {
     file[128 + (1 << 20) + 7] ^= 0x10;
     room.write("a.npy", file);
     let done = room.run(&["verify", "a.npy"]);
-    done.failed(6, "ndbytes: 1 of 1 file did not pass");
+    let line =
+        "ndbytes: a.npy: block 1 of 0 to 1 (bytes 1048704 to 2000128) is damaged: its CRC-32C is ";
+    assert_eq!((done.code, done.out.as_str()), (Some(6), ""));
     assert!(
-        done.out.starts_with("damaged    a.npy: block 1 of 0 to 1 (bytes 1048704 to 2000128) is damaged: its CRC-32C is "),
+        done.err.starts_with(line) && done.err.ends_with(" (at byte 1048704)\n"),
         "{}",
-        done.out
+        done.err
     );
+    assert_eq!(room.run(&["verify", "--quiet", "a.npy"]), done);
     let report = &room.run(&["verify", "--json", "a.npy"]).json()[0];
     assert_eq!(
         (&report["state"], &report["kind"], &report["block"], &report["range"], &report["offset"]),
@@ -66,19 +94,11 @@ fn cut_files_are_damaged() {
     let room = Room::new();
     let bare = room.bare("bare.npy", &[100]);
     room.write("bare.npy", &bare[..200]);
-    let done = room.run(&["verify", "bare.npy"]);
-    done.failed(5, "ndbytes: 1 of 1 file did not pass");
-    assert_eq!(
-        done.out,
-        "damaged    bare.npy: shape (100,) of <u2 needs 200 bytes of data, the input has 72 (at byte 200)\n"
-    );
+    let why = "shape (100,) of <u2 needs 200 bytes of data, the input has 72 (at byte 200)";
+    room.run(&["verify", "bare.npy"]).failed(5, &format!("ndbytes: bare.npy: {why}"));
     // The same from a pipe, where no length is known.
-    let (code, out, _) = room.pipe(&["verify", "-"], &bare[..200]);
-    assert_eq!(code, Some(5));
-    assert_eq!(
-        String::from_utf8(out).unwrap(),
-        "damaged    standard input: shape (100,) of <u2 needs 200 bytes of data, the input has 72 (at byte 200)\n"
-    );
+    let (code, _, err) = room.pipe(&["verify", "-"], &bare[..200]);
+    assert_eq!((code, err), (Some(5), format!("ndbytes: standard input: {why}\n")));
     let checked = room.checked("tail.npy", &[100]);
     room.write("tail.npy", &checked[..checked.len() - 1]);
     assert_eq!(room.run(&["verify", "tail.npy"]).code, Some(5));
@@ -93,10 +113,11 @@ fn the_highest_code_counts_and_all_files_are_seen() {
     room.checked("ok.npy", &[100]);
     let done = room.run(&["verify", "missing.npy", "flipped.npy", "ok.npy"]);
     assert_eq!(done.code, Some(6));
-    assert_eq!(done.out.lines().count(), 2);
-    assert_eq!(
-        done.err,
-        "ndbytes: missing.npy: No such file or directory (os error 2)\nndbytes: 1 of 3 files did not pass\n"
-    );
+    assert_eq!(done.out, "ok.npy: ok\n");
+    let lines: Vec<&str> = done.err.lines().collect();
+    assert_eq!(lines.len(), 3, "{}", done.err);
+    assert_eq!(lines[0], "ndbytes: missing.npy: No such file or directory (os error 2)");
+    assert!(lines[1].starts_with("ndbytes: flipped.npy: block 0 of 0 to 0"));
+    assert_eq!(lines[2], "ndbytes: 2 of 3 files did not pass");
     assert_eq!(room.run(&["verify", "--quiet", "ok.npy"]).out, "");
 }

@@ -2,10 +2,12 @@
 
 use crate::args::{ConvertArgs, FormatArg};
 use crate::input::RAW_SUFFIXES;
+use crate::report::printable;
 use crate::sources::{Source, Sources};
 use ndbytes::{Error, Result};
 use std::collections::HashMap;
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 /// One input and its output.
@@ -26,7 +28,7 @@ impl Target {
     pub(super) fn name(&self) -> String {
         match self {
             Self::Stdout => "standard output".to_owned(),
-            Self::File(path) => path.display().to_string(),
+            Self::File(path) => printable(&path.display().to_string()),
         }
     }
 
@@ -54,6 +56,11 @@ pub(super) struct Plan {
 pub(super) fn plan(sources: &Sources, args: &ConvertArgs) -> Result<Plan> {
     if args.output.as_os_str() == "-" {
         let source = only(sources, "standard output takes one array")?;
+        if std::io::stdout().is_terminal() {
+            let message =
+                "standard output is a terminal, which arrays would garble; add > FILE or | COMMAND";
+            return Err(Error::argument(message));
+        }
         let format = args.to.unwrap_or(FormatArg::Npy);
         return Ok(Plan::of(Job { source, target: Target::Stdout, format }));
     }

@@ -162,3 +162,37 @@ fn by_raw(array: &ArrayRef<'_>, path: &Path) -> Result<Array> {
     let len = file.len();
     declared.array(io::read_to_end(file, len, &Limits::local(), &mut io::unwatched)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The control: a trip that changed something must not pass as exact.
+    #[test]
+    fn whatever_differs_is_seen() {
+        let values = [1u16, 2, 3, 4, 5, 6];
+        let original = ArrayRef::from_slice(&values, &[2, 3]).unwrap().to_order(Order::C).unwrap();
+        let array = |order: Order, spec: &str, bytes: Vec<u8>| {
+            let mut raw = Raw::new(spec.parse().unwrap());
+            raw.order = order;
+            raw.array(bytes.into()).unwrap()
+        };
+        let bytes = to_bytes(&original.view(), Order::C).unwrap();
+        let mut flipped = bytes.clone();
+        flipped[7] ^= 1;
+        let compared = |back: Array| compare(&original, &VIEWS[0], &original.view(), &back);
+        let error = |back: Array| compared(back).unwrap_err().message().to_owned();
+        assert!(compared(array(Order::C, "<u2[2,3]", bytes.clone())).is_ok());
+        assert_eq!(error(array(Order::C, "<u2[2,3]", flipped)), "the bytes differ from byte 7 on");
+        assert_eq!(
+            error(array(Order::F, "<u2[2,3]", bytes.clone())),
+            "the order of the items in memory is another one"
+        );
+        assert_eq!(
+            error(array(Order::C, ">u2[2,3]", bytes.clone())),
+            "expected <u2[2,3], found >u2[2,3]"
+        );
+        assert_eq!(error(array(Order::C, "<u2[3,2]", bytes)), "expected <u2[2,3], found <u2[3,2]");
+        assert_eq!(Tally { trips: 2, exact: 1, ..Tally::default() }.exit(), Exit::DIFFERENCE);
+    }
+}
