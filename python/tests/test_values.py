@@ -23,7 +23,7 @@ def bits(dtype, *shape):
 
 def mild(dtype, *shape):
     """Numbers that every dtype holds nearly."""
-    values = rng.integers(0, 200, shape) / 2
+    values = np.asarray(rng.integers(0, 200, shape) / 2)
     return values.astype(dtype)
 
 

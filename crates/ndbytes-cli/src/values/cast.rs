@@ -236,7 +236,7 @@ impl Target for f64 {
     type How = ();
 
     fn from_int(value: i128, (): ()) -> (Self, bool) {
-        let result = value as Self;
+        let result = i64::try_from(value).map_or(value as Self, |value| value as Self);
         (result, same_int(value, result))
     }
 
@@ -249,7 +249,7 @@ impl Target for f32 {
     type How = ();
 
     fn from_int(value: i128, (): ()) -> (Self, bool) {
-        let result = value as Self;
+        let result = i64::try_from(value).map_or(value as Self, |value| value as Self);
         (result, same_int(value, result.into()))
     }
 
@@ -329,7 +329,12 @@ fn complex128([real, imaginary]: [f64; 2]) -> [u8; 16] {
     reason = "saturates, which no integer of 64 bits equals"
 )]
 pub(super) fn same_int(value: i128, float: f64) -> bool {
-    float.trunc() == float && float as i128 == value
+    const END: f64 = 9_223_372_036_854_775_808.0; // 2⁶³
+    match i64::try_from(value) {
+        // Several times as fast as the general case.
+        Ok(value) => value as f64 == float && float < END && float as i64 == value,
+        Err(_) => float.trunc() == float && float as i128 == value,
+    }
 }
 
 fn same(value: f64, result: f64) -> bool {
