@@ -3,6 +3,11 @@
 //! libFuzzer drives them through the programs in `fuzz_targets/`; the ordinary tests replay their corpus. Inputs
 //! may be anything, so a wrong input is never an error here: only a broken promise is.
 
+#![allow(
+    clippy::field_reassign_with_default,
+    reason = "options that may grow cannot be written as a whole outside their crate"
+)]
+
 mod descr;
 mod header;
 mod input;

@@ -13,7 +13,8 @@ pub fn npy_stream(data: &[u8]) {
     let mut input = Input::new(data);
     let choices = input.byte();
     let mut options = DecodeOptions::default();
-    options.checks = [Checks::Required, Checks::Optional, Checks::Ignored][usize::from(choices % 3)];
+    options.checks =
+        [Checks::Required, Checks::Optional, Checks::Ignored][usize::from(choices % 3)];
     options.lenient = choices & 8 != 0;
     options.whole = choices & 16 != 0;
     options.limits = input.limits();

@@ -157,9 +157,8 @@ enum Damage {
 fn damage(input: &mut Input<'_>, copy: &mut Vec<u8>, bytes: &[u8]) -> Option<Damage> {
     let first = copy == bytes;
     let len = copy.len().max(1);
-    let wide = |input: &mut Input<'_>| {
-        (usize::from(input.u16()) | usize::from(input.byte()) << 16) % len
-    };
+    let wide =
+        |input: &mut Input<'_>| (usize::from(input.u16()) | usize::from(input.byte()) << 16) % len;
     let kind = input.byte();
     let (one, two, n) = (wide(input), wide(input), usize::from(input.byte()));
     if copy.is_empty() {
@@ -289,9 +288,8 @@ fn any_metadata(mut input: Input<'_>) {
             is_same(&again, array, &read.metadata);
         }
         Err(fault) => {
-            let known =
-                matches!(fault.kind, ErrorKind::Malformed | ErrorKind::Limit { .. })
-                    || (state == 1 && fault.kind == ErrorKind::Truncated);
+            let known = matches!(fault.kind, ErrorKind::Malformed | ErrorKind::Limit { .. })
+                || (state == 1 && fault.kind == ErrorKind::Truncated);
             assert!(known, "{fault:?}");
             assert!(fault.offset.is_some(), "it does not say where: {fault:?}");
         }

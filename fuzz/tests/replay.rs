@@ -44,12 +44,14 @@ fn replay(target: &str, run: fn(&[u8])) {
 fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
     let entries = fs::read_dir(&folder).expect("the corpus is committed");
-    let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    files
-        .into_iter()
-        .map(|path| (path.display().to_string(), fs::read(&path).unwrap()))
-        .collect()
+    let read = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.expect("a readable folder");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        (name, fs::read(entry.path()).expect("a readable file"))
+    };
+    let mut inputs: Vec<_> = entries.map(read).collect();
+    inputs.sort();
+    inputs
 }
 
 /// Runs one input; where it fails, the output names it and has its bytes.
