@@ -252,8 +252,12 @@ pub(crate) struct Common {
 /// What bytes without a header are.
 #[derive(Debug, Group)]
 pub(crate) struct RawArgs {
-    /// The input has no header: its dtype and shape, as '<f4[100,3]'; ? is any length
-    #[arg(long, value_name = "SPEC")]
+    // Not a doc comment: rustdoc would take the shape for a link.
+    #[arg(
+        long,
+        value_name = "SPEC",
+        help = "The input has no header: its dtype and shape, as '<f4[100,3]'; ? is any length"
+    )]
     pub(crate) raw: Option<String>,
     /// Bytes before the first item
     #[arg(

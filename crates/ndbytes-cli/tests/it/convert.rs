@@ -154,3 +154,58 @@ fn outputs_that_cannot_be_meant() {
     // Any name will do once the format is said.
     assert_eq!(room.run(&["convert", "a.npy", "-o", "a.txt", "--to", "raw"]).code, Some(0));
 }
+
+/// What is copied piece by piece must be what goes through memory, byte for byte.
+#[test]
+fn streamed_and_gathered_outputs_are_the_same() {
+    let room = Room::new();
+    let raw = bytes(&numbers(700_003));
+    room.write("a.bin", &raw);
+    for (spec, options) in [
+        ("<u2", &[][..]),
+        (">u2[7,100_000]", &["--offset", "6"]),
+        ("<u2[700003]", &["--check"]),
+        ("<u2[1,700003]", &["--raw-order", "F", "--check"]),
+        ("<u2[3,?]", &["--offset", "2", "--raw-order", "F"]),
+        ("<u2[3,?]", &["--offset", "2", "--raw-order", "F", "--order", "F", "--to", "raw"]),
+        ("bfloat16[?,7]", &["--offset", "6"]),
+        ("|u1[0,?]", &["--offset", "1400006"]),
+        ("{a:<u2,b:|u1}[]", &["--offset", "1400003", "--check"]),
+    ] {
+        let spec = spec.replace('_', "");
+        let to = |output: &'static str| {
+            [&["convert", "a.bin", "-o", output, "--raw", &spec][..], options].concat()
+        };
+        let done = room.run(&to("streamed.npy"));
+        assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{spec}");
+        // A cast to the same dtype is none, but needs the array in memory.
+        let dtype = spec.split('[').next().unwrap();
+        let gathered = [&to("gathered.npy")[..], &["--cast", dtype]].concat();
+        if !dtype.starts_with('{') {
+            assert_eq!(room.run(&gathered).code, Some(0), "{spec}");
+            assert!(room.read("streamed.npy") == room.read("gathered.npy"), "{spec} {options:?}");
+        }
+        if !options.contains(&"raw") {
+            assert_eq!(room.run(&["verify", "streamed.npy"]).code, Some(0), "{spec}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_of_another_length_leaves_the_old_file() {
+    let room = Room::new();
+    room.write("b.npy", "the old file");
+    for (len, spec, err) in [
+        (2_000_000, "|u1[2000001]", "|u1[2000001] needs 2000001 bytes, found 2000000"),
+        (2_000_001, "|u1[2000000]", "|u1[2000000] needs 2000000 bytes, found 2000001"),
+        (5, "<u2[?]", "<u2[?] needs a multiple of 2 bytes, found 5"),
+    ] {
+        let args = ["convert", "-", "-o", "b.npy", "--raw", spec];
+        let (code, _, found) = room.pipe(&args, &vec![7; len]);
+        assert_eq!((code, found), (Some(5), format!("ndbytes: standard input: {err}\n")));
+        assert_eq!(
+            (room.names(), room.read("b.npy")),
+            (vec!["b.npy".to_owned()], b"the old file".to_vec())
+        );
+    }
+}

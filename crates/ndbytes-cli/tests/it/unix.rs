@@ -134,6 +134,7 @@ fn ctrl_c_while_a_pipe_is_silent() {
         for args in [
             &["convert", "-", "-o", "b.npy"][..],
             &["convert", "-", "-o", "b.npy", "--raw", "<u2"],
+            &["convert", "-", "-o", "b.npy", "--raw", "<u2[100000]"],
             &["verify", "-"],
             &["info", "-", "--json"],
             &["info", "fifo", "--patience", "60"],
@@ -185,7 +186,7 @@ fn peak(child: &Child) -> u64 {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn verify_holds_no_array_in_memory() {
+fn verify_and_raw_input_hold_no_array_in_memory() {
     let room = Room::new();
     let bytes = room.checked("a.npy", &[16 << 20]);
     let held = |args: &[&str]| {
@@ -198,8 +199,11 @@ fn verify_holds_no_array_in_memory() {
         assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
         peak
     };
-    let (verify, convert) = (held(&["verify", "-"]), held(&["convert", "-", "-o", "b.npy"]));
+    let raw = ["convert", "-", "-o", "b.npy", "--raw", &format!("|u1[{}]", bytes.len())];
+    let (verify, raw) = (held(&["verify", "-"]), held(&raw));
+    let convert = held(&["convert", "-", "-o", "b.npy"]);
     assert!(verify < 16 << 10, "{verify} KiB for an array of 32 MiB");
+    assert!(raw < 16 << 10, "{raw} KiB for an array of 32 MiB");
     assert!(convert > 32 << 10, "{convert} KiB: so it can be seen");
 }
 

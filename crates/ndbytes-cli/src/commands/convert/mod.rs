@@ -1,6 +1,7 @@
 //! `ndbytes convert`: an array read, and written in another form.
 
 mod plan;
+mod stream;
 
 use crate::args::{ConvertArgs, EndianArg, FormatArg};
 use crate::batch;
@@ -40,12 +41,11 @@ pub(crate) fn run(session: &Session, args: &ConvertArgs) -> Result<Exit> {
         save: SaveOptions::durable(args.durable),
     };
     let sources = Sources::find(&args.files)?;
-    // Once for reading, once for writing.
-    session.progress.expect(sources.size().saturating_mul(2));
     let plan = plan::plan(&sources, args)?;
     if change.check && plan.jobs.iter().any(|job| job.format == FormatArg::Raw) {
         return Err(Error::argument("--check needs .npy output; raw bytes have no place for it"));
     }
+    session.progress.expect(sources.size().saturating_mul(change.passes(&plan.jobs)));
     plan.make_folder()?;
     let found = batch::unfound(session, &sources);
     let done = batch::run(session, &plan.jobs, |job, watch| change.convert(session, job, watch));
@@ -63,8 +63,14 @@ impl From<EndianArg> for Endian {
 
 impl Change {
     fn convert(&self, session: &Session, job: &Job, watch: Watch<'_>) -> Result<Report> {
-        if self.raw.is_none() {
-            input::refuse_headerless(&job.source)?;
+        match &self.raw {
+            None => input::refuse_headerless(&job.source)?,
+            Some(raw) => {
+                if let Some(stream) = stream::Stream::plan(self, raw, job)? {
+                    let bytes = stream.run(session, self, raw, job, watch)?;
+                    return Ok(report(job, stream.spec(), bytes, stream.is_checked()));
+                }
+            }
         }
         let mut loaded = input::load(session, &job.source, self.raw.as_ref(), watch)?;
         if let Some(dtype) = &self.cast {
@@ -85,7 +91,22 @@ impl Change {
                 .map_err(|error| error.in_file("standard output"))?,
             Target::File(path) => io::save(path, encoder.as_mut(), self.save, watch)?,
         }
-        Ok(self.report(job, &loaded, bytes))
+        let dtype = match self.endian {
+            Some(endian) => loaded.array.dtype().with_endian(endian),
+            None => loaded.array.dtype().clone(),
+        };
+        let checked = job.format == FormatArg::Npy && (self.check || dtype.has_extension());
+        let spec = Spec::exact(dtype, loaded.array.shape());
+        let mut report = report(job, &spec, bytes, checked);
+        report.note = left_behind(job, &loaded, checked);
+        Ok(report)
+    }
+
+    /// How often the bytes of an input move: once where they are copied, else to memory and out again.
+    fn passes(&self, jobs: &[Job]) -> u64 {
+        let first = self.raw.as_ref().zip(jobs.first());
+        let copied = first.map(|(raw, job)| stream::Stream::plan(self, raw, job));
+        if matches!(copied, Some(Ok(Some(_)))) { 1 } else { 2 }
     }
 
     fn options(&self, loaded: &Loaded) -> EncodeOptions {
@@ -96,35 +117,31 @@ impl Change {
         options.metadata = loaded.metadata.clone();
         options
     }
+}
 
-    fn report(&self, job: &Job, loaded: &Loaded, bytes: u64) -> Report {
-        let dtype = match self.endian {
-            Some(endian) => loaded.array.dtype().with_endian(endian),
-            None => loaded.array.dtype().clone(),
-        };
-        let checked =
-            job.format == FormatArg::Npy && (self.check || loaded.array.dtype().has_extension());
-        let spec = Spec::exact(dtype, loaded.array.shape()).to_string();
-        let (input, output) = (job.source.name(), job.target.name());
-        let json = json!({
-            "path": job.source.typed(), "output": job.target.typed(), "spec": spec, "bytes": bytes,
-            "format": if job.format == FormatArg::Npy { "npy" } else { "raw" }, "checksum": checked,
-        });
-        let text = format!("{input} -> {output}: {spec}, {}", counted(bytes, "byte"));
-        let mut report = Report::new(text, json);
-        if job.target == Target::Stdout {
-            report.text.clear(); // The array itself stands there.
-        }
-        let labelled = loaded.metadata.name.is_some() || loaded.metadata.attrs.is_some();
-        if labelled && !checked {
-            let keep = if job.format == FormatArg::Npy { "; --check keeps them" } else { "" };
-            report.note =
-                Some(format!("{input}: its name and attributes are not in the output{keep}"));
-        } else if loaded.state == ChecksumState::Open {
-            report.note = Some(format!("{input}: its checksum was open, so it was not verified"));
-        }
-        report
+fn report(job: &Job, spec: &Spec, bytes: u64, checked: bool) -> Report {
+    let (input, output, spec) = (job.source.name(), job.target.name(), spec.to_string());
+    let json = json!({
+        "path": job.source.typed(), "output": job.target.typed(), "spec": spec, "bytes": bytes,
+        "format": if job.format == FormatArg::Npy { "npy" } else { "raw" }, "checksum": checked,
+    });
+    let text = match job.target {
+        Target::Stdout => String::new(), // The array itself stands there.
+        Target::File(_) => format!("{input} -> {output}: {spec}, {}", counted(bytes, "byte")),
+    };
+    Report::new(text, json)
+}
+
+/// What the output does not have and the input had.
+fn left_behind(job: &Job, loaded: &Loaded, checked: bool) -> Option<String> {
+    let input = job.source.name();
+    let labelled = loaded.metadata.name.is_some() || loaded.metadata.attrs.is_some();
+    if labelled && !checked {
+        let keep = if job.format == FormatArg::Npy { "; --check keeps them" } else { "" };
+        return Some(format!("{input}: its name and attributes are not in the output{keep}"));
     }
+    let open = loaded.state == ChecksumState::Open;
+    open.then(|| format!("{input}: its checksum was open, so it was not verified"))
 }
 
 /// Standard output without a buffer that looks for lines.
