@@ -55,6 +55,15 @@ pub(crate) fn item(dtype: &DType, item: &[u8]) -> String {
     }
 }
 
+/// One item within a sentence: text and bytes in quotes, the rest as [`item`] prints it.
+pub(crate) fn value(dtype: &DType, stored: &[u8]) -> String {
+    match dtype {
+        DType::Bytes { .. } => text::bytes(stored),
+        DType::Text { .. } => text::quoted(&text::points(&little(dtype, stored.to_vec()).1)),
+        _ => item(dtype, stored),
+    }
+}
+
 /// An integer or boolean scalar.
 pub(crate) fn integer(scalar: Scalar, value: i128) -> String {
     match (scalar, value) {

@@ -5,10 +5,13 @@ mod columns;
 mod compare;
 mod lanes;
 mod minifloat;
+mod near;
 mod stats;
+mod target;
 
 pub(crate) use cast::cast;
-pub(crate) use compare::{Difference, Tolerance, compare};
+pub(crate) use compare::{Difference, compare};
+pub(crate) use near::Tolerance;
 pub(crate) use stats::{Stats, stats};
 
 pub(crate) use lanes::Lanes;
