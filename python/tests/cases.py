@@ -5,6 +5,8 @@ import functools
 import ml_dtypes
 import numpy as np
 
+from oracle import is_extension
+
 UNITS = ["M8", "M8[Y]", "M8[D]", "M8[ns]", "M8[25s]", "m8", "m8[W]", "m8[us]", "m8[7ms]", "m8[as]"]
 NUMBERS = ["u2", "u4", "u8", "i2", "i4", "i8", "f2", "f4", "f8", "g", "c8", "c16", "G"]
 EXTENSIONS = [
@@ -65,7 +67,7 @@ LAYOUTS = {
     "empty slice": lambda make: make(300, 4)[5:5, ::-1],
     "unaligned": lambda make: make(257, 259, skip=1),
     "unaligned F": lambda make: make(130, 257, skip=3).T,
-    "window": lambda make: np.lib.stride_tricks.sliding_window_view(make(300), 257),
+    "overlapping windows": lambda make: windows(make(300), 257),
     "6-D": lambda make: make(3, 2, 4, 5, 2, 67)[:, ::-1, ::2].transpose(5, 2, 0, 4, 3, 1),
     "one column": lambda make: make(1500, 3)[:, 1],
     "one axis": lambda make: make(70_001),
@@ -91,12 +93,34 @@ def array(dtype, layout):
     return LAYOUTS[layout](lambda *shape, skip=0: make(DTYPES[dtype], shape, skip))
 
 
+def windows(array, width):
+    """All windows of so many items, one in each row: items that many rows share."""
+    shape, strides = (array.size - width + 1, width), array.strides * 2
+    return np.ndarray(shape, array.dtype, buffer=array.base, strides=strides)
+
+
+def plain(dtype):
+    """The dtype with numbers of NumPy's own in place of the extension floats."""
+    if dtype.subdtype:
+        base, shape = dtype.subdtype
+        return np.dtype((plain(base), shape))
+    if dtype.names is None:
+        return np.dtype(f"u{dtype.itemsize}") if is_extension(dtype) else dtype
+    fields = [dtype.fields[name] for name in dtype.names]
+    parts = {"formats": [plain(f[0]) for f in fields], "offsets": [f[1] for f in fields]}
+    return np.dtype({"names": dtype.names, "itemsize": dtype.itemsize, **parts})
+
+
 def swapped(array, endian):
-    """The array with its numbers in this byte order; what is between the fields stays, as `byteswap` does it."""
-    dtype = array.dtype.newbyteorder(endian)
-    if dtype == array.dtype:
-        return array
-    return array.astype(dtype)
+    """The array with its numbers in this byte order, as NumPy converts it."""
+    array = array.view(plain(array.dtype))
+    return array.astype(array.dtype.newbyteorder(endian))
+
+
+def has_text(dtype):
+    if dtype.names:
+        return any(has_text(dtype.fields[name][0]) for name in dtype.names)
+    return dtype.base.kind == "U"
 
 
 def padding(dtype):
