@@ -231,6 +231,17 @@ impl From<std::io::Error> for Error {
     }
 }
 
+/// Text of an input as an error shows it: in quotes, and short whatever its length.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    match text.char_indices().nth(SHOWN) {
+        Some((end, _)) => {
+            format!("{:?}… ({} bytes)", text.get(..end).unwrap_or_default(), text.len())
+        }
+        None => format!("{text:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

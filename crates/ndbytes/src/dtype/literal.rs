@@ -2,6 +2,7 @@
 //!
 //! This is the closed grammar that `np.save` writes, not a parser of Python. Every step is bounded and every
 //! error names the byte. [`Mode::NumPy`] adds what `np.load` also accepts from older or other writers.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use crate::error::{Error, Result};
 use crate::limits::Limits;

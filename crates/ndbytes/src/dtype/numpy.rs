@@ -1,10 +1,11 @@
 //! NumPy's spelling of a dtype: `descr`, as in the header of a `.npy` file.
 //!
 //! Source: NumPy's `numpy/lib/format.py` (`dtype_to_descr`, `descr_to_dtype`) and its array interface's typestr.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::literal::{LENIENT_HINT, python_repr};
 use super::{DType, Endian, Field, Mode, Parser, Record, Scalar, TimeKind, TimeUnit, alias};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::limits::{Limits, MAX_DEPTH};
 
 impl DType {
@@ -196,11 +197,13 @@ fn typestr(text: &str, mode: Mode) -> Result<DType> {
     }
     match alias::parse(text)? {
         Some(dtype) if mode == Mode::NumPy => Ok(dtype),
-        Some(_) => Err(Error::unsupported(format!("descr: {text:?} is an alias; {LENIENT_HINT}"))),
+        Some(_) => {
+            Err(Error::unsupported(format!("descr: {} is an alias; {LENIENT_HINT}", quoted(text))))
+        }
         None if is_object(text) => Err(Error::unsupported(format!(
             "descr: {text:?} is an object dtype, which means pickle; convert the array to numbers or fixed-size strings"
         ))),
-        None => Err(Error::malformed(format!("descr: {text:?} is no dtype of NumPy"))),
+        None => Err(Error::malformed(format!("descr: {} is no dtype of NumPy", quoted(text)))),
     }
 }
 
@@ -296,7 +299,7 @@ mod tests {
             ("'<f3'", 0, "descr: \"<f3\" is no dtype of NumPy"),
             ("'<f8' + 1", 6, "descr: expected the end, found '+'"),
             ("__import__('os')", 0, "descr: expected a string in quotes"),
-            ("[('a', '<i4'), ('a', '<i4')]", 0, "descr: the field name 'a' stands twice"),
+            ("[('a', '<i4'), ('a', '<i4')]", 0, "descr: the field name \"a\" stands twice"),
             (
                 "('<i4', (2,))",
                 0,

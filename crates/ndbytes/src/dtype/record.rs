@@ -1,7 +1,7 @@
 //! Structured dtypes: named fields at offsets.
 
 use super::DType;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 
 /// One field of a structured dtype.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,15 +46,18 @@ impl Record {
             let end = field.offset.checked_add(field.dtype.itemsize());
             if end.is_none_or(|end| end > itemsize) {
                 return Err(Error::argument(format!(
-                    "field '{}' of {} bytes at offset {} does not fit an item of {itemsize} bytes",
-                    field.name,
+                    "field {} of {} bytes at offset {} does not fit an item of {itemsize} bytes",
+                    quoted(&field.name),
                     field.dtype.itemsize(),
                     field.offset
                 )));
             }
             for name in std::iter::once(&field.name).chain(&field.title) {
                 if !seen.insert(name.as_str()) {
-                    return Err(Error::argument(format!("the field name '{name}' stands twice")));
+                    return Err(Error::argument(format!(
+                        "the field name {} stands twice",
+                        quoted(name)
+                    )));
                 }
             }
         }
@@ -97,6 +100,21 @@ impl Record {
             end = field.offset + field.dtype.itemsize();
             follows
         })
+    }
+
+    /// Whether two fields share a byte.
+    #[must_use]
+    pub fn has_overlap(&self) -> bool {
+        let mut ranges: Vec<(usize, usize)> = self
+            .fields
+            .iter()
+            .map(|field| (field.offset, field.dtype.itemsize()))
+            .filter(|(_, size)| *size > 0)
+            .collect();
+        ranges.sort_unstable();
+        ranges
+            .windows(2)
+            .any(|pair| matches!(pair, [(start, size), (next, _)] if start + size > *next))
     }
 
     /// The fields and the gaps between and behind them, in order; `None` stands for a gap of so many bytes.

@@ -9,10 +9,11 @@
 //! ```
 //! A typestr is NumPy's (`<f8`, `>M8[25s]`); names are NumPy's and ml_dtypes' (`float32`, `bfloat16`, `>bfloat16`).
 //! Without `<` or `>` the byte order is this machine's.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::literal::{Mode, python_repr};
 use super::{DType, Endian, Field, Parser, Record, Scalar, alias};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, quoted};
 use crate::limits::{Limits, MAX_DEPTH};
 use std::fmt;
 
@@ -100,10 +101,10 @@ fn parse_all<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T>) ->
     let mut parser = Parser::new(text, Mode::Strict, &Limits::local());
     let value = parse(&mut parser).and_then(|value| parser.end("spec").map(|()| value));
     value.map_err(|error| match error.kind() {
-        ErrorKind::Limit { .. } => error.context(format!("spec {text:?}")),
+        ErrorKind::Limit { .. } => error.context(format!("spec {}", quoted(text))),
         _ => {
             let at = error.offset().map(|n| format!(", at character {n}")).unwrap_or_default();
-            Error::argument(format!("spec {text:?}: {}{at}", error.message()))
+            Error::argument(format!("spec {}: {}{at}", quoted(text), error.message()))
         }
     })
 }
@@ -129,9 +130,7 @@ impl<'t> Parser<'t> {
     }
 
     fn spec_type(&mut self, depth: usize) -> Result<DType> {
-        if depth > MAX_DEPTH {
-            return Err(Error::limit("dtype depth", depth as u64, MAX_DEPTH as u64));
-        }
+        check_depth(depth)?;
         if self.eat('{') {
             return self.spec_record(depth);
         }
@@ -144,7 +143,7 @@ impl<'t> Parser<'t> {
         let unit = if self.rest().starts_with('[') { self.unit(word) } else { "" };
         let dtype = named(&format!("{word}{unit}"))?;
         self.skip(unit.len());
-        dtype.ok_or_else(|| Error::argument(format!("{word:?} is no dtype")).at(start))
+        dtype.ok_or_else(|| Error::argument(format!("{} is no dtype", quoted(word))).at(start))
     }
 
     /// The bracketed unit behind a datetime64 or timedelta64; elsewhere brackets are a shape.
@@ -192,7 +191,10 @@ impl<'t> Parser<'t> {
         }
         self.expect(':', "field")?;
         let mut dtype = self.spec_type(depth + 1)?;
+        let mut level = depth;
         while self.eat('[') {
+            level += 1;
+            check_depth(level)?;
             let mut shape = Vec::new();
             let mut more = !self.eat(']');
             while more {
@@ -218,6 +220,13 @@ impl<'t> Parser<'t> {
         self.skip(word.len());
         word
     }
+}
+
+fn check_depth(depth: usize) -> Result<()> {
+    if depth <= MAX_DEPTH {
+        return Ok(());
+    }
+    Err(Error::limit("dtype depth", depth as u64, MAX_DEPTH as u64))
 }
 
 /// A typestr, a name, or a name with its byte order before it.
@@ -319,6 +328,15 @@ mod tests {
         assert_eq!("f4[-1]".parse::<Spec>().unwrap(), "<f4[?]".parse().unwrap());
         assert_eq!("int16".parse::<DType>().unwrap(), DType::native(Scalar::Int16));
         assert_eq!("M8[5]".parse::<Spec>().unwrap().shape, Some(vec![Dim::Exact(5)]));
+    }
+
+    #[test]
+    fn subarrays_of_subarrays_are_bounded() {
+        let nested = |n: usize| format!("{{a:|u1{}}}", "[1]".repeat(n));
+        assert_eq!(nested(16).parse::<DType>().unwrap().to_string(), nested(16));
+        let message = "at most 16 are allowed";
+        assert!(nested(17).parse::<DType>().unwrap_err().message().ends_with(message));
+        assert!(nested(300_000).parse::<DType>().unwrap_err().message().ends_with(message));
     }
 
     #[test]

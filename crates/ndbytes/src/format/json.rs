@@ -2,7 +2,7 @@
 //!
 //! `serde_json` does the parsing (it bounds nesting to 128 levels); no type of it leaves this file.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use serde::de::{Deserializer as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -25,9 +25,13 @@ pub(super) fn members(text: &str) -> Result<Vec<(String, String)>> {
             mut map: A,
         ) -> std::result::Result<Self::Value, A::Error> {
             let mut members: Self::Value = Vec::new();
+            let mut keys = std::collections::HashSet::new();
             while let Some((key, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                if members.iter().any(|(known, _)| *known == key) {
-                    return Err(serde::de::Error::custom(format!("the key {key:?} stands twice")));
+                if !keys.insert(key.clone()) {
+                    return Err(serde::de::Error::custom(format!(
+                        "the key {} stands twice",
+                        quoted(&key)
+                    )));
                 }
                 members.push((key, value.get().to_owned()));
             }

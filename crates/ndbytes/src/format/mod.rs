@@ -1,6 +1,7 @@
 //! Formats as machines without an outside: arrays in, pieces out; space to fill, arrays out.
 //!
 //! Nothing here reads, writes or knows the time. A short driver in `io` carries the pieces.
+#![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 pub mod npy;
 pub mod raw;

@@ -164,7 +164,7 @@ pub const PATIENCE: Duration = Duration::from_secs(10);
 /// Saves what the machine gives at `path`; see [`replace`].
 ///
 /// # Errors
-/// As [`replace`] and [`write`].
+/// As [`replace`] and [`write`](super::write()).
 pub fn save<'a>(
     path: impl AsRef<Path>,
     encoder: &mut dyn Encode<'a>,

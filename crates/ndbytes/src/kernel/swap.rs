@@ -10,26 +10,37 @@ pub struct SwapPlan {
     steps: Vec<Step>,
 }
 
-/// `count` numbers of `width` bytes, one behind the other from `offset` on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Step {
-    offset: usize,
-    width: usize,
-    count: usize,
+/// Something to do from a byte of the item on. As large as the dtype's spelling, however many items a subarray has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    /// Numbers of `width` bytes, one behind the other, `size` bytes in all.
+    Reverse { offset: usize, width: usize, size: usize },
+    /// A subarray of records: the plan of one, for each in `size` bytes.
+    Each { offset: usize, size: usize, plan: SwapPlan },
 }
 
 impl SwapPlan {
     /// The plan from one dtype to another that differs only in byte order.
     ///
     /// # Errors
-    /// [`Mismatch`](crate::ErrorKind::Mismatch) if they differ in anything else.
+    /// [`Mismatch`](crate::ErrorKind::Mismatch) if they differ in anything else;
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) where fields share bytes, which no order can be right for.
     pub fn new(from: &DType, to: &DType) -> Result<Self> {
-        let mut plan = Self { itemsize: from.itemsize(), steps: Vec::new() };
         if from.with_endian(Endian::Little) != to.with_endian(Endian::Little) {
             return Err(Error::mismatch(format!("{from} and {to} differ in more than byte order")));
         }
+        if from != to && has_overlap(from) {
+            return Err(Error::unsupported(format!(
+                "{from} has fields that overlap: its byte order cannot be changed"
+            )));
+        }
+        Ok(Self::between(from, to))
+    }
+
+    fn between(from: &DType, to: &DType) -> Self {
+        let mut plan = Self { itemsize: from.itemsize(), steps: Vec::new() };
         plan.add(from, to, 0);
-        Ok(plan)
+        plan
     }
 
     /// Whether the two dtypes are the same, so that nothing is to be done.
@@ -40,33 +51,45 @@ impl SwapPlan {
 
     /// Reverses the bytes of whole items in place; bytes behind the last whole item stay.
     pub fn apply(&self, items: &mut [u8]) {
-        if let [Step { offset: 0, width, count }] = *self.steps
-            && width * count == self.itemsize
-        {
-            return reverse(items, width);
-        }
         if self.is_empty() || self.itemsize == 0 {
             return;
         }
-        for item in items.chunks_exact_mut(self.itemsize) {
-            for step in &self.steps {
-                reverse(&mut item[step.offset..step.offset + step.width * step.count], step.width);
+        let whole = items.len() - items.len() % self.itemsize;
+        let items = &mut items[..whole];
+        match *self.steps {
+            [Step::Reverse { width, size, .. }] if size == self.itemsize => reverse(items, width),
+            _ => items.chunks_exact_mut(self.itemsize).for_each(|item| self.apply_to_one(item)),
+        }
+    }
+
+    fn apply_to_one(&self, item: &mut [u8]) {
+        for step in &self.steps {
+            match step {
+                Step::Reverse { offset, width, size } => {
+                    reverse(&mut item[*offset..offset + size], *width)
+                }
+                Step::Each { offset, size, plan } => plan.apply(&mut item[*offset..offset + size]),
             }
         }
     }
 
     fn add(&mut self, from: &DType, to: &DType, offset: usize) {
         match (from, to) {
+            _ if from == to => {}
             (DType::Record(from), DType::Record(to)) => self.add_record(from, to, offset),
-            (DType::Sub(from), DType::Sub(to)) => {
-                let mut at = offset;
-                for _ in 0..from.1.iter().product::<usize>() {
-                    self.add(&from.0, &to.0, at);
-                    at += from.0.itemsize();
-                }
+            (DType::Sub(inner), DType::Sub(to)) => {
+                let plan = Self::between(&inner.0, &to.0);
+                let size = from.itemsize();
+                self.steps.push(match *plan.steps {
+                    [Step::Reverse { width, size: all, .. }] if all == plan.itemsize => {
+                        Step::Reverse { offset, width, size }
+                    }
+                    _ => Step::Each { offset, size, plan },
+                });
             }
-            _ if from != to => self.push(offset, unit(from), from.itemsize()),
-            _ => {}
+            _ => {
+                self.steps.push(Step::Reverse { offset, width: unit(from), size: from.itemsize() })
+            }
         }
     }
 
@@ -75,18 +98,15 @@ impl SwapPlan {
             self.add(&from.dtype, &to.dtype, offset + from.offset);
         }
     }
+}
 
-    /// Numbers that follow on from the last step become part of it.
-    fn push(&mut self, offset: usize, width: usize, size: usize) {
-        let count = size / width;
-        match self.steps.last_mut() {
-            Some(step)
-                if step.width == width && step.offset + step.width * step.count == offset =>
-            {
-                step.count += count
-            }
-            _ => self.steps.push(Step { offset, width, count }),
+fn has_overlap(dtype: &DType) -> bool {
+    match dtype {
+        DType::Record(record) => {
+            record.has_overlap() || record.fields().iter().any(|field| has_overlap(&field.dtype))
         }
+        DType::Sub(sub) => has_overlap(&sub.0),
+        _ => false,
     }
 }
 
@@ -107,5 +127,34 @@ fn reverse(bytes: &mut [u8], width: usize) {
         8 => bytes.as_chunks_mut::<8>().0.iter_mut().for_each(|unit| unit.reverse()),
         16 => bytes.as_chunks_mut::<16>().0.iter_mut().for_each(|unit| unit.reverse()),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_as_large_as_the_dtype_is_to_spell() {
+        let little: DType = "{a:<u2[1000,1000],b:{c:<u4,d:|u1}[300000]}".parse().unwrap();
+        let plan = SwapPlan::new(&little, &little.with_endian(Endian::Big)).unwrap();
+        assert_eq!(plan.steps.len(), 2);
+        let mut item: Vec<u8> =
+            (0..little.itemsize()).map(|i| u8::try_from(i % 251).unwrap()).collect();
+        let old = item.clone();
+        plan.apply(&mut item);
+        assert_eq!(item[..4], [old[1], old[0], old[3], old[2]]);
+        assert_eq!(
+            item[2_000_000..2_000_005],
+            [old[2_000_003], old[2_000_002], old[2_000_001], old[2_000_000], old[2_000_004]]
+        );
+        plan.apply(&mut item);
+        assert_eq!(item, old);
+        assert!(SwapPlan::new(&little, &little).unwrap().is_empty());
+        let union: DType = "{a:<u4@0,b:<u2@2}@4".parse().unwrap();
+        assert_eq!(
+            SwapPlan::new(&union, &union.with_endian(Endian::Big)).unwrap_err().message(),
+            "{a:<u4@0,b:<u2@2}@4 has fields that overlap: its byte order cannot be changed"
+        );
     }
 }

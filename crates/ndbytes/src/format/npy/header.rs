@@ -2,7 +2,7 @@
 
 use crate::array::{Layout, Order, nbytes};
 use crate::dtype::{DType, Mode, Parser, tuple};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, quoted};
 use crate::limits::Limits;
 
 /// The first six bytes of every `.npy` file.
@@ -201,7 +201,7 @@ fn parse_dict(text: &str, mode: Mode, limits: &Limits) -> Result<(DType, Vec<usi
             "descr" => dtype.replace(parser.descr()?).is_some(),
             "fortran_order" => order.replace(boolean(&mut parser)?).is_some(),
             "shape" => shape.replace(parser.shape("shape")?).is_some(),
-            _ => return Err(Error::malformed(format!("unknown key {key:?}")).at(at)),
+            _ => return Err(Error::malformed(format!("unknown key {}", quoted(&key))).at(at)),
         };
         if again && !parser.is_lenient() {
             let why = "ndbytes.numpy.load takes the last one, as np.load does";
