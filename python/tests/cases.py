@@ -82,7 +82,8 @@ def pool():
 def make(dtype, shape, skip=0):
     """An array of random bytes; with `skip`, behind so many more."""
     size = int(np.prod(shape)) * dtype.itemsize
-    memory = np.resize(pool(), skip + size)
+    memory = pool()[: skip + size].copy()
+    assert memory.size == skip + size
     # Kept as the base, so that the whole of it goes to the oracle.
     return np.ndarray(shape, dtype, buffer=memory, offset=skip)
 
@@ -100,12 +101,14 @@ def windows(array, width):
 
 
 def plain(dtype):
-    """The dtype with numbers of NumPy's own in place of the extension floats."""
+    """The dtype with integers in place of what NumPy's `astype` does not swap: extension floats, times without a unit."""
     if dtype.subdtype:
         base, shape = dtype.subdtype
         return np.dtype((plain(base), shape))
     if dtype.names is None:
-        return np.dtype(f"u{dtype.itemsize}") if is_extension(dtype) else dtype
+        generic = dtype.kind in "Mm" and np.datetime_data(dtype)[0] == "generic"
+        integer = is_extension(dtype) or generic
+        return np.dtype(f"u{dtype.itemsize}").newbyteorder(dtype.byteorder) if integer else dtype
     fields = [dtype.fields[name] for name in dtype.names]
     parts = {"formats": [plain(f[0]) for f in fields], "offsets": [f[1] for f in fields]}
     return np.dtype({"names": dtype.names, "itemsize": dtype.itemsize, **parts})

@@ -6,7 +6,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from oracle import Oracle
+from oracle import Oracle, keep_memory
 
 LONG = bool(os.environ.get("NDBYTES_LONG"))
 
@@ -28,6 +28,7 @@ def program(variable, what):
 
 def pytest_configure():
     program("NDBYTES_ORACLE", "the example `oracle` of the crate ndbytes")
+    keep_memory()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """The `oracle` example as Python functions; its protocol stands at the top of `oracle.rs`."""
 
 import ast
+import ctypes
+import os
 import select
 import struct
 import subprocess
@@ -9,6 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 
 PATIENCE = 120  # seconds for one answer
+
+# glibc gives large blocks back to the system at once, and most of the time would go into getting them anew.
+KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(1 << 30), "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+
+
+def keep_memory():
+    """The same for this process."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
+    if mallopt:
+        trim_threshold, mmap_threshold = -1, -3
+        mallopt(trim_threshold, 1 << 30)
+        mallopt(mmap_threshold, 1 << 30)
 
 
 class Refused(Exception):
@@ -97,7 +111,8 @@ class Oracle:
 
     def ask(self, *fields):
         if self.process is None:
-            self.process = subprocess.Popen([self.program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self.process = subprocess.Popen([self.program], env=os.environ | KEEP_MEMORY, **pipes)
         try:
             self.process.stdin.write(message(fields))
             self.process.stdin.flush()

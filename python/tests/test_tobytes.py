@@ -10,15 +10,17 @@ from oracle import Refused
 MIB = 1 << 20
 
 
-def equal(found, wanted, dtype):
+def check(found, wanted, dtype=None):
     """Byte for byte, but for bytes that no field covers: those of NumPy's are whatever the heap held."""
+    __tracebackhide__ = True
+    assert len(found) == len(wanted)
     if found == wanted:
-        return True
-    gaps = cases.padding(dtype) if dtype.names else np.zeros(0, bool)
-    if not gaps.any() or len(found) != len(wanted):
-        return False
-    found, wanted = (np.frombuffer(part, "u1").reshape(-1, dtype.itemsize) for part in (found, wanted))
-    return np.array_equal(found[:, ~gaps], wanted[:, ~gaps])
+        return
+    differs = np.frombuffer(found, "u1") != np.frombuffer(wanted, "u1")
+    if dtype is not None and dtype.names:
+        differs = differs.reshape(-1, dtype.itemsize) & ~cases.padding(dtype)
+    if differs.any():
+        pytest.fail(f"{np.count_nonzero(differs)} bytes differ, the first is byte {np.argmax(differs)}")
 
 
 @pytest.mark.parametrize("order", "CFAK")
@@ -29,10 +31,10 @@ def test_every_dtype_layout_and_order(oracle, dtype, layout, order):
     found = oracle.tobytes(array, order)
     # From 2.4 on NumPy's K is C except where text is among the fields; see below.
     theirs = "C" if order == "K" and cases.has_text(array.dtype) else order
-    assert equal(found, array.tobytes(theirs), array.dtype)
+    check(found, array.tobytes(theirs), array.dtype)
     if array.dtype.names:
         # What stands between the fields is the array's own, never what memory held before.
-        assert found == array.view(f"V{array.itemsize}").tobytes(order)
+        check(found, array.view(f"V{array.itemsize}").tobytes(order))
 
 
 def test_k_of_numpy_depends_on_the_dtype():
@@ -47,8 +49,9 @@ def test_k_of_numpy_depends_on_the_dtype():
 @pytest.mark.parametrize("dtype", [name for name in DTYPES if name != "overlapping"])
 def test_every_dtype_and_layout_in_a_byte_order(oracle, dtype, layout, endian):
     array = cases.array(dtype, layout)
-    order = "CFA"[len(layout) % 3]
-    assert equal(oracle.tobytes(array, order, endian), cases.swapped(array, endian).tobytes(order), array.dtype)
+    for order, theirs in {"C": "C", "F": "F", "A": "F" if array.flags.fnc else "C"}.items():
+        wanted = cases.swapped(array, endian).tobytes(theirs)
+        check(oracle.tobytes(array, order, endian), wanted, array.dtype)
 
 
 def test_overlapping_fields_have_no_other_byte_order(oracle):
@@ -56,7 +59,7 @@ def test_overlapping_fields_have_no_other_byte_order(oracle):
     assert oracle.tobytes(array, "C", "<") == array.tobytes()
     with pytest.raises(Refused, match="overlap") as refused:
         oracle.tobytes(array, "C", ">")
-    assert refused.value.kind == "Argument"
+    assert refused.value.kind == "Unsupported"
 
 
 # One dtype of each size that has a loop of its own, and some that have none.
@@ -73,18 +76,16 @@ def test_around_a_mebibyte(oracle, dtype, more):
     rows = cases.make(dtype, (257, -(-2 * items // 257)))
     for array in (flat, flat[::-1], rows, rows.T, rows[::2, ::3], rows[::-1, 1:]):
         for order in "CF":
-            assert oracle.tobytes(array, order) == array.tobytes(order)
+            check(oracle.tobytes(array, order), array.tobytes(order))
             if dtype.kind != "V":
-                wanted = cases.swapped(array, ">").tobytes(order)
-                assert oracle.tobytes(array, order, ">") == wanted
-                assert oracle.encode(array, endian=">", checksum=True)[:6] == b"\x93NUMPY"
+                check(oracle.tobytes(array, order, ">"), cases.swapped(array, ">").tobytes(order))
 
 
 @pytest.mark.parametrize("shape", [(1, MIB + 1), (MIB + 1, 1), (2, 3 * MIB // 4), (3, 1, 400_000), (1, 1, 1), ()])
 def test_axes_of_length_one(oracle, shape):
     array = cases.make(np.dtype("<u2"), shape)
-    assert oracle.tobytes(array, "F") == array.tobytes("F")
-    assert oracle.tobytes(array.T, "A") == array.T.tobytes("A")
+    check(oracle.tobytes(array, "F"), array.tobytes("F"))
+    check(oracle.tobytes(array.T, "A"), array.T.tobytes("A"))
 
 
 @pytest.mark.parametrize("dtype", ["V0", "S0", "<U0", []])
@@ -108,7 +109,7 @@ def test_other_orders_are_refused(oracle, order):
 @pytest.mark.parametrize("order", "cfak")
 def test_orders_in_lower_case(oracle, order):
     array = cases.array("<f4", "transposed 3-D")
-    assert oracle.tobytes(array, order) == array.tobytes(order)
+    check(oracle.tobytes(array, order), array.tobytes(order))
 
 
 @pytest.mark.parametrize(

@@ -83,8 +83,9 @@ fn get(input: &mut impl Read) -> std::io::Result<Option<Fields>> {
     let mut fields = Vec::new();
     for _ in 0..u32::from_le_bytes(count) {
         input.read_exact(&mut len)?;
-        let mut field = Vec::new();
-        input.by_ref().take(u64::from_le_bytes(len)).read_to_end(&mut field)?;
+        let len = u64::from_le_bytes(len);
+        let mut field = Vec::with_capacity(usize::try_from(len).map_err(std::io::Error::other)?);
+        input.by_ref().take(len).read_to_end(&mut field)?;
         fields.push(field);
     }
     Ok(Some(fields))
