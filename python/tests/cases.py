@@ -138,3 +138,20 @@ def padding(dtype):
         field, offset = dtype.fields[name][:2]
         covered[offset : offset + field.itemsize] |= ~padding(field)
     return ~covered
+
+
+def check(found, wanted, dtype=None):
+    """Byte for byte, but for bytes that no field covers: NumPy writes there whatever the heap held."""
+    __tracebackhide__ = True
+    assert len(found) == len(wanted)
+    if found == wanted:
+        return
+    differs = np.frombuffer(found, "u1") != np.frombuffer(wanted, "u1")
+    if dtype is not None and dtype.names:
+        differs = differs.reshape(-1, dtype.itemsize) & ~padding(dtype)
+    if differs.any():
+        first = int(np.argmax(differs))
+        raise AssertionError(
+            f"{np.count_nonzero(differs)} bytes differ, the first is byte {first}: "
+            f"{found[first : first + 40]!r}, wanted {wanted[first : first + 40]!r}"
+        )

@@ -4,23 +4,10 @@ import numpy as np
 import pytest
 
 import cases
-from cases import DTYPES, LAYOUTS
+from cases import DTYPES, LAYOUTS, check
 from oracle import Refused
 
 MIB = 1 << 20
-
-
-def check(found, wanted, dtype=None):
-    """Byte for byte, but for bytes that no field covers: those of NumPy's are whatever the heap held."""
-    __tracebackhide__ = True
-    assert len(found) == len(wanted)
-    if found == wanted:
-        return
-    differs = np.frombuffer(found, "u1") != np.frombuffer(wanted, "u1")
-    if dtype is not None and dtype.names:
-        differs = differs.reshape(-1, dtype.itemsize) & ~cases.padding(dtype)
-    if differs.any():
-        pytest.fail(f"{np.count_nonzero(differs)} bytes differ, the first is byte {np.argmax(differs)}")
 
 
 @pytest.mark.parametrize("order", "CFAK")
