@@ -120,7 +120,7 @@ impl Parser<'_> {
                 self.expect('(', "descr")?;
                 let base = self.descr_at(depth + 1)?;
                 self.expect(',', "descr")?;
-                let shape = self.shape("subarray shape")?;
+                let shape = self.subarray("subarray shape")?;
                 self.more(')', "descr")?;
                 DType::subarray(base, &shape).map_err(|e| e.at(self.offset()))
             }
@@ -142,8 +142,9 @@ impl Parser<'_> {
             let field = self.field(depth, end)?;
             let size = field.dtype.itemsize();
             end = end.checked_add(size).ok_or_else(|| Error::overflow("the itemsize").at(start))?;
-            let gap =
-                field.name.is_empty() && matches!(field.dtype, DType::Void(_) | DType::Sub(_));
+            let gap = field.name.is_empty()
+                && field.title.is_none()
+                && matches!(field.dtype, DType::Void(_) | DType::Sub(_));
             if !gap {
                 fields.push(field);
             }
@@ -180,7 +181,7 @@ impl Parser<'_> {
         self.expect(',', "field")?;
         let mut dtype = self.descr_at(depth + 1)?;
         if self.more(')', "field")? {
-            let shape = self.shape("field shape")?;
+            let shape = self.subarray("field shape")?;
             dtype = DType::subarray(dtype, &shape).map_err(|e| e.at(self.offset()))?;
             if self.more(')', "field")? {
                 return Err(self.error("field: more than a name, a dtype and a shape"));
@@ -278,6 +279,7 @@ mod tests {
             "[('a', '<i4'), ('', '|V4'), ('b', '<f8', (2, 3))]",
             "[(('T', 'n'), '|u1'), ('x', [('y', '>f4')], (2,)), ('z', ('<i4', (2,)), (3,))]",
             "[('', '<i4')]",
+            "[(('T', ''), '|V4')]",
         ] {
             assert_eq!(strict(text).unwrap().descr().unwrap(), text);
         }
