@@ -28,7 +28,9 @@ def keep_memory():
 class Refused(Exception):
     """An error of the library."""
 
-    def __init__(self, kind, offset, message, detail, path):
+    def __init__(self, fields):
+        self.fields = fields
+        kind, offset, message, detail, path = (field.decode() for field in fields[:5])
         super().__init__(f"{kind} at {offset}: {message} ({detail}; {path})")
         self.kind, self.message, self.detail, self.path = kind, message, detail, path
         self.offset = int(offset) if offset else None
@@ -79,7 +81,7 @@ def parsed(take):
     if word == b"ok":
         return rest
     assert word == b"error", fields
-    raise Refused(*(field.decode() for field in rest[:5]))
+    raise Refused(rest)
 
 
 def decoded(fields):
