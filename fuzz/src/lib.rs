@@ -1,1 +1,22 @@
-//! Fuzz targets as library functions.
+//! Fuzz targets as library functions: each takes any bytes and panics where a promise does not hold.
+//!
+//! libFuzzer drives them through the programs in `fuzz_targets/`; the ordinary tests replay their corpus. Inputs
+//! may be anything, so a wrong input is never an error here: only a broken promise is.
+
+#![allow(
+    clippy::field_reassign_with_default,
+    reason = "options that may grow cannot be written as a whole outside their crate"
+)]
+
+mod descr;
+mod header;
+mod input;
+mod machine;
+mod stream;
+mod tail;
+
+pub use descr::descr;
+pub use header::npy_header;
+pub use input::Rng;
+pub use stream::npy_stream;
+pub use tail::checksum_tail;

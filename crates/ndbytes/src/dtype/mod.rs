@@ -19,6 +19,7 @@ pub(crate) use literal::{Mode, Parser};
 pub(crate) use numpy::tuple;
 
 use crate::error::{Error, Result};
+use crate::limits::MAX_DEPTH;
 use std::sync::Arc;
 
 /// The order of the bytes in a number.
@@ -90,6 +91,14 @@ fn check_itemsize(bytes: u64) -> Result<usize> {
     }
 }
 
+/// Recursion over a dtype is bounded because no deeper one is ever made.
+fn check_depth(depth: usize) -> Result<()> {
+    if depth <= MAX_DEPTH {
+        return Ok(());
+    }
+    Err(Error::limit("dtype depth", depth as u64, MAX_DEPTH as u64))
+}
+
 impl DType {
     /// A number of this byte order.
     #[must_use]
@@ -145,7 +154,8 @@ impl DType {
     /// An item that is an array of `base` items in C order; without axes it is `base` itself.
     ///
     /// # Errors
-    /// As [`DType::bytes`], and [`Argument`](crate::ErrorKind::Argument) for more than 64 axes.
+    /// As [`DType::bytes`], and for more than 16 levels; [`Argument`](crate::ErrorKind::Argument) for more than 64
+    /// axes.
     pub fn subarray(base: Self, shape: &[usize]) -> Result<Self> {
         if shape.is_empty() {
             return Ok(base);
@@ -155,6 +165,7 @@ impl DType {
         }
         let size = shape.iter().try_fold(base.itemsize() as u64, |n, &d| n.checked_mul(d as u64));
         check_itemsize(size.unwrap_or(u64::MAX))?;
+        check_depth(base.depth())?;
         Ok(Self::Sub(Arc::new((base, shape.to_vec()))))
     }
 
@@ -168,6 +179,15 @@ impl DType {
             Self::Text(len, _) => *len as usize * 4,
             Self::Record(record) => record.itemsize(),
             Self::Sub(sub) => sub.0.itemsize() * sub.1.iter().product::<usize>(),
+        }
+    }
+
+    /// Levels of brackets in its `descr`: records, and subarrays that are not the field itself.
+    fn depth(&self) -> usize {
+        match self {
+            Self::Record(record) => record.depth(),
+            Self::Sub(sub) => 1 + sub.0.depth(),
+            _ => 0,
         }
     }
 

@@ -37,7 +37,8 @@ impl DType {
     /// Prints the `descr` as `np.save` writes it; extension floats as `'<V2'` or `'<V1'`.
     ///
     /// # Errors
-    /// [`Argument`](crate::ErrorKind::Argument) for records whose fields overlap or stand out of order.
+    /// [`Argument`](crate::ErrorKind::Argument) for records whose fields overlap or stand out of order, or that have
+    /// a nameless field which would read back as a gap.
     pub fn descr(&self) -> Result<String> {
         match self {
             Self::Record(record) => record_descr(record),
@@ -82,6 +83,12 @@ fn record_descr(record: &Record) -> Result<String> {
             parts.push(format!("('', '|V{size}')"));
             continue;
         };
+        if is_gap(&field.name, field.title.as_deref(), &field.dtype.storage()) {
+            return Err(Error::argument(format!(
+                "a field without a name and of dtype {} would read back as a gap; give it a name",
+                field.dtype
+            )));
+        }
         let name = match &field.title {
             Some(title) => format!("({}, {})", python_repr(title), python_repr(&field.name)),
             None => python_repr(&field.name),
@@ -92,6 +99,11 @@ fn record_descr(record: &Record) -> Result<String> {
         });
     }
     Ok(format!("[{}]", parts.join(", ")))
+}
+
+/// Whether a field of a `descr` stands for bytes between fields, as NumPy writes them.
+fn is_gap(name: &str, title: Option<&str>, dtype: &DType) -> bool {
+    name.is_empty() && title.is_none() && matches!(dtype, DType::Void(_) | DType::Sub(_))
 }
 
 impl Parser<'_> {
@@ -127,7 +139,11 @@ impl Parser<'_> {
             _ => {
                 let start = self.offset();
                 let text = self.string("descr")?;
-                typestr(&text, self.mode).map_err(|e| e.at(start))
+                let dtype = typestr(&text, self.mode).map_err(|e| e.at(start))?;
+                if let DType::Record(record) = &dtype {
+                    self.count_fields(record.fields().len(), start)?;
+                }
+                Ok(dtype)
             }
         }
     }
@@ -142,10 +158,7 @@ impl Parser<'_> {
             let field = self.field(depth, end)?;
             let size = field.dtype.itemsize();
             end = end.checked_add(size).ok_or_else(|| Error::overflow("the itemsize").at(start))?;
-            let gap = field.name.is_empty()
-                && field.title.is_none()
-                && matches!(field.dtype, DType::Void(_) | DType::Sub(_));
-            if !gap {
+            if !is_gap(&field.name, field.title.as_deref(), &field.dtype) {
                 fields.push(field);
             }
             more = self.more(']', "descr")?;
@@ -161,13 +174,20 @@ impl Parser<'_> {
         Ok(DType::record(record))
     }
 
-    /// `'(' name ',' descr [',' shape] ')'` with `name := string | '(' title ',' name ')'`
-    fn field(&mut self, depth: usize, offset: usize) -> Result<Field> {
-        let Some(left) = self.fields_left.checked_sub(1) else {
-            let max = self.max_fields as u64;
-            return Err(Error::limit("dtype fields", max + 1, max).at(self.offset()));
+    /// Takes note of `n` fields more, read from `start` on.
+    fn count_fields(&mut self, n: usize, start: u64) -> Result<()> {
+        let Some(left) = self.fields_left.checked_sub(n) else {
+            let max = self.max_fields;
+            let asked = max.saturating_sub(self.fields_left).saturating_add(n);
+            return Err(Error::limit("dtype fields", asked as u64, max as u64).at(start));
         };
         self.fields_left = left;
+        Ok(())
+    }
+
+    /// `'(' name ',' descr [',' shape] ')'` with `name := string | '(' title ',' name ')'`
+    fn field(&mut self, depth: usize, offset: usize) -> Result<Field> {
+        self.count_fields(1, self.offset())?;
         self.expect('(', "field")?;
         let (title, name) = if self.eat('(') {
             let title = self.string("field title")?;
@@ -283,6 +303,14 @@ mod tests {
         ] {
             assert_eq!(strict(text).unwrap().descr().unwrap(), text);
         }
+        // NumPy writes these, and reads a gap.
+        for spec in ["{'':|V4}", "{'':<i4[2]}", "{a:{'':bfloat16}}"] {
+            let error = spec.parse::<DType>().unwrap().descr().unwrap_err();
+            assert!(
+                error.message().ends_with("would read back as a gap; give it a name"),
+                "{spec}"
+            );
+        }
     }
 
     #[test]
@@ -323,6 +351,15 @@ mod tests {
             "dtype depth is 17, at most 16 are allowed"
         );
         assert!(strict(&nested(3000)).is_err());
+        let limits = Limits { fields: 3, ..Limits::local() };
+        let lenient = |text: &str| DType::from_descr_lenient(text, &limits);
+        assert!(lenient("[('a', 'i4,f8')]").is_ok());
+        for text in ["'i4,i4,i4,i4'", "[('a', 'i4,f8'), ('b', 'i4,')]"] {
+            assert_eq!(
+                lenient(text).unwrap_err().message(),
+                "dtype fields is 4, at most 3 are allowed"
+            );
+        }
         let wide = |n: usize| {
             let fields: Vec<String> = (0..n).map(|i| format!("('f{i}', '|u1')")).collect();
             format!("[{}]", fields.join(", "))

@@ -38,7 +38,7 @@ impl Record {
     ///
     /// # Errors
     /// [`Argument`](crate::ErrorKind::Argument) for a field outside the item or a name that stands twice;
-    /// [`Limit`](crate::ErrorKind::Limit) for an item over 2³¹ − 1 bytes.
+    /// [`Limit`](crate::ErrorKind::Limit) for an item over 2³¹ − 1 bytes or more than 16 levels.
     pub fn new(fields: Vec<Field>, itemsize: usize) -> Result<Self> {
         super::check_itemsize(itemsize as u64)?;
         let mut seen = std::collections::HashSet::new();
@@ -61,7 +61,18 @@ impl Record {
                 }
             }
         }
-        Ok(Self { fields, itemsize })
+        let record = Self { fields, itemsize };
+        super::check_depth(record.depth())?;
+        Ok(record)
+    }
+
+    /// Levels of brackets in its `descr`; a field that is an array needs none of its own.
+    pub(super) fn depth(&self) -> usize {
+        let fields = self.fields.iter().map(|field| match &field.dtype {
+            DType::Sub(sub) => sub.0.depth(),
+            dtype => dtype.depth(),
+        });
+        1 + fields.max().unwrap_or(0)
     }
 
     /// Puts fields one behind the other, without gaps.

@@ -12,9 +12,9 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::literal::{Mode, python_repr};
-use super::{DType, Endian, Field, Parser, Record, Scalar, alias};
+use super::{DType, Endian, Field, Parser, Record, Scalar, alias, check_depth};
 use crate::error::{Error, ErrorKind, Result, quoted};
-use crate::limits::{Limits, MAX_DEPTH};
+use crate::limits::Limits;
 use std::fmt;
 
 /// A dtype and what is known of a shape.
@@ -78,7 +78,7 @@ impl std::str::FromStr for Spec {
     /// [`Argument`](ErrorKind::Argument) that names the character; [`Limit`](ErrorKind::Limit) as for `descr`.
     fn from_str(text: &str) -> Result<Self> {
         parse_all(text, |parser| {
-            let dtype = parser.spec_type(0)?;
+            let dtype = parser.whole_type()?;
             let shape = if parser.eat('[') { Some(parser.dims()?) } else { None };
             Ok(Self { dtype, shape })
         })
@@ -93,7 +93,7 @@ impl std::str::FromStr for DType {
     /// # Errors
     /// As for [`Spec`].
     fn from_str(text: &str) -> Result<Self> {
-        parse_all(text, |parser| parser.spec_type(0))
+        parse_all(text, |parser| parser.whole_type())
     }
 }
 
@@ -129,6 +129,16 @@ impl<'t> Parser<'t> {
         usize::try_from(length).map_err(|_| Error::overflow(what))
     }
 
+    /// The type of an array's items.
+    fn whole_type(&mut self) -> Result<DType> {
+        match self.spec_type(0)? {
+            DType::Sub(_) => Err(Error::argument(
+                "a subarray stands only inside a record; write its axes behind the dtype, as in <i4[3]",
+            )),
+            dtype => Ok(dtype),
+        }
+    }
+
     fn spec_type(&mut self, depth: usize) -> Result<DType> {
         check_depth(depth)?;
         if self.eat('{') {
@@ -162,14 +172,15 @@ impl<'t> Parser<'t> {
         let mut end = 0usize;
         let mut more = !self.eat('}');
         while more {
+            // A name in quotes is a name, were it empty.
+            let nameless = self.peek() == Some(':');
             let mut field = self.spec_field(depth, end)?;
             if self.eat('@') {
                 field.offset = self.length("offset")?;
             }
             let field_end = field.offset.checked_add(field.dtype.itemsize());
             end = end.max(field_end.ok_or_else(|| Error::overflow("the itemsize"))?);
-            let gap = field.name.is_empty() && matches!(field.dtype, DType::Void(_));
-            if !gap {
+            if !(nameless && matches!(field.dtype, DType::Void(_))) {
                 fields.push(field);
             }
             more = self.more('}', "record")?;
@@ -191,10 +202,7 @@ impl<'t> Parser<'t> {
         }
         self.expect(':', "field")?;
         let mut dtype = self.spec_type(depth + 1)?;
-        let mut level = depth;
         while self.eat('[') {
-            level += 1;
-            check_depth(level)?;
             let mut shape = Vec::new();
             let mut more = !self.eat(']');
             while more {
@@ -220,13 +228,6 @@ impl<'t> Parser<'t> {
         self.skip(word.len());
         word
     }
-}
-
-fn check_depth(depth: usize) -> Result<()> {
-    if depth <= MAX_DEPTH {
-        return Ok(());
-    }
-    Err(Error::limit("dtype depth", depth as u64, MAX_DEPTH as u64))
 }
 
 /// A typestr, a name, or a name with its byte order before it.
@@ -321,6 +322,8 @@ mod tests {
             "float8_e4m3fn[2]",
             "{a:|u1,:|V7,Long=b:<f8,'odd name':<i4[2][3],'':<i4}",
             "{b:<i4@4,a:<i4@0}@8[1]",
+            "{'':|V4,:|V3}",
+            "{Title='':|V2,:|V3}",
             "{}",
         ] {
             assert_eq!(text.parse::<Spec>().unwrap().to_string(), text);
@@ -335,6 +338,8 @@ mod tests {
         let nested = |n: usize| format!("{{a:|u1{}}}", "[1]".repeat(n));
         assert_eq!(nested(16).parse::<DType>().unwrap().to_string(), nested(16));
         let message = "at most 16 are allowed";
+        let records = format!("{{a:{}|u1{}[1][1]}}", "{b:".repeat(15), "}".repeat(15));
+        assert!(records.parse::<DType>().unwrap_err().message().ends_with(message));
         assert!(nested(17).parse::<DType>().unwrap_err().message().ends_with(message));
         assert!(nested(300_000).parse::<DType>().unwrap_err().message().ends_with(message));
     }
@@ -350,6 +355,10 @@ mod tests {
                 "spec \"<f4[x]\": shape: expected an integer from 0, found \"x]\", at character 4",
             ),
             ("{a:<f4", "spec \"{a:<f4\": record: expected ',', found the end, at character 6"),
+            (
+                "3i4",
+                "spec \"3i4\": a subarray stands only inside a record; write its axes behind the dtype, as in <i4[3]",
+            ),
             ("<f4 3", "spec \"<f4 3\": spec: expected the end, found '3', at character 4"),
         ] {
             assert_eq!(bad.parse::<Spec>().unwrap_err().message(), message);

@@ -83,10 +83,9 @@ impl HeaderDecoder {
 
     fn cut(&self) -> Error {
         let (found, wanted) = (self.filled, self.bytes.len());
-        if self.filled < MAGIC.len()
-            && !MAGIC.starts_with(self.bytes.get(..self.filled).unwrap_or_default())
-        {
-            return wrong_magic(self.bytes.get(..self.filled).unwrap_or_default());
+        let front = self.bytes.get(..found.min(MAGIC.len())).unwrap_or_default();
+        if !MAGIC.starts_with(front) {
+            return wrong_magic(front);
         }
         let message = match found {
             0 => "npy header: the input is empty".to_owned(),
@@ -389,6 +388,7 @@ impl BodyDecoder<'_> {
         if self.stage != Stage::Done {
             return Err(Error::argument("the array is not complete"));
         }
+        let start = self.tail_start();
         let (state, metadata) =
             self.checked.unwrap_or_else(|| (ChecksumState::Unchecked, Metadata::default()));
         let mut header = self.header;
@@ -397,7 +397,8 @@ impl BodyDecoder<'_> {
                 let (said, found) = (dtype, &header.dtype);
                 return Err(Error::malformed(format!(
                     "the checksum tail names the dtype {said}, the header {found}"
-                )));
+                ))
+                .at(start));
             }
             header.dtype = dtype.clone();
         }

@@ -1,0 +1,102 @@
+//! Each target over its committed corpus, and over inputs made from it by a fixed sequence of changes.
+
+use ndbytes_fuzz::Rng;
+use std::fs;
+use std::path::Path;
+
+/// Changed inputs per target.
+const CHANGED: usize = 20_000;
+
+#[test]
+fn descr() {
+    replay("descr", ndbytes_fuzz::descr);
+}
+
+#[test]
+fn npy_header() {
+    replay("npy_header", ndbytes_fuzz::npy_header);
+}
+
+#[test]
+fn npy_stream() {
+    replay("npy_stream", ndbytes_fuzz::npy_stream);
+}
+
+#[test]
+fn checksum_tail() {
+    replay("checksum_tail", ndbytes_fuzz::checksum_tail);
+}
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let corpus = corpus(target);
+    assert!(!corpus.is_empty(), "no corpus of {target}");
+    for (name, input) in &corpus {
+        checked(run, input, name);
+    }
+    let mut rng = Rng::new(1);
+    for round in 0..CHANGED {
+        let input = changed(&corpus, &mut rng);
+        checked(run, &input, &format!("change {round}"));
+    }
+}
+
+/// The inputs with their names, in the order of these.
+fn corpus(target: &str) -> Vec<(String, Vec<u8>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    let entries = fs::read_dir(&folder).expect("the corpus is committed");
+    let read = |entry: std::io::Result<fs::DirEntry>| {
+        let entry = entry.expect("a readable folder");
+        let name = entry.file_name().to_string_lossy().into_owned();
+        (name, fs::read(entry.path()).expect("a readable file"))
+    };
+    let mut inputs: Vec<_> = entries.map(read).collect();
+    inputs.sort();
+    inputs
+}
+
+/// Runs one input; where it fails, the output names it and has its bytes.
+fn checked(run: fn(&[u8]), input: &[u8], name: &str) {
+    struct Named<'a>(&'a str, &'a [u8]);
+    impl Drop for Named<'_> {
+        fn drop(&mut self) {
+            if std::thread::panicking() {
+                eprintln!("the input is {}: \"{}\"", self.0, self.1.escape_ascii());
+            }
+        }
+    }
+    let _named = Named(name, input);
+    run(input);
+}
+
+/// An input of the corpus after one to four changes.
+fn changed(corpus: &[(String, Vec<u8>)], rng: &mut Rng) -> Vec<u8> {
+    let (_, chosen) = &corpus[rng.below(corpus.len())];
+    let mut input = chosen.clone();
+    for _ in 0..=rng.below(4) {
+        let len = input.len();
+        if len == 0 {
+            input.push(rng.byte());
+            continue;
+        }
+        let (one, two) = (rng.below(len), rng.below(len));
+        match rng.below(8) {
+            0 => input[one] ^= 1 << rng.below(8),
+            1 => input[one] = rng.byte(),
+            2 => input[one] = b"0123456789'\",:()[]{}<>|=\\@?- \n\0\xffLu"[rng.below(34)],
+            3 => input.insert(one, rng.byte()),
+            4 => drop(input.remove(one)),
+            5 => input.truncate(one),
+            6 => {
+                let part = input[one.min(two)..one.max(two)].to_vec();
+                input.splice(one..one, part.into_iter().take(64));
+            }
+            _ => {
+                let (_, other) = &corpus[rng.below(corpus.len())];
+                let from = rng.below(other.len().max(1));
+                let part = other.iter().skip(from).take(1 + rng.below(32)).copied();
+                input.splice(one..one, part);
+            }
+        }
+    }
+    input
+}
