@@ -62,9 +62,9 @@ FILES = {
         "overflows",
     ),
     "2 2**63 items": (npy(header("'|u1'", "(9223372036854775808,)")), "Malformed", 61, "integer of 19 digits"),
-    "2 65 axes": (npy(header(shape="(" + "1, " * 65 + ")"), align=True), "Malformed", 255, "more than 64 axes"),
+    "2 65 axes": (npy(header(shape="(" + "1, " * 65 + ")"), align=True), "Malformed", 253, "more than 64 axes"),
     "3 objects": (npy(header("'|O'"), b"\x80\x04cos\nsystem\n(S'true'\ntR."), "Unsupported", 20, "means pickle"),
-    "3 objects in a field": (npy(header("[('a', '<i4'), ('b', '|O')]")), "Unsupported", 40, "means pickle"),
+    "3 objects in a field": (npy(header("[('a', '<i4'), ('b', '|O')]")), "Unsupported", 41, "means pickle"),
     "4 duplicate key": (npy(header("'<f8', 'descr': '<f4'"), bytes(24), align=True), "Malformed", 27, "duplicate key"),
     "5 parentheses": (npy("(" * 3000 + ")" * 3000), "Malformed", 10, "dict: expected '{'"),
     "5 parentheses in the shape": (npy(header(shape="(" * 3000)), "Malformed", 61, "expected an integer from 0"),
@@ -72,7 +72,7 @@ FILES = {
     "5 brackets": (npy(header(deep(3000))), "Limit", None, "dtype depth is 17"),
     "5 braces": (npy("{" * 6000), "Malformed", 11, "key: expected a string"),
     "5 call": (npy(header("__import__('os').system('true')")), "Malformed", 20, "expected a string in quotes"),
-    "5 expression": (npy(header("'<f' + '8'")), "Malformed", None, "no dtype of NumPy"),
+    "5 expression": (npy(header("'<f8' + ''")), "Malformed", 26, "expected ',', found '+'"),
     "5 digits": (npy(header(shape="(" + "9" * 5000 + ",)")), "Malformed", 61, "an integer of 5000 digits"),
     "5 negative": (npy(header(shape="(-1,)")), "Malformed", 61, 'found "-1"'),
     "5 bool": (npy(header(shape="(True,)")), "Malformed", 61, 'found "True"'),
@@ -125,8 +125,7 @@ def test_hostile_files_are_refused_without_memory(oracle_program, baseline, tmp_
         answer, peak = run(oracle_program, "read", path)
         assert getattr(answer, "path", None) == str(path)
     assert isinstance(answer, Refused), f"read as {answer[:3]}"
-    assert (answer.kind, answer.kind == "Limit" or answer.offset) == (kind, kind == "Limit" or offset or answer.offset)
-    assert offset in (None, answer.offset) and why in answer.message
+    assert answer.kind == kind and offset in (None, answer.offset) and why in answer.message, answer
     assert peak - baseline <= 2 * MIB + 2 * len(data), f"{(peak - baseline) / MIB:.1f} MiB for {len(data)} bytes"
 
 
