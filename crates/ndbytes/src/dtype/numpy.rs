@@ -132,7 +132,7 @@ impl Parser<'_> {
                 self.expect('(', "descr")?;
                 let base = self.descr_at(depth + 1)?;
                 self.expect(',', "descr")?;
-                let shape = self.shape("subarray shape")?;
+                let shape = self.subarray("subarray shape")?;
                 self.more(')', "descr")?;
                 DType::subarray(base, &shape).map_err(|e| e.at(self.offset()))
             }
@@ -201,7 +201,7 @@ impl Parser<'_> {
         self.expect(',', "field")?;
         let mut dtype = self.descr_at(depth + 1)?;
         if self.more(')', "field")? {
-            let shape = self.shape("field shape")?;
+            let shape = self.subarray("field shape")?;
             dtype = DType::subarray(dtype, &shape).map_err(|e| e.at(self.offset()))?;
             if self.more(')', "field")? {
                 return Err(self.error("field: more than a name, a dtype and a shape"));
