@@ -9,6 +9,7 @@ mod record;
 mod scalar;
 mod spec;
 mod time;
+mod typestr;
 
 pub use record::{Field, Record};
 pub use scalar::Scalar;
