@@ -291,6 +291,15 @@ def test_gaps_of_records_do_not_count(ndb):
     assert f"at [17]: {a[17]} and {packed[17]}" in ndb.run("diff", "a0.npy", "other0.npy", exit=1)
 
 
+def test_values_that_differ_look_different(ndb):
+    """0.1 of four bytes is not 0.1 of eight; text stands in quotes."""
+    ndb.save([np.array([0.1], "f4"), np.array([0.1]), np.array(["a\nb"]), np.array(["a"])])
+    (found,) = ndb.json("diff", "a0.npy", "a1.npy", exit=1)
+    assert found["first"] == {"index": [0], "left": "0.10000000149011612", "right": "0.1"}
+    (found,) = ndb.json("diff", "a2.npy", "a3.npy", exit=1)
+    assert found["first"] == {"index": [0], "left": "'a\\nb'", "right": "'a'"}
+
+
 def test_a_difference_in_words(ndb):
     a = np.zeros((2, 3))
     b = a.copy()

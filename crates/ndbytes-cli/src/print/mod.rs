@@ -7,6 +7,7 @@ mod time;
 
 pub(crate) use time::smallest;
 
+use crate::values::Lanes;
 use item::{EDGE, Format, Place, THRESHOLD};
 use ndbytes::{ArrayRef, DType, Endian, Error, Result, Scalar, SwapPlan};
 
@@ -36,12 +37,10 @@ pub(crate) fn array(array: &ArrayRef<'_>) -> Result<String> {
 pub(crate) fn item(dtype: &DType, item: &[u8]) -> String {
     let (dtype, item) = little(dtype, item.to_vec());
     match &dtype {
-        DType::Scalar { 0: scalar, .. }
-            if scalar.kind() == 'c' && *scalar != Scalar::CLongDouble =>
-        {
+        DType::Scalar(scalar, _) if scalar.kind() == 'c' && *scalar != Scalar::CLongDouble => {
             complex(*scalar, item::complex(*scalar, &item))
         }
-        DType::Time { 0: kind, 1: unit, .. } => {
+        DType::Time(kind, unit, _) => {
             let count = item.first_chunk().map_or(time::NAT, |item| i64::from_le_bytes(*item));
             match kind {
                 ndbytes::TimeKind::Datetime => time::datetime(count, *unit),
@@ -49,8 +48,8 @@ pub(crate) fn item(dtype: &DType, item: &[u8]) -> String {
             }
         }
         // NumPy prints a lone `S` by its repr, a lone `U` by itself.
-        DType::Bytes { .. } => format!("np.bytes_({})", text::bytes(&item)),
-        DType::Text { .. } => text::plain(&text::points(&item)),
+        DType::Bytes(..) => format!("np.bytes_({})", text::bytes(&item)),
+        DType::Text(..) => text::plain(&text::points(&item)),
         _ => Format::new(&dtype, &item, Place::Alone).text(&item),
     }
 }
@@ -58,9 +57,19 @@ pub(crate) fn item(dtype: &DType, item: &[u8]) -> String {
 /// One item within a sentence: text and bytes in quotes, the rest as [`item`] prints it.
 pub(crate) fn value(dtype: &DType, stored: &[u8]) -> String {
     match dtype {
-        DType::Bytes { .. } => text::bytes(stored),
-        DType::Text { .. } => text::quoted(&text::points(&little(dtype, stored.to_vec()).1)),
+        DType::Bytes(..) => text::bytes(stored),
+        DType::Text(..) => text::quoted(&text::points(&little(dtype, stored.to_vec()).1)),
         _ => item(dtype, stored),
+    }
+}
+
+/// The same with all digits: two floats of different width that are not equal look different.
+pub(crate) fn exact_value(dtype: &DType, stored: &[u8]) -> String {
+    let (little, bytes) = little(dtype, stored.to_vec());
+    match item::lanes(&little, &bytes) {
+        Some(Lanes::Real(values)) if values.len() == 1 => real(Scalar::Float64, values[0]),
+        Some(Lanes::Complex(values)) if values.len() == 1 => complex(Scalar::Complex128, values[0]),
+        _ => value(dtype, stored),
     }
 }
 

@@ -3,8 +3,7 @@
 use super::columns::{Column, Kind, Side, columns};
 use super::lanes::{BLOCK_ITEMS, Lanes};
 use super::near::{Tolerance, numbers, times};
-use super::{index_of, item_at};
-use crate::print;
+use super::{index_of, values_at};
 use ndbytes::{ArrayRef, Error, Layout, Result, gather};
 
 /// What [`compare`] finds.
@@ -75,7 +74,7 @@ pub(crate) fn compare(
             found.count(a.len());
         }
     }
-    found.report(left, right)
+    Ok(found.report((left, right)))
 }
 
 /// Items of many bytes make blocks of fewer items.
@@ -112,21 +111,20 @@ impl Found {
         self.before += items;
     }
 
-    fn report(self, left: &ArrayRef<'_>, right: &ArrayRef<'_>) -> Result<Difference> {
-        let text = |array: &ArrayRef<'_>, index: &[usize]| {
-            item_at(array, index).map(|item| print::value(array.dtype(), &item))
-        };
+    fn report(self, arrays: (&ArrayRef<'_>, &ArrayRef<'_>)) -> Difference {
+        let layout = arrays.0.layout();
         let first = self.first.map(|at| {
-            let index = index_of(at, left.shape());
-            Result::Ok(First { left: text(left, &index)?, right: text(right, &index)?, index })
+            let index = index_of(at, layout.shape());
+            let (left, right) = values_at(arrays, &index);
+            First { index, left, right }
         });
-        let index = index_of(self.largest_at, left.shape());
-        Ok(Difference {
-            items: left.layout().len() as u64,
+        let index = index_of(self.largest_at, layout.shape());
+        Difference {
+            items: layout.len() as u64,
             differing: self.count,
-            first: first.transpose()?,
+            first,
             largest: (self.largest > 0.0).then_some(Largest { error: self.largest, index }),
-        })
+        }
     }
 }
 

@@ -109,7 +109,7 @@ fn kind(metadata: &Metadata) -> Result<FileKind> {
         return Ok(FileKind::Regular);
     }
     if metadata.is_dir() {
-        return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory).into());
+        return Err(is_directory());
     }
     if is_device(metadata) {
         return Err(no_device());
@@ -126,6 +126,16 @@ fn is_device(metadata: &Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_device(_: &Metadata) -> bool {
     false
+}
+
+#[cfg(unix)]
+fn is_directory() -> Error {
+    Error::io(rustix::io::Errno::ISDIR.into())
+}
+
+#[cfg(not(unix))]
+fn is_directory() -> Error {
+    Error::io(std::io::ErrorKind::IsADirectory.into())
 }
 
 #[cfg(unix)]
