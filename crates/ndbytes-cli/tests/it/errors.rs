@@ -27,8 +27,10 @@ fn missing_files_and_folders() {
     for command in ["info", "verify", "checksum"] {
         room.run(&[command, "no.npy"])
             .failed(3, "ndbytes: no.npy: No such file or directory (os error 2)");
-        room.run(&[command, "d"])
-            .failed(8, "ndbytes: d: a folder; -r takes the .npy files in it: Is a directory (os error 21)");
+        room.run(&[command, "d"]).failed(
+            8,
+            "ndbytes: d: a folder; -r takes the .npy files in it: Is a directory (os error 21)",
+        );
         room.run(&[command, "-r", "d"])
             .failed(3, "ndbytes: d: no .npy file in this folder: entity not found");
     }
