@@ -51,11 +51,11 @@ impl Format {
     /// The format that fits `items`, which are little-endian and one behind the other.
     pub(super) fn new(dtype: &DType, items: &[u8], place: Place) -> Self {
         match dtype {
-            DType::Scalar { 0: scalar, .. } => Self::scalar(*scalar, dtype, items, place),
-            DType::Time { 0: kind, 1: unit, .. } => Self::time(*kind, *unit, items),
-            DType::Bytes { .. } => Self::Bytes,
-            DType::Text { .. } => Self::Text,
-            DType::Record { 0: record, .. } => {
+            DType::Scalar(scalar, _) => Self::scalar(*scalar, dtype, items, place),
+            DType::Time(kind, unit, _) => Self::time(*kind, *unit, items),
+            DType::Bytes(..) => Self::Bytes,
+            DType::Text(..) => Self::Text,
+            DType::Record(record) => {
                 let field = |field: &ndbytes::Field| {
                     let (start, end) = (field.offset, field.offset + field.dtype.itemsize());
                     let column: Vec<u8> = items
@@ -67,7 +67,7 @@ impl Format {
                 };
                 Self::Record(record.fields().iter().map(field).collect())
             }
-            DType::Sub { 0: sub, .. } => {
+            DType::Sub(sub) => {
                 let place = if place == Place::Alone { Place::InLoneSubarray } else { place };
                 Self::Sub(
                     Box::new(Self::new(&sub.0, items, place)),

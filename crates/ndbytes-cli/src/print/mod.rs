@@ -7,6 +7,7 @@ mod time;
 
 pub(crate) use time::smallest;
 
+use crate::values::Lanes;
 use item::{EDGE, Format, Place, THRESHOLD};
 use ndbytes::{ArrayRef, DType, Endian, Error, Result, Scalar, SwapPlan};
 
@@ -36,12 +37,10 @@ pub(crate) fn array(array: &ArrayRef<'_>) -> Result<String> {
 pub(crate) fn item(dtype: &DType, item: &[u8]) -> String {
     let (dtype, item) = little(dtype, item.to_vec());
     match &dtype {
-        DType::Scalar { 0: scalar, .. }
-            if scalar.kind() == 'c' && *scalar != Scalar::CLongDouble =>
-        {
+        DType::Scalar(scalar, _) if scalar.kind() == 'c' && *scalar != Scalar::CLongDouble => {
             complex(*scalar, item::complex(*scalar, &item))
         }
-        DType::Time { 0: kind, 1: unit, .. } => {
+        DType::Time(kind, unit, _) => {
             let count = item.first_chunk().map_or(time::NAT, |item| i64::from_le_bytes(*item));
             match kind {
                 ndbytes::TimeKind::Datetime => time::datetime(count, *unit),
@@ -49,9 +48,19 @@ pub(crate) fn item(dtype: &DType, item: &[u8]) -> String {
             }
         }
         // NumPy prints a lone `S` by its repr, a lone `U` by itself.
-        DType::Bytes { .. } => format!("np.bytes_({})", text::bytes(&item)),
-        DType::Text { .. } => text::plain(&text::points(&item)),
+        DType::Bytes(..) => format!("np.bytes_({})", text::bytes(&item)),
+        DType::Text(..) => text::plain(&text::points(&item)),
         _ => Format::new(&dtype, &item, Place::Alone).text(&item),
+    }
+}
+
+/// One item with all the digits of its value: two floats of different width that are not equal look different.
+#[must_use]
+pub(crate) fn exact_item(dtype: &DType, bytes: &[u8]) -> String {
+    let (dtype, bytes) = little(dtype, bytes.to_vec());
+    match item::lanes(&dtype, &bytes) {
+        Some(Lanes::Real(values)) => values.first().map(f64::to_string).unwrap_or_default(),
+        _ => item(&dtype, &bytes),
     }
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn cast(array: &ArrayRef<'_>, to: &DType, lossy: bool) -> Result<Arra
     if array.dtype().with_endian(Endian::Little) == to.with_endian(Endian::Little) {
         return swapped(array, to);
     }
-    if matches!((array.dtype(), to), (DType::Time { .. }, _) | (_, DType::Time { .. })) {
+    if matches!((array.dtype(), to), (DType::Time(..), _) | (_, DType::Time(..))) {
         return Err(Error::unsupported(format!("no cast from {} to {to}", array.dtype())));
     }
     let no_cast = |error: Error| error.context(format!("no cast from {} to {to}", array.dtype()));
@@ -103,10 +103,14 @@ impl Loss {
         if array.is_fortran() {
             index.reverse();
         }
-        let value = |array: &ArrayRef<'_>| match item_at(array, &index) {
-            Ok(item) => print::item(array.dtype(), &item),
-            Err(_) => String::from("?"),
+        let value = |array: &ArrayRef<'_>, print: fn(&DType, &[u8]) -> String| {
+            item_at(array, &index)
+                .map_or_else(|_| String::from("?"), |item| print(array.dtype(), &item))
         };
+        let mut pair = (value(array, print::item), value(&cast.view(), print::item));
+        if pair.0 == pair.1 {
+            pair = (value(array, print::exact_item), value(&cast.view(), print::exact_item));
+        }
         let (count, total) = (self.count, array.layout().len());
         let verb = if count == 1 { "changes" } else { "change" };
         Error::mismatch(format!(
@@ -114,8 +118,8 @@ impl Loss {
              {count} of {total} items {verb} (--lossy allows it)",
             array.dtype(),
             cast.dtype(),
-            value(array),
-            value(&cast.view()),
+            pair.0,
+            pair.1,
         ))
     }
 }
@@ -384,6 +388,17 @@ mod tests {
         );
         assert_eq!(cast_vec::<_, f32>(&[0.1f64], true).unwrap(), [0.1f32]);
         assert_eq!(cast_vec::<_, bool>(&[[0.0f32, 2.0]], true).unwrap(), [true]);
+    }
+
+    #[test]
+    fn a_loss_in_the_last_digits_is_seen() {
+        let array = ArrayRef::from_slice(&[0.25, 0.23f64], &[2]).unwrap();
+        let error =
+            cast(&array, &DType::scalar(Scalar::Float32, Endian::Little), false).unwrap_err();
+        assert_eq!(
+            error.message(),
+            "<f8 to <f4 loses: the item at [1] is 0.23 and would become 0.23000000417232513; 1 of 2 items changes (--lossy allows it)"
+        );
     }
 
     #[test]

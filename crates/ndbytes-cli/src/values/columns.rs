@@ -57,7 +57,7 @@ struct Place {
 
 fn pair(left: Place, right: Place, found: &mut Vec<Column>) -> std::result::Result<(), String> {
     match (&left.dtype, &right.dtype) {
-        (DType::Record { 0: a, .. }, DType::Record { 0: b, .. }) => {
+        (DType::Record(a), DType::Record(b)) => {
             let names = |record: &ndbytes::Record| -> Vec<String> {
                 record.fields().iter().map(|field| field.name.clone()).collect()
             };
@@ -75,7 +75,7 @@ fn pair(left: Place, right: Place, found: &mut Vec<Column>) -> std::result::Resu
             }
             Ok(())
         }
-        (DType::Sub { 0: a, .. }, DType::Sub { 0: b, .. }) if a.1 == b.1 => {
+        (DType::Sub(a), DType::Sub(b)) if a.1 == b.1 => {
             pair(subarray(&left, &a.0, &a.1), subarray(&right, &b.0, &b.1), found)
         }
         (a, b) => {
@@ -104,23 +104,21 @@ fn side(place: Place) -> std::result::Result<Side, String> {
 
 fn kind(left: &DType, right: &DType) -> std::result::Result<Kind, String> {
     match (left, right) {
-        (DType::Scalar { 0: a, .. }, DType::Scalar { 0: b, .. }) => {
-            match (is_long(*a), is_long(*b)) {
-                (false, false) => Ok(Kind::Number),
-                _ if a == b => Ok(Kind::Opaque),
-                _ => Err(String::from(
-                    "long doubles are compared only byte by byte, with their own kind",
-                )),
-            }
-        }
-        (DType::Time { 0: a, 1: left, .. }, DType::Time { 0: b, 1: right, .. }) if a == b => {
+        (DType::Scalar(a, _), DType::Scalar(b, _)) => match (is_long(*a), is_long(*b)) {
+            (false, false) => Ok(Kind::Number),
+            _ if a == b => Ok(Kind::Opaque),
+            _ => Err(String::from(
+                "long doubles are compared only byte by byte, with their own kind",
+            )),
+        },
+        (DType::Time(a, left, _), DType::Time(b, right, _)) if a == b => {
             let (left, right) = factors(*left, *right)
                 .ok_or_else(|| String::from("their units have no common one in reach"))?;
             Ok(Kind::Time(left, right))
         }
-        (DType::Bytes { .. }, DType::Bytes { .. }) => Ok(Kind::Bytes),
-        (DType::Text { .. }, DType::Text { .. }) => Ok(Kind::Text),
-        (DType::Void { 0: a, .. }, DType::Void { 0: b, .. }) if a == b => Ok(Kind::Opaque),
+        (DType::Bytes(..), DType::Bytes(..)) => Ok(Kind::Bytes),
+        (DType::Text(..), DType::Text(..)) => Ok(Kind::Text),
+        (DType::Void(a), DType::Void(b)) if a == b => Ok(Kind::Opaque),
         _ => Err(format!("{left} is never equal to {right}")),
     }
 }

@@ -35,14 +35,14 @@ pub(crate) struct Reader {
 /// Unsupported for what holds no number, and for long doubles, whose bits differ between platforms.
 pub(crate) fn number(dtype: &DType) -> Result<Scalar> {
     match dtype {
-        DType::Scalar { 0: scalar @ (Scalar::LongDouble | Scalar::CLongDouble), .. } => {
+        DType::Scalar(scalar @ (Scalar::LongDouble | Scalar::CLongDouble), _) => {
             let name = scalar.name();
             Err(Error::unsupported(format!(
                 "the values of {name} differ between platforms, so it is carried and never interpreted"
             )))
         }
-        DType::Scalar { 0: scalar, .. } => Ok(*scalar),
-        DType::Time { .. } => Ok(Scalar::Int64),
+        DType::Scalar(scalar, _) => Ok(*scalar),
+        DType::Time(..) => Ok(Scalar::Int64),
         _ => Err(Error::unsupported(format!("items of {dtype} are no numbers"))),
     }
 }

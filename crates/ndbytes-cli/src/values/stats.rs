@@ -29,13 +29,13 @@ pub(crate) struct Stats {
 /// Argument if the layout leaves the data, which no valid array does.
 pub(crate) fn stats(array: &ArrayRef<'_>) -> Result<Stats> {
     match array.dtype() {
-        DType::Scalar { 0: Scalar::LongDouble | Scalar::CLongDouble, .. } => Ok(Stats::default()),
-        DType::Scalar { 0: scalar, .. } => match scalar.kind() {
+        DType::Scalar(Scalar::LongDouble | Scalar::CLongDouble, _) => Ok(Stats::default()),
+        DType::Scalar(scalar, _) => match scalar.kind() {
             'b' | 'i' | 'u' => integers(array, *scalar),
             'c' => complexes(array, *scalar),
             _ => reals(array, *scalar),
         },
-        DType::Time { .. } => times(array),
+        DType::Time(..) => times(array),
         _ => Ok(Stats::default()),
     }
 }
