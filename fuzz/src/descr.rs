@@ -26,7 +26,7 @@ pub fn descr(data: &[u8]) {
 /// What every dtype that was read from text must hold.
 fn accepted(dtype: &DType, limits: &Limits) {
     assert!(i32::try_from(dtype.itemsize()).is_ok(), "itemsize {}", dtype.itemsize());
-    assert!(!matches!(dtype, DType::Sub { .. }), "a subarray stands for a whole array: {dtype}");
+    assert!(!matches!(dtype, DType::Sub(..)), "a subarray stands for a whole array: {dtype}");
     assert!(depth(dtype) <= MAX_DEPTH, "{} levels", depth(dtype));
     assert!(fields(dtype) <= limits.fields, "{} fields", fields(dtype));
     printed(dtype);
@@ -78,7 +78,7 @@ fn spec(text: &str) {
     let (dtype, mut limits) = (spec.dtype, Limits::local());
     limits.fields = usize::MAX / 2;
     assert!(i32::try_from(dtype.itemsize()).is_ok(), "itemsize {}", dtype.itemsize());
-    assert!(!matches!(dtype, DType::Sub { .. }), "a subarray stands for a whole array: {dtype}");
+    assert!(!matches!(dtype, DType::Sub(..)), "a subarray stands for a whole array: {dtype}");
     assert!(depth(&dtype) <= MAX_DEPTH, "{} levels", depth(&dtype));
     // A dtype that can be put into a header reads back from it.
     match dtype.descr() {
@@ -93,14 +93,14 @@ fn spec(text: &str) {
 /// Levels of records; nested subarrays count too, the first one of a field does not.
 fn depth(dtype: &DType) -> usize {
     let of_field = |dtype: &DType| match dtype {
-        DType::Sub { 0: sub, .. } => depth(&sub.0),
+        DType::Sub(sub) => depth(&sub.0),
         _ => depth(dtype),
     };
     match dtype {
-        DType::Record { 0: record, .. } => {
+        DType::Record(record) => {
             1 + record.fields().iter().map(|field| of_field(&field.dtype)).max().unwrap_or(0)
         }
-        DType::Sub { 0: sub, .. } => 1 + depth(&sub.0),
+        DType::Sub(sub) => 1 + depth(&sub.0),
         _ => 0,
     }
 }
@@ -110,8 +110,8 @@ fn fields(dtype: &DType) -> usize {
         record.fields().iter().map(|field| 1 + fields(&field.dtype)).sum()
     };
     match dtype {
-        DType::Record { 0: record, .. } => count(record),
-        DType::Sub { 0: sub, .. } => fields(&sub.0),
+        DType::Record(record) => count(record),
+        DType::Sub(sub) => fields(&sub.0),
         _ => 0,
     }
 }

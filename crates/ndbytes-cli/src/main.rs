@@ -1,3 +1,23 @@
-//! The command line of ndbytes.
+//! The command line of ndbytes: what was typed, made into ready objects, handed to the library.
 #![forbid(unsafe_code)]
-fn main() {}
+#![allow(clippy::print_stdout, reason = "a command line prints")]
+
+mod args;
+mod batch;
+mod commands;
+mod exit;
+mod input;
+mod names;
+mod print;
+mod progress;
+mod report;
+mod session;
+mod sources;
+mod values;
+
+use clap::Parser as _;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    commands::run(args::Args::parse()).into()
+}

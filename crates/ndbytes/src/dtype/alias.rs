@@ -1,7 +1,7 @@
 //! The other names NumPy's `dtype()` takes: `int32`, `=i4`, `d`, `3i4`, `i4,f8`. Only the lenient mode uses them.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
-use super::numpy::{decimal, strict_typestr};
+use super::typestr::{self, decimal};
 use super::{DType, Endian, Record, Scalar};
 use crate::error::Result;
 
@@ -105,7 +105,7 @@ fn repeated(text: &str) -> Result<Option<DType>> {
 }
 
 fn single(text: &str) -> Result<Option<DType>> {
-    if let Some(dtype) = strict_typestr(text)? {
+    if let Some(dtype) = typestr::parse(text)? {
         return Ok(Some(dtype));
     }
     let (endian, bare) = match text.split_at_checked(1) {
@@ -124,7 +124,7 @@ fn single(text: &str) -> Result<Option<DType>> {
     }
     // `i4` is `=i4`: try the strict form with the byte order put before it.
     let sign = if endian == Endian::Big { '>' } else { '<' };
-    strict_typestr(&format!("{sign}{}", long_time_names(bare)))
+    typestr::parse(&format!("{sign}{}", long_time_names(bare)))
 }
 
 /// `datetime64[ns]` and `M[ns]` as `M8[ns]`; a generic unit as none.

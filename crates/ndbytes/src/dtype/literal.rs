@@ -202,11 +202,16 @@ impl<'t> Parser<'t> {
         Ok(value)
     }
 
-    /// A tuple of integers, or in the lenient mode one bare integer.
-    pub(crate) fn shape(&mut self, what: &str) -> Result<Vec<usize>> {
+    /// The shape of a subarray: a tuple of integers, or in the lenient mode one bare integer.
+    pub(super) fn subarray(&mut self, what: &str) -> Result<Vec<usize>> {
         if self.is_lenient() && self.peek().is_some_and(|c| c.is_ascii_digit()) {
             return Ok(vec![self.dim(what)?]);
         }
+        self.shape(what)
+    }
+
+    /// A tuple of integers.
+    pub(crate) fn shape(&mut self, what: &str) -> Result<Vec<usize>> {
         self.expect('(', what)?;
         let mut shape = Vec::new();
         let mut more = !self.eat(')');
@@ -294,6 +299,8 @@ mod tests {
         assert_eq!(parser(" (3, 4,) ", Mode::Strict).shape("shape").unwrap(), [3, 4]);
         assert_eq!(parser("()", Mode::Strict).shape("shape").unwrap(), [0; 0]);
         assert_eq!(parser("(3L,)", Mode::NumPy).shape("shape").unwrap(), [3]);
+        assert_eq!(parser("3", Mode::NumPy).subarray("shape").unwrap(), [3]);
+        assert!(parser("3", Mode::NumPy).shape("shape").is_err());
         for (bad, offset, message) in [
             ("(-1,)", 1, "shape: expected an integer from 0, found \"-1\""),
             ("(True,)", 1, "shape: expected an integer from 0, found \"True\""),

@@ -9,6 +9,7 @@ mod record;
 mod scalar;
 mod spec;
 mod time;
+mod typestr;
 
 pub use record::{Field, Record};
 pub use scalar::Scalar;
@@ -45,8 +46,8 @@ impl Endian {
 
 /// The type of one item, byte order included.
 ///
-/// Variants are made by the constructors, which keep one spelling for one meaning
-/// (single bytes are always [`Endian::Little`]).
+/// Make one by the constructors: they check sizes and keep one spelling for one meaning (single bytes are always
+/// [`Endian::Little`]), so that equal dtypes compare equal.
 ///
 /// ```
 /// use ndbytes::{DType, Limits};
@@ -59,25 +60,18 @@ impl Endian {
 #[non_exhaustive]
 pub enum DType {
     /// A number.
-    #[non_exhaustive]
     Scalar(Scalar, Endian),
     /// `datetime64` or `timedelta64`: an `int64` with a unit.
-    #[non_exhaustive]
     Time(TimeKind, TimeUnit, Endian),
     /// `S`: so many bytes, padded with NUL.
-    #[non_exhaustive]
     Bytes(u32),
     /// `U`: so many code points of four bytes, padded with NUL.
-    #[non_exhaustive]
     Text(u32, Endian),
     /// `V`: so many bytes without meaning.
-    #[non_exhaustive]
     Void(u32),
     /// Named fields.
-    #[non_exhaustive]
     Record(Arc<Record>),
     /// An item that is itself an array of this dtype and shape, in C order; only inside a record.
-    #[non_exhaustive]
     Sub(Arc<(Self, Vec<usize>)>),
 }
 

@@ -4,7 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
 use super::literal::{LENIENT_HINT, python_repr};
-use super::{DType, Endian, Field, Mode, Parser, Record, Scalar, TimeKind, TimeUnit, alias};
+use super::{DType, Field, Mode, Parser, Record, alias, typestr};
 use crate::error::{Error, Result, quoted};
 use crate::limits::{Limits, MAX_DEPTH};
 
@@ -44,23 +44,6 @@ impl DType {
             Self::Record(record) => record_descr(record),
             Self::Sub(sub) => Ok(format!("({}, {})", sub.0.descr()?, tuple(&sub.1))),
             _ => Ok(python_repr(&self.typestr())),
-        }
-    }
-
-    /// NumPy's `dtype.str` of anything but a record; records and subarrays are `|V` of their size, as there.
-    #[must_use]
-    pub fn typestr(&self) -> String {
-        match self {
-            Self::Scalar(scalar, endian) => {
-                let sign =
-                    if scalar.unit() == 1 && !scalar.is_extension() { '|' } else { endian.sign() };
-                format!("{sign}{}{}", scalar.kind(), scalar.itemsize())
-            }
-            Self::Time(TimeKind::Datetime, unit, endian) => format!("{}M8{unit}", endian.sign()),
-            Self::Time(TimeKind::Timedelta, unit, endian) => format!("{}m8{unit}", endian.sign()),
-            Self::Bytes(len) => format!("|S{len}"),
-            Self::Text(len, endian) => format!("{}U{len}", endian.sign()),
-            _ => format!("|V{}", self.itemsize()),
         }
     }
 }
@@ -132,14 +115,14 @@ impl Parser<'_> {
                 self.expect('(', "descr")?;
                 let base = self.descr_at(depth + 1)?;
                 self.expect(',', "descr")?;
-                let shape = self.shape("subarray shape")?;
+                let shape = self.subarray("subarray shape")?;
                 self.more(')', "descr")?;
                 DType::subarray(base, &shape).map_err(|e| e.at(self.offset()))
             }
             _ => {
                 let start = self.offset();
                 let text = self.string("descr")?;
-                let dtype = typestr(&text, self.mode).map_err(|e| e.at(start))?;
+                let dtype = named(&text, self.mode).map_err(|e| e.at(start))?;
                 if let DType::Record(record) = &dtype {
                     self.count_fields(record.fields().len(), start)?;
                 }
@@ -201,7 +184,7 @@ impl Parser<'_> {
         self.expect(',', "field")?;
         let mut dtype = self.descr_at(depth + 1)?;
         if self.more(')', "field")? {
-            let shape = self.shape("field shape")?;
+            let shape = self.subarray("field shape")?;
             dtype = DType::subarray(dtype, &shape).map_err(|e| e.at(self.offset()))?;
             if self.more(')', "field")? {
                 return Err(self.error("field: more than a name, a dtype and a shape"));
@@ -211,9 +194,9 @@ impl Parser<'_> {
     }
 }
 
-/// Reads NumPy's typestr, such as `<f8`, `|S5` or `>M8[25s]`.
-fn typestr(text: &str, mode: Mode) -> Result<DType> {
-    if let Some(dtype) = strict_typestr(text)? {
+/// The dtype of a typestr, or in the lenient mode of an alias.
+fn named(text: &str, mode: Mode) -> Result<DType> {
+    if let Some(dtype) = typestr::parse(text)? {
         return Ok(dtype);
     }
     match alias::parse(text)? {
@@ -231,49 +214,6 @@ fn typestr(text: &str, mode: Mode) -> Result<DType> {
 fn is_object(text: &str) -> bool {
     let bare = text.trim_start_matches(['<', '>', '|', '=']);
     matches!(bare, "O" | "O4" | "O8" | "object" | "T" | "T16")
-}
-
-/// `None` if it is not of the form that NumPy writes.
-pub(super) fn strict_typestr(text: &str) -> Result<Option<DType>> {
-    let mut chars = text.chars();
-    let endian = match chars.next() {
-        Some('<') => Some(Endian::Little),
-        Some('>') => Some(Endian::Big),
-        Some('|') => None,
-        _ => return Ok(None),
-    };
-    let Some(kind) = chars.next() else { return Ok(None) };
-    let size = chars.as_str();
-    if let ('M' | 'm', Some(endian)) = (kind, endian) {
-        return Ok(time(kind, size, endian));
-    }
-    let Some(size) = decimal(size) else { return Ok(None) };
-    match (kind, endian) {
-        ('S', _) => DType::bytes(size).map(Some),
-        ('V', _) => DType::void(size).map(Some),
-        ('U', Some(endian)) => DType::text(size, endian).map(Some),
-        _ => {
-            let fits = |scalar: &Scalar| scalar.unit() == 1 || endian.is_some();
-            let scalar = Scalar::from_kind(kind, size).filter(fits);
-            Ok(scalar.map(|scalar| DType::scalar(scalar, endian.unwrap_or(Endian::Little))))
-        }
-    }
-}
-
-/// `8`, `8[ns]`, `8[25s]`, what follows `M` or `m`.
-fn time(kind: char, text: &str, endian: Endian) -> Option<DType> {
-    let kind = if kind == 'M' { TimeKind::Datetime } else { TimeKind::Timedelta };
-    let unit = match text.strip_prefix('8')? {
-        "" => TimeUnit::Generic,
-        brackets => TimeUnit::parse(brackets.strip_prefix('[')?.strip_suffix(']')?)?,
-    };
-    Some(DType::time(kind, unit, endian))
-}
-
-/// A size without sign or leading zeros.
-pub(super) fn decimal(text: &str) -> Option<u32> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit()) && (text == "0" || !text.starts_with('0'));
-    if plain { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
 //! Files: opened without surprises, replaced whole or not at all.
 
 use super::temporary::Temporary;
-use super::{Watch, read_npy, write};
+use super::{Watch, read_npy, unwatched, write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::npy::{DecodeOptions, Decoded};
 use crate::format::{Dest, Encode};
 use std::fs::{File, Metadata, OpenOptions};
-use std::io::{Read, Write as _};
+use std::io::{Read, Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a file is saved.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,6 +61,20 @@ impl Read for Input {
     }
 }
 
+impl Seek for Input {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        self.file.seek(to)
+    }
+}
+
+/// To wait for the bytes of a stream with other things in view.
+#[cfg(unix)]
+impl std::os::fd::AsFd for Input {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}
+
 /// Opens a file or FIFO for reading. Directories and devices are refused, and a FIFO that nobody opens for
 /// writing within `patience` is a time-out, not a hang.
 ///
@@ -68,14 +82,22 @@ impl Read for Input {
 /// [`Io`](ErrorKind::Io) with the system's errno (`EISDIR` for a directory, `ENODEV` for a device);
 /// [`Timeout`](ErrorKind::Timeout).
 pub fn open(path: impl AsRef<Path>, patience: Duration) -> Result<Input> {
-    let path = path.as_ref();
-    open_at(path, patience).map_err(|error| error.in_file(path))
+    open_watched(path, patience, &mut unwatched)
 }
 
-fn open_at(path: &Path, patience: Duration) -> Result<Input> {
+/// The same, where `watch` is called several times a second during the wait and can end it.
+///
+/// # Errors
+/// As [`open`], and whatever `watch` returns.
+pub fn open_watched(path: impl AsRef<Path>, patience: Duration, watch: Watch<'_>) -> Result<Input> {
+    let path = path.as_ref();
+    open_at(path, patience, watch).map_err(|error| error.in_file(path))
+}
+
+fn open_at(path: &Path, patience: Duration, watch: Watch<'_>) -> Result<Input> {
     let metadata = std::fs::metadata(path)?;
     if kind(&metadata)? == FileKind::Stream {
-        return Ok(Input { file: open_stream(path, patience)?, len: None });
+        return Ok(Input { file: open_stream(path, patience, watch)?, len: None });
     }
     let file = File::open(path)?;
     let len = file.metadata()?.len();
@@ -87,7 +109,7 @@ fn kind(metadata: &Metadata) -> Result<FileKind> {
         return Ok(FileKind::Regular);
     }
     if metadata.is_dir() {
-        return Err(std::io::Error::from(std::io::ErrorKind::IsADirectory).into());
+        return Err(is_directory());
     }
     if is_device(metadata) {
         return Err(no_device());
@@ -107,6 +129,16 @@ fn is_device(_: &Metadata) -> bool {
 }
 
 #[cfg(unix)]
+fn is_directory() -> Error {
+    Error::io(rustix::io::Errno::ISDIR.into())
+}
+
+#[cfg(not(unix))]
+fn is_directory() -> Error {
+    Error::io(std::io::ErrorKind::IsADirectory.into())
+}
+
+#[cfg(unix)]
 fn no_device() -> Error {
     let error = std::io::Error::from(rustix::io::Errno::NODEV);
     Error::io(error).context("a device, not a file; use '-' for standard input or output")
@@ -119,18 +151,26 @@ fn no_device() -> Error {
 
 /// Opening a FIFO waits for the other side: do it without waiting, and wait for bytes with a clock.
 #[cfg(unix)]
-fn open_stream(path: &Path, patience: Duration) -> Result<File> {
+fn open_stream(path: &Path, patience: Duration, watch: Watch<'_>) -> Result<File> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fs::{Mode, OFlags};
     let fd =
         rustix::fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
             .map_err(std::io::Error::from)?;
-    let timeout = Timespec::try_from(patience).ok();
-    let ready = poll(&mut [PollFd::new(&fd, PollFlags::IN)], timeout.as_ref())
-        .map_err(std::io::Error::from)?;
-    if ready == 0 {
-        let message = format!("a FIFO that nobody wrote to within {} s", patience.as_secs_f32());
-        return Err(Error::new(ErrorKind::Timeout, message));
+    let started = Instant::now();
+    loop {
+        watch(0)?;
+        let left = patience.saturating_sub(started.elapsed()).min(Duration::from_millis(100));
+        match poll(&mut [PollFd::new(&fd, PollFlags::IN)], Timespec::try_from(left).ok().as_ref()) {
+            Ok(0) if started.elapsed() >= patience => {
+                let seconds = patience.as_secs_f32();
+                let message = format!("a FIFO that nobody wrote to within {seconds} s");
+                return Err(Error::new(ErrorKind::Timeout, message));
+            }
+            Ok(0) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) => break,
+            Err(error) => return Err(std::io::Error::from(error).into()),
+        }
     }
     let flags = rustix::fs::fcntl_getfl(&fd).map_err(std::io::Error::from)?;
     rustix::fs::fcntl_setfl(&fd, flags - OFlags::NONBLOCK).map_err(std::io::Error::from)?;
@@ -138,7 +178,7 @@ fn open_stream(path: &Path, patience: Duration) -> Result<File> {
 }
 
 #[cfg(not(unix))]
-fn open_stream(path: &Path, _: Duration) -> Result<File> {
+fn open_stream(path: &Path, _: Duration, _: Watch<'_>) -> Result<File> {
     Ok(File::open(path)?)
 }
 

@@ -6,7 +6,7 @@ mod seal;
 mod temporary;
 mod write;
 
-pub use file::{Input, PATIENCE, SaveOptions, load, open, replace, save};
+pub use file::{Input, PATIENCE, SaveOptions, load, open, open_watched, replace, save};
 pub use read::{from_reader, from_slice, read_npy, read_to_end};
 pub use seal::{seal, unseal};
 pub use write::{to_vec, to_writer, write};

@@ -367,6 +367,11 @@ impl BodyDecoder<'_> {
                 self.stage = Stage::Done;
                 Ok(())
             }
+            (found, _)
+                if !self.tail.iter().take(found).zip(MAGIC).all(|(&byte, magic)| byte == magic) =>
+            {
+                Err(trailing(start))
+            }
             (found, _) => {
                 let end = start + found as u64;
                 Err(Error::truncated(format!("the checksum tail is cut: the input ends {found} bytes into it")).at(end))

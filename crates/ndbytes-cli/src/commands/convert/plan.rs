@@ -1,0 +1,158 @@
+//! Which output each input gets; everything that can be refused is refused before the first byte.
+
+use crate::args::{ConvertArgs, FormatArg};
+use crate::input::RAW_SUFFIXES;
+use crate::report::printable;
+use crate::sources::{Source, Sources};
+use ndbytes::{Error, Result};
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::path::{Path, PathBuf};
+
+/// One input and its output.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) source: Source,
+    pub(super) target: Target,
+    pub(super) format: FormatArg,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Target {
+    Stdout,
+    File(PathBuf),
+}
+
+impl Target {
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Stdout => "standard output".to_owned(),
+            Self::File(path) => printable(&path.display().to_string()),
+        }
+    }
+
+    pub(super) fn typed(&self) -> String {
+        match self {
+            Self::Stdout => "-".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) jobs: Vec<Job>,
+    /// The folder that the outputs go to.
+    folder: Option<PathBuf>,
+}
+
+/// One job for each source.
+///
+/// # Errors
+/// [`ndbytes::ErrorKind::Argument`] if the output's suffix says no format, if many inputs would go to one file, or two
+/// to the same one.
+pub(super) fn plan(sources: &Sources, args: &ConvertArgs) -> Result<Plan> {
+    if args.output.as_os_str() == "-" {
+        let source = only(sources, "standard output takes one array")?;
+        if std::io::stdout().is_terminal() {
+            let message =
+                "standard output is a terminal, which arrays would garble; add > FILE or | COMMAND";
+            return Err(Error::argument(message));
+        }
+        let format = args.to.unwrap_or(FormatArg::Npy);
+        return Ok(Plan::of(Job { source, target: Target::Stdout, format }));
+    }
+    if is_folder(&args.output) || args.files.recursive || sources.found.len() > 1 {
+        return into_folder(sources, args);
+    }
+    let source = only(sources, "a file takes one array")?;
+    let format = match args.to {
+        Some(format) => format,
+        None => by_suffix(&args.output)?,
+    };
+    Ok(Plan::of(Job { source, target: Target::File(args.output.clone()), format }))
+}
+
+impl Plan {
+    fn of(job: Job) -> Self {
+        Self { jobs: vec![job], folder: None }
+    }
+
+    /// Makes the folder that the outputs go to, if it is not there.
+    ///
+    /// # Errors
+    /// [`ndbytes::ErrorKind::Io`].
+    pub(super) fn make_folder(&self) -> Result<()> {
+        match &self.folder {
+            Some(folder) if !folder.exists() => {
+                std::fs::create_dir(folder).map_err(|error| Error::io(error).in_file(folder))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn is_folder(path: &Path) -> bool {
+    path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/")
+}
+
+fn only(sources: &Sources, why: &str) -> Result<Source> {
+    match sources.found.as_slice() {
+        [source] => Ok(source.clone()),
+        found => Err(Error::argument(format!("{why}, there are {} inputs", found.len()))),
+    }
+}
+
+fn by_suffix(output: &Path) -> Result<FormatArg> {
+    match output.extension().and_then(|suffix| suffix.to_str()) {
+        Some("npy") => Ok(FormatArg::Npy),
+        Some("raw" | "bin") => Ok(FormatArg::Raw),
+        found => {
+            let found = found.map_or_else(|| "no suffix".to_owned(), |suffix| format!(".{suffix}"));
+            let message = format!(
+                "{found} says no format; .npy, .raw and .bin do, or --to npy and --to raw; a folder ends with /"
+            );
+            Err(Error::argument(message).in_file(output))
+        }
+    }
+}
+
+fn into_folder(sources: &Sources, args: &ConvertArgs) -> Result<Plan> {
+    let folder = &args.output;
+    if folder.is_file() {
+        let inputs = sources.found.len();
+        let message = format!("many inputs go to a folder, this is a file; there are {inputs}");
+        return Err(Error::argument(message).in_file(folder));
+    }
+    let format = args.to.unwrap_or(FormatArg::Npy);
+    let mut taken: HashMap<PathBuf, &Source> = HashMap::new();
+    let mut jobs = Vec::new();
+    for source in &sources.found {
+        let path = folder.join(file_name(source, format)?);
+        if let Some(first) = taken.insert(path.clone(), source) {
+            let message = format!(
+                "both {} and {} would become this file; nothing was written",
+                first.name(),
+                source.name()
+            );
+            return Err(Error::argument(message).in_file(path));
+        }
+        jobs.push(Job { source: source.clone(), target: Target::File(path), format });
+    }
+    Ok(Plan { jobs, folder: Some(folder.clone()) })
+}
+
+/// The input's own name with the format's suffix; never a path.
+fn file_name(source: &Source, format: FormatArg) -> Result<OsString> {
+    let path = source.path("a stream has no name to take in a folder; give a file with -o")?;
+    let unnamed = || Error::argument("has no name to take in a folder").in_file(path);
+    let name = path.file_name().ok_or_else(unnamed)?;
+    let suffix = Path::new(name).extension();
+    let known = suffix.is_some_and(|own| own == "npy" || RAW_SUFFIXES.iter().any(|s| own == *s));
+    let stem = if known { Path::new(name).file_stem().unwrap_or(name) } else { name };
+    let mut name = stem.to_owned();
+    name.push(if format == FormatArg::Npy { ".npy" } else { ".raw" });
+    Ok(name)
+}

@@ -1,0 +1,72 @@
+//! `ndbytes verify`: every byte read, every sum held against it, nothing kept in memory.
+
+use crate::args::VerifyArgs;
+use crate::batch;
+use crate::exit::{Exit, kind_name};
+use crate::input;
+use crate::report::Report;
+use crate::session::Session;
+use crate::sources::{Source, Sources};
+use ndbytes::npy::Decoded;
+use ndbytes::{BLOCK, ChecksumState, Dest, Error, ErrorKind, Result, Spec};
+use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub(crate) fn run(session: &Session, args: &VerifyArgs) -> Result<Exit> {
+    let sources = Sources::find(&args.files)?;
+    session.progress.expect(sources.size());
+    let found = batch::unfound(session, &sources);
+    let failed = AtomicUsize::new(0);
+    let done = batch::run(session, &sources.found, |source, watch| {
+        let report = match input::read(session, source, Dest::Discard, watch) {
+            Ok(decoded) => Ok(whole(source, &decoded, args.require_checksum)),
+            Err(error) if is_damage(&error) => Ok(damaged(source, error)),
+            Err(error) => Err(error),
+        };
+        let passed = report.as_ref().is_ok_and(|report| report.exit == Exit::OK);
+        failed.fetch_add(usize::from(!passed), Ordering::Relaxed);
+        report
+    });
+    let (failed, files) = (failed.into_inner(), sources.found.len());
+    if failed > 0 && files > 1 && !session.json && !session.is_over() {
+        session.complain(&format!("{failed} of {files} files did not pass"));
+    }
+    Ok(found.max(done))
+}
+
+/// Whether it is the file's bytes that are not as they should be.
+fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Checksum { .. } | ErrorKind::Truncated | ErrorKind::Malformed)
+}
+
+fn whole(source: &Source, decoded: &Decoded, required: bool) -> Report {
+    let header = &decoded.header;
+    let (state, detail) = match decoded.state {
+        ChecksumState::Verified => ("ok", ""),
+        ChecksumState::Unchecked => ("unchecked", ": complete, but no checksum proves it"),
+        ChecksumState::Open => ("open", ": complete, but a writer did not finish its checksum"),
+    };
+    let json = json!({
+        "path": source.typed(), "state": state, "data_bytes": header.nbytes(),
+        "spec": Spec::exact(header.dtype.clone(), &header.shape).to_string(),
+        "blocks": header.nbytes().div_ceil(BLOCK as u64),
+    });
+    let report = Report::new(format!("{}: {state}{detail}", source.name()), json);
+    if required && decoded.state != ChecksumState::Verified {
+        let message = format!("{state}{detail}; `ndbytes checksum` adds one");
+        return report.failed(Error::mismatch(message).in_file(source.name()));
+    }
+    report
+}
+
+fn damaged(source: &Source, error: Error) -> Report {
+    let (block, range) = match error.kind() {
+        ErrorKind::Checksum { block, range } => (*block, Some([range.start, range.end])),
+        _ => (None, None),
+    };
+    let json = json!({
+        "path": source.typed(), "state": "damaged", "kind": kind_name(error.kind()), "message": error.message(),
+        "offset": error.offset(), "block": block, "range": range,
+    });
+    Report::new("", json).failed(error)
+}

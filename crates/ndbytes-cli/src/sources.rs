@@ -1,0 +1,110 @@
+//! Which inputs a command line names.
+
+use crate::args::Files;
+use crate::report::printable;
+use ndbytes::{Error, Result};
+use std::path::{Path, PathBuf};
+
+/// Where bytes come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Source {
+    Stdin,
+    File(PathBuf),
+}
+
+/// The inputs in order, and what was wrong with finding some of them.
+#[derive(Debug, Default)]
+pub(crate) struct Sources {
+    pub(crate) found: Vec<Source>,
+    pub(crate) errors: Vec<Error>,
+}
+
+impl Source {
+    pub(crate) fn new(path: &Path) -> Self {
+        if path.as_os_str() == "-" { Self::Stdin } else { Self::File(path.to_owned()) }
+    }
+
+    /// What to call it before a person, and in errors.
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Stdin => "standard input".to_owned(),
+            Self::File(path) => printable(&path.display().to_string()),
+        }
+    }
+
+    /// What to call it before a program: as it was typed.
+    pub(crate) fn typed(&self) -> String {
+        match self {
+            Self::Stdin => "-".to_owned(),
+            Self::File(path) => path.display().to_string(),
+        }
+    }
+
+    /// The file's path, for what only files can do.
+    ///
+    /// # Errors
+    /// [`ndbytes::ErrorKind::Argument`] for standard input, with `why`.
+    pub(crate) fn path(&self, why: &str) -> Result<&Path> {
+        match self {
+            Self::File(path) => Ok(path),
+            Self::Stdin => Err(Error::argument(why).in_file(self.name())),
+        }
+    }
+}
+
+impl Sources {
+    /// The files named, and with `-r` the `.npy` files below the folders named.
+    ///
+    /// # Errors
+    /// [`ndbytes::ErrorKind::Argument`] if standard input is named twice.
+    pub(crate) fn find(files: &Files) -> Result<Self> {
+        let mut sources = Self::default();
+        for path in &files.files {
+            match Source::new(path) {
+                Source::Stdin if sources.found.contains(&Source::Stdin) => {
+                    return Err(Error::argument("'-' stands twice; it can be read once"));
+                }
+                Source::File(path) if files.recursive && path.is_dir() => sources.add_folder(&path),
+                source => sources.found.push(source),
+            }
+        }
+        Ok(sources)
+    }
+
+    /// Bytes of all of them, as far as they are known.
+    pub(crate) fn size(&self) -> u64 {
+        let len = |source: &Source| match source {
+            Source::Stdin => 0,
+            Source::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
+        };
+        self.found.iter().map(len).fold(0, u64::saturating_add)
+    }
+
+    fn add_folder(&mut self, folder: &Path) {
+        let before = (self.found.len(), self.errors.len());
+        self.walk(folder);
+        if before == (self.found.len(), self.errors.len()) {
+            let none = Error::io(std::io::ErrorKind::NotFound.into());
+            self.errors.push(none.context("no .npy file in this folder").in_file(folder));
+        }
+    }
+
+    /// Depth first, by name. Links to folders are not followed, so there are no loops.
+    fn walk(&mut self, folder: &Path) {
+        let listed = std::fs::read_dir(folder)
+            .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
+        let mut paths: Vec<PathBuf> = match listed {
+            Ok(paths) => paths,
+            Err(error) => return self.errors.push(Error::io(error).in_file(folder)),
+        };
+        paths.sort();
+        for path in paths {
+            let Ok(own) = path.symlink_metadata() else { continue };
+            if own.is_dir() {
+                self.walk(&path);
+            } else if path.extension().is_some_and(|suffix| suffix == "npy") && path.is_file() {
+                self.found.push(Source::File(path));
+            }
+        }
+    }
+}

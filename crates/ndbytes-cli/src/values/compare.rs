@@ -1,0 +1,428 @@
+//! Comparing two arrays item by item.
+
+use super::cast::same_int;
+use super::columns::{Column, Kind, Side, columns};
+use super::lanes::{BLOCK_ITEMS, Lanes};
+use super::{index_of, item_at};
+use crate::print;
+use ndbytes::{ArrayRef, Error, Layout, Result, gather};
+
+/// How far numbers may be apart: |a − b| ≤ atol + rtol · |b|. Both 0 by default, which means equal.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Tolerance {
+    /// The part of the second value.
+    pub(crate) rtol: f64,
+    /// The absolute part.
+    pub(crate) atol: f64,
+}
+
+/// What [`compare`] finds.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Difference {
+    /// Items of each array.
+    pub(crate) items: u64,
+    /// Items that differ by more than the tolerance.
+    pub(crate) differing: u64,
+    /// The first of them in C order.
+    pub(crate) first: Option<First>,
+    /// The largest absolute error of all items, if it is not 0; where one value is NaN there is no error to tell.
+    pub(crate) largest: Option<Largest>,
+}
+
+/// The first differing item.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct First {
+    /// Its index, one number for each axis.
+    pub(crate) index: Vec<usize>,
+    /// Its value in the first array, as NumPy prints it.
+    pub(crate) left: String,
+    /// Its value in the second array.
+    pub(crate) right: String,
+}
+
+/// The largest error and where it is.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Largest {
+    /// |a − b|; for times in the coarsest unit that both can be counted in.
+    pub(crate) error: f64,
+    /// The index of the item.
+    pub(crate) index: Vec<usize>,
+}
+
+/// Compares the values of two arrays of one shape; dtype and byte order may differ.
+///
+/// Numbers of any dtypes are compared exactly, NaN equals NaN, −0 equals 0. Times of two units are compared as
+/// times, NaT equals NaT. Text and bytes of two lengths are compared without their padding. Records are compared
+/// field by field, whatever stands in the gaps. The tolerance holds for numbers alone.
+///
+/// # Errors
+/// Mismatch for another shape and for dtypes whose values are never equal.
+pub(crate) fn compare(
+    left: &ArrayRef<'_>,
+    right: &ArrayRef<'_>,
+    tolerance: &Tolerance,
+) -> Result<Difference> {
+    if left.shape() != right.shape() {
+        let (left, right) = (left.shape(), right.shape());
+        return Err(Error::mismatch(format!("shapes {left:?} and {right:?} differ")));
+    }
+    let mut columns: Vec<Comparer> =
+        columns(left.dtype(), right.dtype())?.into_iter().map(Comparer::new).collect();
+    let mut found = Found::default();
+    let itemsize = left.itemsize().max(right.itemsize());
+    if itemsize > 0 {
+        // Cut by the same numbers, so that the blocks of both arrays hold the same items.
+        let blocks = |array: &ArrayRef<'_>| {
+            array.layout().blocks(itemsize, BLOCK_ITEMS.min(BYTES / itemsize).max(1) * itemsize)
+        };
+        for (a, b) in blocks(left).zip(blocks(right)) {
+            found.differs.clear();
+            found.differs.resize(a.len(), false);
+            for column in &mut columns {
+                column.compare((left, &a), (right, &b), tolerance, &mut found)?;
+            }
+            found.count(a.len());
+        }
+    }
+    found.report(left, right)
+}
+
+/// Items of many bytes make blocks of fewer items.
+const BYTES: usize = 1 << 20;
+
+/// What was found so far; positions count items in C order.
+#[derive(Debug, Default)]
+struct Found {
+    before: usize,
+    /// The items of the current block.
+    differs: Vec<bool>,
+    count: u64,
+    first: Option<usize>,
+    largest: f64,
+    largest_at: usize,
+}
+
+impl Found {
+    fn error(&mut self, at: usize, error: f64) {
+        if error > self.largest {
+            (self.largest, self.largest_at) = (error, self.before + at);
+        }
+    }
+
+    fn count(&mut self, items: usize) {
+        if let Some(at) = self.differs.iter().position(|differs| *differs) {
+            self.first.get_or_insert(self.before + at);
+            self.count += self.differs.iter().filter(|differs| **differs).count() as u64;
+        }
+        self.before += items;
+    }
+
+    fn report(self, left: &ArrayRef<'_>, right: &ArrayRef<'_>) -> Result<Difference> {
+        let text = |array: &ArrayRef<'_>, index: &[usize]| {
+            item_at(array, index).map(|item| print::item(array.dtype(), &item))
+        };
+        let first = self.first.map(|at| {
+            let index = index_of(at, left.shape());
+            Result::Ok(First { left: text(left, &index)?, right: text(right, &index)?, index })
+        });
+        let index = index_of(self.largest_at, left.shape());
+        Ok(Difference {
+            items: left.layout().len() as u64,
+            differing: self.count,
+            first: first.transpose()?,
+            largest: (self.largest > 0.0).then_some(Largest { error: self.largest, index }),
+        })
+    }
+}
+
+/// Compares one leaf, block by block.
+struct Comparer {
+    column: Column,
+    bytes: [Vec<u8>; 2],
+    lanes: Option<[Lanes; 2]>,
+}
+
+impl Comparer {
+    fn new(column: Column) -> Self {
+        let lanes = |side: &Side| Lanes::of(&side.dtype).ok();
+        let both = lanes(&column.left).zip(lanes(&column.right));
+        Self {
+            lanes: both.map(|(left, right)| [left, right]),
+            column,
+            bytes: [Vec::new(), Vec::new()],
+        }
+    }
+
+    fn compare(
+        &mut self,
+        left: (&ArrayRef<'_>, &Layout),
+        right: (&ArrayRef<'_>, &Layout),
+        tolerance: &Tolerance,
+        found: &mut Found,
+    ) -> Result<()> {
+        let Self { column, bytes: [a, b], lanes } = self;
+        read(&column.left, left, a)?;
+        read(&column.right, right, b)?;
+        let alike = column.left.dtype == column.right.dtype;
+        // Time to waste only on what differs: equal bytes of one dtype are equal values.
+        if alike && a == b {
+            return Ok(());
+        }
+        column.left.plan.apply(a);
+        column.right.plan.apply(b);
+        let per_item = column.left.per_item().max(1);
+        match (column.kind, lanes) {
+            (Kind::Number, Some([x, y])) => {
+                x.read(&column.left.dtype, a);
+                y.read(&column.right.dtype, b);
+                numbers(x, y, per_item, tolerance, found);
+            }
+            (Kind::Time(by_left, by_right), Some([x, y])) => {
+                x.read(&column.left.dtype, a);
+                y.read(&column.right.dtype, b);
+                times((x, by_left), (y, by_right), per_item, found);
+            }
+            (kind, _) => {
+                let size = |side: &Side| side.dtype.itemsize();
+                let items = (pieces(a, size(&column.left)), pieces(b, size(&column.right)));
+                strings(items, kind, per_item, found);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read(side: &Side, (array, block): (&ArrayRef<'_>, &Layout), bytes: &mut Vec<u8>) -> Result<()> {
+    let layout = side.layout(array, block)?;
+    bytes.resize(layout.len() * side.dtype.itemsize(), 0);
+    gather(array.data(), &layout, side.dtype.itemsize(), bytes)
+}
+
+fn numbers(left: &Lanes, right: &Lanes, per_item: usize, tolerance: &Tolerance, found: &mut Found) {
+    use Lanes::{Complex, Int, Real};
+    match (left, right) {
+        (Int(a), Int(b)) => each(a, b, per_item, found, |a, b| near_ints(a, b, tolerance)),
+        (Int(a), Real(b)) => each(a, b, per_item, found, |a, b| near_mixed(a, b, b, tolerance)),
+        (Real(a), Int(b)) => {
+            each(a, b, per_item, found, |a, b| near_mixed(b, a, b as f64, tolerance))
+        }
+        (Real(a), Real(b)) => each(a, b, per_item, found, |a, b| near(a, b, tolerance)),
+        (Complex(a), Complex(b)) => {
+            each(a, b, per_item, found, |a, b| near_complex(a, b, tolerance))
+        }
+        (Complex(a), Real(b)) => {
+            each(a, b, per_item, found, |a, b| near_complex(a, [b, 0.0], tolerance));
+        }
+        (Real(a), Complex(b)) => {
+            each(a, b, per_item, found, |a, b| near_complex([a, 0.0], b, tolerance));
+        }
+        (Complex(a), Int(b)) => each(a, b, per_item, found, |[real, imaginary], b| {
+            let (close, error) = near_mixed(b, real, b as f64, tolerance);
+            whole(close, error, imaginary, b as f64, tolerance)
+        }),
+        (Int(a), Complex(b)) => each(a, b, per_item, found, |a, [real, imaginary]| {
+            let (close, error) = near_mixed(a, real, real, tolerance);
+            whole(close, error, imaginary, real.hypot(imaginary), tolerance)
+        }),
+    }
+}
+
+/// Marks what is not close, and keeps the largest error.
+fn each<A: Copy, B: Copy>(
+    left: &[A],
+    right: &[B],
+    per_item: usize,
+    found: &mut Found,
+    judge: impl Fn(A, B) -> (bool, f64),
+) {
+    for (at, (a, b)) in left.iter().zip(right).enumerate() {
+        let (close, error) = judge(*a, *b);
+        if close && error == 0.0 {
+            continue;
+        }
+        let item = at / per_item;
+        found.error(item, error);
+        if !close && let Some(differs) = found.differs.get_mut(item) {
+            *differs = true;
+        }
+    }
+}
+
+/// Whether two floats are equal or close, and their distance; NaN where there is none.
+fn near(a: f64, b: f64, tolerance: &Tolerance) -> (bool, f64) {
+    if a == b || a.is_nan() && b.is_nan() {
+        return (true, 0.0);
+    }
+    let error = (a - b).abs();
+    (within(error, b, tolerance), error)
+}
+
+fn within(error: f64, b: f64, tolerance: &Tolerance) -> bool {
+    // An infinite bound would make everything equal infinity.
+    error.is_finite() && b.is_finite() && error <= tolerance.atol + tolerance.rtol * b.abs()
+}
+
+fn near_ints(a: i128, b: i128, tolerance: &Tolerance) -> (bool, f64) {
+    if a == b {
+        return (true, 0.0);
+    }
+    let error = (a - b).unsigned_abs() as f64;
+    (within(error, b as f64, tolerance), error)
+}
+
+/// An integer and a float, compared exactly; `second` is the second array's value.
+fn near_mixed(int: i128, float: f64, second: f64, tolerance: &Tolerance) -> (bool, f64) {
+    if same_int(int, float) {
+        return (true, 0.0);
+    }
+    // Exact below 2⁵³ or where both are near each other; beyond, the error is rounded, never 0.
+    let error = (int as f64 - float).abs();
+    let error = if error == 0.0 { 1.0 } else { error };
+    (within(error, second, tolerance), error)
+}
+
+fn near_complex(a: [f64; 2], b: [f64; 2], tolerance: &Tolerance) -> (bool, f64) {
+    let parts = [near(a[0], b[0], tolerance), near(a[1], b[1], tolerance)];
+    let error = parts[0].1.hypot(parts[1].1);
+    (error == 0.0 || within(error, b[0].hypot(b[1]), tolerance), error)
+}
+
+/// An integer against a complex number of which the real part was judged.
+fn whole(close: bool, error: f64, imaginary: f64, b: f64, tolerance: &Tolerance) -> (bool, f64) {
+    if imaginary == 0.0 {
+        return (close, error);
+    }
+    let error = error.hypot(imaginary);
+    (within(error, b, tolerance), error)
+}
+
+fn times(left: (&Lanes, i128), right: (&Lanes, i128), per_item: usize, found: &mut Found) {
+    const NAT: i128 = i64::MIN as i128;
+    let ((Lanes::Int(a), by_left), (Lanes::Int(b), by_right)) = (left, right) else { return };
+    each(a, b, per_item, found, |a, b| match (a == NAT, b == NAT) {
+        (true, true) => (true, 0.0),
+        (false, false) => {
+            // Both below 2¹²⁶: the difference fits.
+            let error = (a * by_left - b * by_right).unsigned_abs() as f64;
+            (error == 0.0, error)
+        }
+        _ => (false, f64::NAN),
+    });
+}
+
+fn pieces(bytes: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
+    // Items of no bytes are all alike: none need be walked.
+    bytes.chunks_exact(size.max(1))
+}
+
+fn strings<'b>(
+    (mut left, mut right): (impl Iterator<Item = &'b [u8]>, impl Iterator<Item = &'b [u8]>),
+    kind: Kind,
+    per_item: usize,
+    found: &mut Found,
+) {
+    // One side may have items of no bytes, and then no pieces at all.
+    for at in 0.. {
+        let (a, b) = (left.next(), right.next());
+        if a.is_none() && b.is_none() {
+            return;
+        }
+        let (a, b) = (a.unwrap_or_default(), b.unwrap_or_default());
+        // Trailing NUL bytes of little-endian code points: what is left is compared padded to the longer one.
+        let same = match kind {
+            Kind::Opaque => a == b,
+            _ => unpadded(a) == unpadded(b),
+        };
+        if !same && let Some(differs) = found.differs.get_mut(at / per_item) {
+            *differs = true;
+        }
+    }
+}
+
+fn unpadded(bytes: &[u8]) -> &[u8] {
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    bytes.get(..end).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ndbytes::{Array, DType, Element, Order};
+
+    fn array(spec: &str, bytes: &[u8]) -> Array {
+        let dtype: DType = spec.parse().unwrap();
+        let len = bytes.len() / dtype.itemsize();
+        let layout = Layout::contiguous(&[len], dtype.itemsize(), Order::C).unwrap();
+        Array::new(dtype, layout, bytes.to_vec().into()).unwrap()
+    }
+
+    fn found<A: Element, B: Element>(a: &[A], b: &[B], rtol: f64, atol: f64) -> Difference {
+        let (a, b) = (
+            ArrayRef::from_slice(a, &[a.len()]).unwrap(),
+            ArrayRef::from_slice(b, &[b.len()]).unwrap(),
+        );
+        compare(&a, &b, &Tolerance { rtol, atol }).unwrap()
+    }
+
+    #[test]
+    fn numbers_compare_across_dtypes() {
+        assert_eq!(found(&[1i32, -2], &[1.0f64, -2.0], 0.0, 0.0).differing, 0);
+        assert_eq!(found(&[i64::MAX], &[9_223_372_036_854_775_808.0f64], 0.0, 0.0).differing, 1);
+        assert_eq!(found(&[u64::MAX, 1], &[-1i64, 1], 0.0, 0.0).differing, 1);
+        assert_eq!(found(&[f64::NAN, -0.0], &[f32::NAN, 0.0], 0.0, 0.0).differing, 0);
+        assert_eq!(found(&[[1.0f32, 0.0], [2.0, 1.0]], &[1u8, 2], 0.0, 0.0).differing, 1);
+        assert_eq!(found(&[true, false], &[1.0f32, 0.5], 0.0, 0.0).differing, 1);
+        let all =
+            found(&[1.0f64, 2.0, f64::NAN, 4.0], &[1.0f64, 2.5, 3.0, f64::INFINITY], 0.0, 0.0);
+        assert_eq!(all.differing, 3);
+        let first = First { index: vec![1], left: "2.0".into(), right: "2.5".into() };
+        assert_eq!(all.first, Some(first));
+        assert_eq!(all.largest, Some(Largest { error: f64::INFINITY, index: vec![3] }));
+    }
+
+    #[test]
+    fn tolerance_is_numpys() {
+        assert_eq!(found(&[1.0f64, 100.0], &[1.1f64, 101.0], 0.0, 0.2).differing, 1);
+        assert_eq!(found(&[1.0f64, 100.0], &[1.1f64, 101.0], 0.1, 0.0).differing, 0);
+        assert_eq!(found(&[1.0f64], &[f64::INFINITY], 1.0, 1.0).differing, 1);
+        assert_eq!(found(&[7i64], &[9i64], 0.0, 2.0).differing, 0);
+        assert_eq!(found(&[[3.0f64, 4.0]], &[[0.0f64, 0.0]], 0.0, 5.0).differing, 0);
+    }
+
+    #[test]
+    fn text_padding_and_gaps_do_not_count() {
+        let equal = |a: &Array, b: &Array| {
+            compare(&a.view(), &b.view(), &Tolerance::default()).unwrap().differing == 0
+        };
+        assert!(equal(&array("S2", b"abc\0"), &array("S3", b"ab\0c\0\0")));
+        assert!(!equal(&array("S2", b"abcd"), &array("S3", b"ab\0c\0\0")));
+        assert!(equal(&array("<U1", b"a\0\0\0"), &array(">U2", b"\0\0\0a\0\0\0\0")));
+        assert!(equal(
+            &array("{a:|u1,:|V1,b:<u2}", &[1, 9, 2, 0]),
+            &array("{a:|i1,b:>u2}", &[1, 0, 2])
+        ));
+        assert!(!equal(
+            &array("{a:|u1,b:|u1[2]}", &[1, 2, 3]),
+            &array("{a:|u1,b:|u1[2]}", &[1, 2, 4])
+        ));
+        assert!(equal(
+            &array("<M8[s]", &5000i64.to_le_bytes()),
+            &array(">M8[ms]", &5_000_000i64.to_be_bytes())
+        ));
+        assert!(!equal(
+            &array("<m8[s]", &i64::MIN.to_le_bytes()),
+            &array("<m8[s]", &0i64.to_le_bytes())
+        ));
+    }
+
+    #[test]
+    fn what_cannot_be_equal_is_an_error() {
+        let error = |a: &Array, b: &Array| {
+            compare(&a.view(), &b.view(), &Tolerance::default()).unwrap_err()
+        };
+        let (text, number) = (array("S8", b"abcdefgh"), array("<f8", &[0; 8]));
+        assert_eq!(error(&text, &number).kind(), &ndbytes::ErrorKind::Mismatch);
+        let shape = error(&array("<f8", &[0; 16]), &number);
+        assert_eq!(shape.message(), "shapes [2] and [1] differ");
+    }
+}

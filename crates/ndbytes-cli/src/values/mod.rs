@@ -1,0 +1,51 @@
+//! The values of arrays: casts, statistics and comparison.
+
+mod cast;
+mod columns;
+mod compare;
+mod lanes;
+mod minifloat;
+mod stats;
+
+pub(crate) use cast::cast;
+pub(crate) use compare::{Difference, Tolerance, compare};
+pub(crate) use stats::{Stats, stats};
+
+pub(crate) use lanes::Lanes;
+pub(crate) use minifloat::Minifloat;
+
+use ndbytes::{ArrayRef, Error, Layout, Result, gather};
+
+/// The index of the item at this position in C order.
+pub(crate) fn index_of(mut position: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (at, &len) in index.iter_mut().zip(shape).rev() {
+        *at = position % len.max(1);
+        position /= len.max(1);
+    }
+    index
+}
+
+/// The bytes of one item, as they are stored.
+///
+/// # Errors
+/// Argument if there is no such item.
+pub(crate) fn item_at(array: &ArrayRef<'_>, index: &[usize]) -> Result<Vec<u8>> {
+    let layout = array.layout();
+    if index.len() != layout.ndim() || index.iter().zip(layout.shape()).any(|(at, len)| at >= len) {
+        return Err(Error::argument(format!("no item at {index:?} of shape {:?}", layout.shape())));
+    }
+    let mut offset = layout.offset();
+    for (at, &stride) in index.iter().zip(layout.strides()) {
+        // Inside the span that was proved, so neither step can overflow.
+        offset = offset.wrapping_add_signed(at.cast_signed().wrapping_mul(stride));
+    }
+    let mut item = vec![0; array.itemsize()];
+    gather(
+        array.data(),
+        &Layout::new(Vec::new(), Vec::new(), offset)?,
+        array.itemsize(),
+        &mut item,
+    )?;
+    Ok(item)
+}

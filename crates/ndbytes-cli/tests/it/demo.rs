@@ -1,0 +1,37 @@
+use crate::room::Room;
+
+#[test]
+fn the_built_in_arrays_come_back_and_damage_is_named() {
+    let room = Room::new();
+    let done: crate::room::Done =
+        room.command(&["demo"]).env("TMPDIR", room.folder()).output().unwrap().into();
+    assert_eq!((done.code, done.err.as_str()), (Some(0), ""));
+    for text in [
+        "All 112 round trips are exact",
+        "ndbytes  block 1 of 0 to 2 (bytes 1048704 to 2097280) is damaged",
+        "np.load returns the array without a word",
+        "<f8[53940,7] needs 3020640 bytes, found 1510320",
+    ] {
+        assert!(done.out.contains(text), "{text}\n{}", done.out);
+    }
+    assert!(done.out.lines().all(|line| line.chars().count() <= 80), "{}", done.out);
+    assert_eq!(room.names(), [""; 0], "the temporary folder is gone");
+}
+
+#[test]
+fn files_of_ones_own_and_json() {
+    let room = Room::new();
+    room.labelled("mine.npy", &[7, 5]);
+    let lines = room.run(&["demo", "--json", "mine.npy"]).json();
+    assert_eq!(lines.len(), 4);
+    assert_eq!((&lines[0]["array"], &lines[0]["spec"]), (&"mine".into(), &"<u2[7,5]".into()));
+    assert_eq!((&lines[0]["trips"], &lines[0]["exact"]), (&32.into(), &32.into()));
+    let kinds: Vec<_> = lines[1..].iter().map(|line| line["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["checksum", "truncated", "malformed"]);
+    for shape in [&[][..], &[0], &[3, 0], &[1]] {
+        room.bare("small.npy", shape);
+        assert_eq!(room.run(&["demo", "small.npy"]).code, Some(0), "{shape:?}");
+    }
+    room.run(&["demo", "none.npy"])
+        .failed(3, "ndbytes: none.npy: No such file or directory (os error 2)");
+}

@@ -1,0 +1,43 @@
+"""NumPy is the oracle of what is right; the `oracle` example is the library's side of the pipe."""
+
+import os
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+from oracle import Oracle, keep_memory
+
+LONG = bool(os.environ.get("NDBYTES_LONG"))
+
+# The same cases in every run, so that a red run is red again; the long mode looks for new ones.
+hypothesis.settings.register_profile("quick", derandomize=True, deadline=None, database=None, max_examples=400)
+hypothesis.settings.register_profile("long", deadline=None, database=None, max_examples=20_000)
+hypothesis.settings.load_profile("long" if LONG else "quick")
+
+
+def program(variable, what):
+    """The program that an environment variable names, or a word on how to get it."""
+    path = os.environ.get(variable)
+    if not path:
+        raise pytest.UsageError(f"{variable} is not set: it names {what}; `cargo xtask test` builds it and sets it")
+    if not os.access(path, os.X_OK):
+        raise pytest.UsageError(f"{variable}={path} is no program: `cargo xtask test` builds it and sets it")
+    return Path(path).resolve()
+
+
+def pytest_configure():
+    program("NDBYTES_ORACLE", "the example `oracle` of the crate ndbytes")
+    keep_memory()
+
+
+@pytest.fixture(scope="session")
+def oracle_program():
+    return program("NDBYTES_ORACLE", "the example `oracle` of the crate ndbytes")
+
+
+@pytest.fixture(scope="session")
+def oracle(oracle_program):
+    """The serving process, one for the whole run: what a panic or a leak leaves behind would show."""
+    with Oracle(oracle_program) as process:
+        yield process
