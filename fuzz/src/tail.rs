@@ -47,17 +47,21 @@ fn array(input: &mut Input<'_>) -> Option<Array> {
         None => input.text().parse::<Spec>().ok()?.dtype,
     };
     let order = if choice & 16 == 0 { Order::C } else { Order::F };
-    // Seldom more than a block: there, blocks can be told apart.
-    let mut shape = vec![1 + BLOCK.div_ceil(dtype.itemsize().clamp(1, BLOCK))];
-    if choice < 0xe0 {
-        shape.clear();
-        (0..choice >> 5 & 3).for_each(|_| shape.push(usize::from(input.byte() % 7)));
-    }
+    let ndim = choice >> 5 & 3;
+    let shape: Vec<usize> = if choice >= 0xe0 && input.byte() == 2 {
+        // Seldom, because it is slow: more than a block, so that blocks can be told apart.
+        vec![1 + BLOCK.div_ceil(dtype.itemsize().clamp(1, BLOCK))]
+    } else {
+        (0..ndim).map(|_| usize::from(input.byte() % 7)).collect()
+    };
     let size = ndbytes::nbytes(&shape, dtype.itemsize()).ok().filter(|&n| n <= BLOCK * 2)?;
     let given = input.below(300);
     let mut bytes = input.take(given.min(size)).to_vec();
     let mut rng = Rng::new(u64::from(input.byte()));
-    bytes.resize_with(size, || rng.byte());
+    while bytes.len() < size {
+        bytes.extend(rng.next_u64().to_le_bytes());
+    }
+    bytes.truncate(size);
     let layout = Layout::contiguous(&shape, dtype.itemsize(), order).expect("it was counted");
     Some(Array::new(dtype, layout, Buffer::from(bytes)).expect("it fits its data"))
 }
