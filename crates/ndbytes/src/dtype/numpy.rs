@@ -122,7 +122,7 @@ impl Parser<'_> {
             _ => {
                 let start = self.offset();
                 let text = self.string("descr")?;
-                let dtype = named(&text, self.mode).map_err(|e| e.at(start))?;
+                let dtype = named(&text, self.mode).map_err(|e| in_descr(e, start))?;
                 if let DType::Record(record) = &dtype {
                     self.count_fields(record.fields().len(), start)?;
                 }
