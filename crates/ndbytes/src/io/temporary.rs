@@ -58,7 +58,7 @@ impl Temporary {
             temporary.persisted = true; // Whoever holds it is removing it.
             return Ok(None);
         }
-        if is_removed(&temporary.file)? {
+        if !is_at(&temporary.file, path)? {
             temporary.persisted = true;
             return Ok(None);
         }
@@ -91,23 +91,30 @@ fn remove_if_dead(path: &Path) {
     if !std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
         return;
     }
+    // Its maker may have finished since, and another may have taken the name: then the lock says nothing of theirs.
     if let Ok(file) = OpenOptions::new().write(true).open(path)
         && file.try_lock().is_ok()
-        && !is_removed(&file).unwrap_or(true)
+        && is_at(&file, path).is_ok_and(|is_at| is_at)
     {
         let _ = std::fs::remove_file(path);
     }
 }
 
+/// Whether `path` still names the file.
 #[cfg(unix)]
-fn is_removed(file: &File) -> Result<bool> {
+fn is_at(file: &File, path: &Path) -> Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
-    Ok(file.metadata()?.nlink() == 0)
+    let this = file.metadata()?;
+    match std::fs::symlink_metadata(path) {
+        Ok(named) => Ok((this.dev(), this.ino()) == (named.dev(), named.ino())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[cfg(not(unix))]
-fn is_removed(_: &File) -> Result<bool> {
-    Ok(false)
+fn is_at(_: &File, _: &Path) -> Result<bool> {
+    Ok(true)
 }
 
 #[cfg(test)]
@@ -128,5 +135,18 @@ mod tests {
         assert!(first.path.exists());
         drop((first, second));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_says_nothing_of_another_file_with_the_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (folder.path().join("tmp"), folder.path().join("target"));
+        let file = File::create(&path).unwrap();
+        assert!(is_at(&file, &path).unwrap());
+        std::fs::rename(&path, &elsewhere).unwrap();
+        assert!(!is_at(&file, &path).unwrap());
+        std::fs::write(&path, b"another's").unwrap();
+        assert!(!is_at(&file, &path).unwrap());
     }
 }
