@@ -157,4 +157,17 @@ mod tests {
         drop((first, second));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lock_says_nothing_of_another_file_with_the_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, elsewhere) = (folder.path().join("tmp"), folder.path().join("target"));
+        let file = File::create(&path).unwrap();
+        assert!(is_at(&file, &path).unwrap());
+        std::fs::rename(&path, &elsewhere).unwrap();
+        assert!(!is_at(&file, &path).unwrap());
+        std::fs::write(&path, b"another's").unwrap();
+        assert!(!is_at(&file, &path).unwrap());
+    }
 }
