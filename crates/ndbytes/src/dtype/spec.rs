@@ -3,7 +3,7 @@
 //! ```text
 //! spec   := type [ '[' [ dim { ',' dim } ] ']' ]        no brackets: any shape; []: 0-d
 //! dim    := integer | '?' | '-1'                        the last two: any length
-//! type   := '{' [ field { ',' field } ] '}' [ '@' itemsize ] | typestr | name
+//! type   := '{' [ field { ',' field } ] '}' [ '@' itemsize ] | typestr | name      the first '@' behind '}' is it
 //! field  := [ title '=' ] name ':' type { '[' integers ']' } [ '@' offset ]
 //! name   := letters, digits, '_' | a string in quotes | nothing (a gap, as ':|V4')
 //! ```
@@ -281,7 +281,13 @@ fn fmt_record(record: &Record, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fields: Vec<String> = record
             .fields()
             .iter()
-            .map(|field| format!("{}@{}", spell(field), field.offset))
+            .map(|field| match &field.dtype {
+                // Behind a record the first `@` is its itemsize.
+                DType::Record(inner) if inner.has_descr() => {
+                    format!("{}@{}@{}", spell(field), inner.itemsize(), field.offset)
+                }
+                _ => format!("{}@{}", spell(field), field.offset),
+            })
             .collect();
         return write!(f, "{{{}}}@{}", fields.join(","), record.itemsize());
     };
@@ -322,6 +328,7 @@ mod tests {
             "float8_e4m3fn[2]",
             "{a:|u1,:|V7,Long=b:<f8,'odd name':<i4[2][3],'':<i4}",
             "{b:<i4@4,a:<i4@0}@8[1]",
+            "{r:{x:<f4}@4@8,q:{x:<f4@0,y:<f4@0}@4@4,s:{x:<f4}[2]@0}@12",
             "{'':|V4,:|V3}",
             "{Title='':|V2,:|V3}",
             "{}",
