@@ -3,7 +3,9 @@
 use crate::input::{Input, Rng};
 use crate::machine::{Cuts, Fault, Read, Target, read_npy};
 use ndbytes::npy::{Checks, DecodeOptions, EncodeOptions, Encoder, Tail};
-use ndbytes::{BLOCK, ChecksumState, Dest, Encode as _, ErrorKind, Order, crc32c, to_bytes};
+use ndbytes::{
+    BLOCK, ChecksumState, Dest, Encode as _, ErrorKind, Limits, Order, crc32c, to_bytes,
+};
 
 /// Bytes up to which data is also read into memory of the caller's.
 const SMALL: u64 = 1 << 16;
@@ -113,7 +115,8 @@ fn accepted(read: &Read, stream: &[u8], options: &DecodeOptions) {
 /// The sums of the tail are those of the input.
 fn verified(read: &Read, stream: &[u8], start: usize, end: usize) {
     let tail = &stream[end..read.consumed];
-    let tail = Tail::decode(tail, end as u64, (end - start) as u64).expect("it was read before");
+    let tail = Tail::decode(tail, end as u64, (end - start) as u64, &Limits::local())
+        .expect("it was read before");
     assert!(!tail.open);
     assert_eq!(tail.header_sum, crc32c(&stream[..start]));
     assert_eq!(tail.sums, stream[start..end].chunks(BLOCK).map(crc32c).collect::<Vec<_>>());

@@ -23,7 +23,7 @@ def bits(dtype, *shape):
 
 def mild(dtype, *shape):
     """Numbers that every dtype holds nearly."""
-    values = rng.integers(0, 200, shape) / 2
+    values = np.asarray(rng.integers(0, 200, shape) / 2)
     return values.astype(dtype)
 
 
@@ -244,6 +244,38 @@ def test_special_differences(ndb, a, b, differing):
     assert found["differing"] == differing
 
 
+def test_every_block_counts(ndb):
+    """More items than one block, items of many numbers, orders that differ."""
+    a = rng.integers(-1000, 1000, (301, 257)).astype("<i4")
+    b = a.astype(">f8")
+    b[7, 200] += 1
+    b[299, 3] -= 2.5
+    ndb.save([np.asfortranarray(a), b[::-1][::-1]])
+    (found,) = ndb.json("diff", "a0.npy", "a1.npy", exit=1)
+    assert (found["differing"], found["first"]["index"], found["largest"]) == (2, [7, 200], {"index": [299, 3], "error": 2.5})
+    long = np.dtype([("n", "u1"), ("v", "<f4", (3, 50_000))])
+    a = np.zeros(5, long)
+    b = a.astype([("n", "<i8"), ("v", ">f8", (3, 50_000))])
+    b["v"][3, 2, 40_000] = 0.5
+    b["n"][4] = 9
+    ndb.save([a, b])
+    (found,) = ndb.json("diff", "a0.npy", "a1.npy", exit=1)
+    assert (found["differing"], found["first"]["index"], found["largest"]) == (2, [3], {"index": [4], "error": 9.0})
+    # The same for casts and statistics.
+    a = rng.integers(0, 2**16, (301, 257))
+    ndb.save([a, np.asfortranarray(a), a[:, 5].copy()])
+    ndb.run("convert", "a0.npy", "a1.npy", "-o", "out/", "--cast", ">u2")
+    for name in ["a0.npy", "a1.npy"]:
+        assert same(np.load(ndb.folder / "out" / name), a.astype(">u2"))
+    stats = ndb.json("info", "--stats", "a1.npy")[0]["stats"]
+    assert (stats["min"], stats["max"], stats["mean"]) == (str(a.min()), str(a.max()), a.mean())
+    a[300, 200] = 2**16
+    ndb.save([a])
+    assert "the item at [300, 200] is 65536 and would become 0; 1 of 77357 items changes" in ndb.run(
+        "convert", "a0.npy", "-o", "out/", "--cast", ">u2", exit=5
+    )
+
+
 def test_gaps_of_records_do_not_count(ndb):
     gaps = np.dtype({"names": ["a", "b"], "formats": ["u1", "<f8"], "offsets": [3, 8], "itemsize": 24})
     a = np.frombuffer(rng.bytes(24 * 50), gaps)
@@ -257,6 +289,15 @@ def test_gaps_of_records_do_not_count(ndb):
     packed["a"][17] += 1
     ndb.save([packed], prefix="other")
     assert f"at [17]: {a[17]} and {packed[17]}" in ndb.run("diff", "a0.npy", "other0.npy", exit=1)
+
+
+def test_values_that_differ_look_different(ndb):
+    """0.1 of four bytes is not 0.1 of eight; text stands in quotes."""
+    ndb.save([np.array([0.1], "f4"), np.array([0.1]), np.array(["a\nb"]), np.array(["a"])])
+    (found,) = ndb.json("diff", "a0.npy", "a1.npy", exit=1)
+    assert found["first"] == {"index": [0], "left": "0.10000000149011612", "right": "0.1"}
+    (found,) = ndb.json("diff", "a2.npy", "a3.npy", exit=1)
+    assert found["first"] == {"index": [0], "left": "'a\\nb'", "right": "'a'"}
 
 
 def test_a_difference_in_words(ndb):

@@ -47,7 +47,7 @@ pub enum ErrorKind {
     Unsupported,
     /// A bound was exceeded; sizes that overflow count as such.
     Limit {
-        /// Name of the bound, as in [`Limits`](crate::Limits) or `size`.
+        /// What is bounded: `array`, `npy header`, `metadata`, `dtype depth`, `dtype fields`, `itemsize`, `size`.
         name: &'static str,
         /// What was asked for; `u64::MAX` where it does not fit.
         asked: u64,
@@ -229,6 +229,17 @@ impl From<std::io::Error> for Error {
     fn from(error: std::io::Error) -> Self {
         Self::io(error)
     }
+}
+
+/// What an error shows of something that an input may have made very long: its start.
+pub(crate) fn shortened(thing: &impl fmt::Display) -> String {
+    const SHOWN: usize = 200;
+    let mut text = thing.to_string();
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// Text of an input as an error shows it: in quotes, and short whatever its length.

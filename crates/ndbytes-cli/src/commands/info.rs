@@ -164,7 +164,8 @@ fn read_tail(reader: Reader<'_>, header: &Header) -> Result<Tail> {
     let max = header.nbytes().div_ceil(BLOCK as u64) * 4 + 1024 + Limits::local().header as u64;
     let mut bytes = Vec::new();
     reader.take(max).read_to_end(&mut bytes)?;
-    let tail = Tail::decode(&bytes, header.len + header.nbytes(), header.nbytes())?;
+    let tail =
+        Tail::decode(&bytes, header.len + header.nbytes(), header.nbytes(), &Limits::local())?;
     match &tail.metadata.dtype {
         Some(dtype) if dtype.storage() != header.dtype => {
             let found = &header.dtype;

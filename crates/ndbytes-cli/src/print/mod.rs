@@ -54,13 +54,22 @@ pub(crate) fn item(dtype: &DType, item: &[u8]) -> String {
     }
 }
 
-/// One item with all the digits of its value: two floats of different width that are not equal look different.
-#[must_use]
-pub(crate) fn exact_item(dtype: &DType, bytes: &[u8]) -> String {
-    let (dtype, bytes) = little(dtype, bytes.to_vec());
-    match item::lanes(&dtype, &bytes) {
-        Some(Lanes::Real(values)) => values.first().map(f64::to_string).unwrap_or_default(),
-        _ => item(&dtype, &bytes),
+/// One item within a sentence: text and bytes in quotes, the rest as [`item`] prints it.
+pub(crate) fn value(dtype: &DType, stored: &[u8]) -> String {
+    match dtype {
+        DType::Bytes(..) => text::bytes(stored),
+        DType::Text(..) => text::quoted(&text::points(&little(dtype, stored.to_vec()).1)),
+        _ => item(dtype, stored),
+    }
+}
+
+/// The same with all digits: two floats of different width that are not equal look different.
+pub(crate) fn exact_value(dtype: &DType, stored: &[u8]) -> String {
+    let (little, bytes) = little(dtype, stored.to_vec());
+    match item::lanes(&little, &bytes) {
+        Some(Lanes::Real(values)) if values.len() == 1 => real(Scalar::Float64, values[0]),
+        Some(Lanes::Complex(values)) if values.len() == 1 => complex(Scalar::Complex128, values[0]),
+        _ => value(dtype, stored),
     }
 }
 

@@ -1,12 +1,10 @@
 //! Casts to another dtype, with every loss counted.
 
-use super::lanes::{BLOCK_ITEMS, Lanes, Reader, number};
-use super::minifloat::Minifloat;
-use super::{index_of, item_at};
-use crate::print;
+use super::lanes::{BLOCK_ITEMS, Reader, number};
+use super::target::store;
+use super::{index_of, values_at};
 use ndbytes::{
-    Array, ArrayRef, BufferMut, DType, Endian, Error, Layout, Order, Result, Scalar, SwapPlan,
-    gather,
+    Array, ArrayRef, BufferMut, DType, Endian, Error, Layout, Order, Result, SwapPlan, gather,
 };
 
 /// A contiguous copy with every value as `to`, its order (C or F) the array's own.
@@ -32,7 +30,9 @@ pub(crate) fn cast(array: &ArrayRef<'_>, to: &DType, lossy: bool) -> Result<Arra
     let plan = SwapPlan::new(&to.with_endian(Endian::Little), to)?;
     let mut loss = Loss::default();
     let cast = convert(array, to, |block, out| {
-        store(reader.read(array.data(), block)?, target, out, &mut loss);
+        let lanes = reader.read(array.data(), block)?;
+        store(lanes, target, out, &mut |at| loss.add(at));
+        loss.seen += block.len();
         plan.apply(out);
         Ok(())
     })?;
@@ -103,246 +103,22 @@ impl Loss {
         if array.is_fortran() {
             index.reverse();
         }
-        let value = |array: &ArrayRef<'_>, print: fn(&DType, &[u8]) -> String| {
-            item_at(array, &index)
-                .map_or_else(|_| String::from("?"), |item| print(array.dtype(), &item))
-        };
-        let mut pair = (value(array, print::item), value(&cast.view(), print::item));
-        if pair.0 == pair.1 {
-            pair = (value(array, print::exact_item), value(&cast.view(), print::exact_item));
-        }
+        let (before, after) = values_at((array, &cast.view()), &index);
         let (count, total) = (self.count, array.layout().len());
         let verb = if count == 1 { "changes" } else { "change" };
         Error::mismatch(format!(
-            "{} to {} loses: the item at {index:?} is {} and would become {}; \
+            "{} to {} loses: the item at {index:?} is {before} and would become {after}; \
              {count} of {total} items {verb} (--lossy allows it)",
             array.dtype(),
             cast.dtype(),
-            pair.0,
-            pair.1,
         ))
     }
-}
-
-/// Writes lanes as little-endian items of `target`.
-fn store(lanes: &Lanes, target: Scalar, out: &mut [u8], loss: &mut Loss) {
-    if let Some(float) = Minifloat::of(target) {
-        return if target.itemsize() == 1 {
-            store_as(lanes, out, loss, |to: Mini<1>| to.bytes(), float)
-        } else {
-            store_as(lanes, out, loss, |to: Mini<2>| to.bytes(), float)
-        };
-    }
-    match target {
-        Scalar::Bool => store_as(lanes, out, loss, |to: bool| [u8::from(to)], ()),
-        Scalar::Int8 => store_as(lanes, out, loss, i8::to_le_bytes, ()),
-        Scalar::Int16 => store_as(lanes, out, loss, i16::to_le_bytes, ()),
-        Scalar::Int32 => store_as(lanes, out, loss, i32::to_le_bytes, ()),
-        Scalar::Int64 => store_as(lanes, out, loss, i64::to_le_bytes, ()),
-        Scalar::UInt8 => store_as(lanes, out, loss, u8::to_le_bytes, ()),
-        Scalar::UInt16 => store_as(lanes, out, loss, u16::to_le_bytes, ()),
-        Scalar::UInt32 => store_as(lanes, out, loss, u32::to_le_bytes, ()),
-        Scalar::UInt64 => store_as(lanes, out, loss, u64::to_le_bytes, ()),
-        Scalar::Float32 => store_as(lanes, out, loss, f32::to_le_bytes, ()),
-        Scalar::Complex64 => store_as(lanes, out, loss, complex64, ()),
-        Scalar::Complex128 => store_as(lanes, out, loss, complex128, ()),
-        _ => store_as(lanes, out, loss, f64::to_le_bytes, ()),
-    }
-}
-
-fn store_as<T: Target, const N: usize>(
-    lanes: &Lanes,
-    out: &mut [u8],
-    loss: &mut Loss,
-    bytes: impl Fn(T) -> [u8; N],
-    how: T::How,
-) {
-    let out = out.as_chunks_mut::<N>().0;
-    match lanes {
-        Lanes::Int(values) => fill(values, out, loss, |value| T::from_int(value, how), bytes),
-        Lanes::Real(values) => fill(values, out, loss, |value| T::from_real(value, how), bytes),
-        Lanes::Complex(values) => {
-            fill(values, out, loss, |value| T::from_complex(value, how), bytes)
-        }
-    }
-}
-
-fn fill<V: Copy, T, const N: usize>(
-    values: &[V],
-    out: &mut [[u8; N]],
-    loss: &mut Loss,
-    convert: impl Fn(V) -> (T, bool),
-    bytes: impl Fn(T) -> [u8; N],
-) {
-    for (at, (value, item)) in values.iter().zip(out).enumerate() {
-        let (result, exact) = convert(*value);
-        *item = bytes(result);
-        if !exact {
-            loss.add(at);
-        }
-    }
-    loss.seen += values.len();
-}
-
-/// A number that values are cast to; each conversion tells whether the value survives it.
-trait Target: Sized {
-    /// What is known only at run time.
-    type How: Copy;
-    fn from_int(value: i128, how: Self::How) -> (Self, bool);
-    fn from_real(value: f64, how: Self::How) -> (Self, bool);
-    fn from_complex([real, imaginary]: [f64; 2], how: Self::How) -> (Self, bool) {
-        let (result, exact) = Self::from_real(real, how);
-        (result, exact && imaginary == 0.0)
-    }
-}
-
-macro_rules! integers {
-    ($($type:ty),+) => {$(
-        impl Target for $type {
-            type How = ();
-
-            #[expect(clippy::cast_possible_truncation, reason = "wraps, as astype does; the loss is told")]
-            fn from_int(value: i128, (): ()) -> (Self, bool) {
-                let result = value as $type;
-                (result, i128::from(result) == value)
-            }
-
-            #[expect(clippy::cast_possible_truncation, reason = "saturates, NaN is 0; the loss is told")]
-            fn from_real(value: f64, (): ()) -> (Self, bool) {
-                let result = value as $type;
-                // Compared as integers: as floats 2⁶³ and the largest i64 are the same.
-                (result, value.trunc() == value && value as i128 == i128::from(result))
-            }
-        }
-    )+};
-}
-
-integers!(i8, i16, i32, i64, u8, u16, u32, u64);
-
-impl Target for bool {
-    type How = ();
-
-    fn from_int(value: i128, (): ()) -> (Self, bool) {
-        (value != 0, value == 0 || value == 1)
-    }
-
-    fn from_real(value: f64, (): ()) -> (Self, bool) {
-        (value != 0.0, value == 0.0 || value == 1.0)
-    }
-
-    fn from_complex([real, imaginary]: [f64; 2], (): ()) -> (Self, bool) {
-        let (result, exact) = Self::from_real(real, ());
-        (result || imaginary != 0.0, exact && imaginary == 0.0)
-    }
-}
-
-impl Target for f64 {
-    type How = ();
-
-    fn from_int(value: i128, (): ()) -> (Self, bool) {
-        let result = value as Self;
-        (result, same_int(value, result))
-    }
-
-    fn from_real(value: f64, (): ()) -> (Self, bool) {
-        (value, true)
-    }
-}
-
-impl Target for f32 {
-    type How = ();
-
-    fn from_int(value: i128, (): ()) -> (Self, bool) {
-        let result = value as Self;
-        (result, same_int(value, result.into()))
-    }
-
-    #[expect(clippy::cast_possible_truncation, reason = "rounds to the nearest; the loss is told")]
-    fn from_real(value: f64, (): ()) -> (Self, bool) {
-        let result = value as Self;
-        (result, same(value, result.into()))
-    }
-}
-
-/// A small float in its `N` bytes.
-struct Mini<const N: usize>(u16);
-
-impl Mini<1> {
-    fn bytes(self) -> [u8; 1] {
-        let [low, _] = self.0.to_le_bytes();
-        [low]
-    }
-}
-
-impl Mini<2> {
-    fn bytes(self) -> [u8; 2] {
-        self.0.to_le_bytes()
-    }
-}
-
-impl<const N: usize> Target for Mini<N> {
-    type How = Minifloat;
-
-    fn from_int(value: i128, how: Minifloat) -> (Self, bool) {
-        let (real, exact) = f64::from_int(value, ());
-        let (result, survives) = Self::from_real(real, how);
-        (result, exact && survives)
-    }
-
-    fn from_real(value: f64, how: Minifloat) -> (Self, bool) {
-        let bits =
-            how.encode(if how.is_extension() { f32::from_real(value, ()).0.into() } else { value });
-        (Self(bits), same(value, how.decode(bits)))
-    }
-}
-
-/// Complex numbers: two parts that are cast each for itself.
-impl<T: Target<How = ()>> Target for [T; 2] {
-    type How = ();
-
-    fn from_int(value: i128, (): ()) -> (Self, bool) {
-        let (real, exact) = T::from_int(value, ());
-        ([real, T::from_int(0, ()).0], exact)
-    }
-
-    fn from_real(value: f64, (): ()) -> (Self, bool) {
-        let (real, exact) = T::from_real(value, ());
-        ([real, T::from_int(0, ()).0], exact)
-    }
-
-    fn from_complex([real, imaginary]: [f64; 2], (): ()) -> (Self, bool) {
-        let (real, exact) = T::from_real(real, ());
-        let (imaginary, exact_too) = T::from_real(imaginary, ());
-        ([real, imaginary], exact && exact_too)
-    }
-}
-
-fn complex64([real, imaginary]: [f32; 2]) -> [u8; 8] {
-    let [real, imaginary] = [real, imaginary].map(|part| u64::from(part.to_bits()));
-    (real | imaginary << 32).to_le_bytes()
-}
-
-fn complex128([real, imaginary]: [f64; 2]) -> [u8; 16] {
-    let [real, imaginary] = [real, imaginary].map(|part| u128::from(part.to_bits()));
-    (real | imaginary << 64).to_le_bytes()
-}
-
-/// Whether the float is exactly this integer. Neither is beyond 2⁶⁴, so the float fits too.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "saturates, which no integer of 64 bits equals"
-)]
-pub(super) fn same_int(value: i128, float: f64) -> bool {
-    float.trunc() == float && float as i128 == value
-}
-
-fn same(value: f64, result: f64) -> bool {
-    value == result || value.is_nan() && result.is_nan()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndbytes::Scalar;
 
     fn cast_vec<T: ndbytes::Element, U: ndbytes::Element>(
         values: &[T],

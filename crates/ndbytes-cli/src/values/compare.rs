@@ -1,20 +1,10 @@
 //! Comparing two arrays item by item.
 
-use super::cast::same_int;
 use super::columns::{Column, Kind, Side, columns};
 use super::lanes::{BLOCK_ITEMS, Lanes};
-use super::{index_of, item_at};
-use crate::print;
+use super::near::{Tolerance, numbers, times};
+use super::{index_of, values_at};
 use ndbytes::{ArrayRef, Error, Layout, Result, gather};
-
-/// How far numbers may be apart: |a − b| ≤ atol + rtol · |b|. Both 0 by default, which means equal.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Tolerance {
-    /// The part of the second value.
-    pub(crate) rtol: f64,
-    /// The absolute part.
-    pub(crate) atol: f64,
-}
 
 /// What [`compare`] finds.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -84,7 +74,7 @@ pub(crate) fn compare(
             found.count(a.len());
         }
     }
-    found.report(left, right)
+    Ok(found.report((left, right)))
 }
 
 /// Items of many bytes make blocks of fewer items.
@@ -103,9 +93,13 @@ struct Found {
 }
 
 impl Found {
-    fn error(&mut self, at: usize, error: f64) {
+    /// Takes the verdict on one item of the current block.
+    fn tell(&mut self, item: usize, close: bool, error: f64) {
         if error > self.largest {
-            (self.largest, self.largest_at) = (error, self.before + at);
+            (self.largest, self.largest_at) = (error, self.before + item);
+        }
+        if !close && let Some(differs) = self.differs.get_mut(item) {
+            *differs = true;
         }
     }
 
@@ -117,21 +111,20 @@ impl Found {
         self.before += items;
     }
 
-    fn report(self, left: &ArrayRef<'_>, right: &ArrayRef<'_>) -> Result<Difference> {
-        let text = |array: &ArrayRef<'_>, index: &[usize]| {
-            item_at(array, index).map(|item| print::item(array.dtype(), &item))
-        };
+    fn report(self, arrays: (&ArrayRef<'_>, &ArrayRef<'_>)) -> Difference {
+        let layout = arrays.0.layout();
         let first = self.first.map(|at| {
-            let index = index_of(at, left.shape());
-            Result::Ok(First { left: text(left, &index)?, right: text(right, &index)?, index })
+            let index = index_of(at, layout.shape());
+            let (left, right) = values_at(arrays, &index);
+            First { index, left, right }
         });
-        let index = index_of(self.largest_at, left.shape());
-        Ok(Difference {
-            items: left.layout().len() as u64,
+        let index = index_of(self.largest_at, layout.shape());
+        Difference {
+            items: layout.len() as u64,
             differing: self.count,
-            first: first.transpose()?,
+            first,
             largest: (self.largest > 0.0).then_some(Largest { error: self.largest, index }),
-        })
+        }
     }
 }
 
@@ -164,28 +157,32 @@ impl Comparer {
         read(&column.left, left, a)?;
         read(&column.right, right, b)?;
         let alike = column.left.dtype == column.right.dtype;
-        // Time to waste only on what differs: equal bytes of one dtype are equal values.
+        // Equal bytes of one dtype are equal values: most need no other look.
         if alike && a == b {
             return Ok(());
         }
         column.left.plan.apply(a);
         column.right.plan.apply(b);
         let per_item = column.left.per_item().max(1);
-        match (column.kind, lanes) {
-            (Kind::Number, Some([x, y])) => {
-                x.read(&column.left.dtype, a);
-                y.read(&column.right.dtype, b);
-                numbers(x, y, per_item, tolerance, found);
-            }
-            (Kind::Time(by_left, by_right), Some([x, y])) => {
-                x.read(&column.left.dtype, a);
-                y.read(&column.right.dtype, b);
-                times((x, by_left), (y, by_right), per_item, found);
-            }
-            (kind, _) => {
-                let size = |side: &Side| side.dtype.itemsize();
-                let items = (pieces(a, size(&column.left)), pieces(b, size(&column.right)));
-                strings(items, kind, per_item, found);
+        let size = |side: &Side| side.dtype.itemsize();
+        let (wide_a, wide_b) = (size(&column.left), size(&column.right));
+        let Some([x, y]) = lanes else {
+            strings((pieces(a, wide_a), pieces(b, wide_b)), column.kind, |at| {
+                found.tell(at / per_item, false, f64::NAN);
+            });
+            return Ok(());
+        };
+        // One item may hold any number of leaves.
+        let parts = a.chunks(BLOCK_ITEMS * wide_a).zip(b.chunks(BLOCK_ITEMS * wide_b));
+        for (part, (a, b)) in parts.enumerate() {
+            x.read(&column.left.dtype, a);
+            y.read(&column.right.dtype, b);
+            let told = &mut |at, close, error| {
+                found.tell((part * BLOCK_ITEMS + at) / per_item, close, error);
+            };
+            match column.kind {
+                Kind::Time(by_left, by_right) => times((x, by_left), (y, by_right), told),
+                _ => numbers(x, y, tolerance, told),
             }
         }
         Ok(())
@@ -198,118 +195,6 @@ fn read(side: &Side, (array, block): (&ArrayRef<'_>, &Layout), bytes: &mut Vec<u
     gather(array.data(), &layout, side.dtype.itemsize(), bytes)
 }
 
-fn numbers(left: &Lanes, right: &Lanes, per_item: usize, tolerance: &Tolerance, found: &mut Found) {
-    use Lanes::{Complex, Int, Real};
-    match (left, right) {
-        (Int(a), Int(b)) => each(a, b, per_item, found, |a, b| near_ints(a, b, tolerance)),
-        (Int(a), Real(b)) => each(a, b, per_item, found, |a, b| near_mixed(a, b, b, tolerance)),
-        (Real(a), Int(b)) => {
-            each(a, b, per_item, found, |a, b| near_mixed(b, a, b as f64, tolerance))
-        }
-        (Real(a), Real(b)) => each(a, b, per_item, found, |a, b| near(a, b, tolerance)),
-        (Complex(a), Complex(b)) => {
-            each(a, b, per_item, found, |a, b| near_complex(a, b, tolerance))
-        }
-        (Complex(a), Real(b)) => {
-            each(a, b, per_item, found, |a, b| near_complex(a, [b, 0.0], tolerance));
-        }
-        (Real(a), Complex(b)) => {
-            each(a, b, per_item, found, |a, b| near_complex([a, 0.0], b, tolerance));
-        }
-        (Complex(a), Int(b)) => each(a, b, per_item, found, |[real, imaginary], b| {
-            let (close, error) = near_mixed(b, real, b as f64, tolerance);
-            whole(close, error, imaginary, b as f64, tolerance)
-        }),
-        (Int(a), Complex(b)) => each(a, b, per_item, found, |a, [real, imaginary]| {
-            let (close, error) = near_mixed(a, real, real, tolerance);
-            whole(close, error, imaginary, real.hypot(imaginary), tolerance)
-        }),
-    }
-}
-
-/// Marks what is not close, and keeps the largest error.
-fn each<A: Copy, B: Copy>(
-    left: &[A],
-    right: &[B],
-    per_item: usize,
-    found: &mut Found,
-    judge: impl Fn(A, B) -> (bool, f64),
-) {
-    for (at, (a, b)) in left.iter().zip(right).enumerate() {
-        let (close, error) = judge(*a, *b);
-        if close && error == 0.0 {
-            continue;
-        }
-        let item = at / per_item;
-        found.error(item, error);
-        if !close && let Some(differs) = found.differs.get_mut(item) {
-            *differs = true;
-        }
-    }
-}
-
-/// Whether two floats are equal or close, and their distance; NaN where there is none.
-fn near(a: f64, b: f64, tolerance: &Tolerance) -> (bool, f64) {
-    if a == b || a.is_nan() && b.is_nan() {
-        return (true, 0.0);
-    }
-    let error = (a - b).abs();
-    (within(error, b, tolerance), error)
-}
-
-fn within(error: f64, b: f64, tolerance: &Tolerance) -> bool {
-    // An infinite bound would make everything equal infinity.
-    error.is_finite() && b.is_finite() && error <= tolerance.atol + tolerance.rtol * b.abs()
-}
-
-fn near_ints(a: i128, b: i128, tolerance: &Tolerance) -> (bool, f64) {
-    if a == b {
-        return (true, 0.0);
-    }
-    let error = (a - b).unsigned_abs() as f64;
-    (within(error, b as f64, tolerance), error)
-}
-
-/// An integer and a float, compared exactly; `second` is the second array's value.
-fn near_mixed(int: i128, float: f64, second: f64, tolerance: &Tolerance) -> (bool, f64) {
-    if same_int(int, float) {
-        return (true, 0.0);
-    }
-    // Exact below 2⁵³ or where both are near each other; beyond, the error is rounded, never 0.
-    let error = (int as f64 - float).abs();
-    let error = if error == 0.0 { 1.0 } else { error };
-    (within(error, second, tolerance), error)
-}
-
-fn near_complex(a: [f64; 2], b: [f64; 2], tolerance: &Tolerance) -> (bool, f64) {
-    let parts = [near(a[0], b[0], tolerance), near(a[1], b[1], tolerance)];
-    let error = parts[0].1.hypot(parts[1].1);
-    (error == 0.0 || within(error, b[0].hypot(b[1]), tolerance), error)
-}
-
-/// An integer against a complex number of which the real part was judged.
-fn whole(close: bool, error: f64, imaginary: f64, b: f64, tolerance: &Tolerance) -> (bool, f64) {
-    if imaginary == 0.0 {
-        return (close, error);
-    }
-    let error = error.hypot(imaginary);
-    (within(error, b, tolerance), error)
-}
-
-fn times(left: (&Lanes, i128), right: (&Lanes, i128), per_item: usize, found: &mut Found) {
-    const NAT: i128 = i64::MIN as i128;
-    let ((Lanes::Int(a), by_left), (Lanes::Int(b), by_right)) = (left, right) else { return };
-    each(a, b, per_item, found, |a, b| match (a == NAT, b == NAT) {
-        (true, true) => (true, 0.0),
-        (false, false) => {
-            // Both below 2¹²⁶: the difference fits.
-            let error = (a * by_left - b * by_right).unsigned_abs() as f64;
-            (error == 0.0, error)
-        }
-        _ => (false, f64::NAN),
-    });
-}
-
 fn pieces(bytes: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
     // Items of no bytes are all alike: none need be walked.
     bytes.chunks_exact(size.max(1))
@@ -318,8 +203,7 @@ fn pieces(bytes: &[u8], size: usize) -> impl Iterator<Item = &[u8]> {
 fn strings<'b>(
     (mut left, mut right): (impl Iterator<Item = &'b [u8]>, impl Iterator<Item = &'b [u8]>),
     kind: Kind,
-    per_item: usize,
-    found: &mut Found,
+    mut differs: impl FnMut(usize),
 ) {
     // One side may have items of no bytes, and then no pieces at all.
     for at in 0.. {
@@ -333,8 +217,8 @@ fn strings<'b>(
             Kind::Opaque => a == b,
             _ => unpadded(a) == unpadded(b),
         };
-        if !same && let Some(differs) = found.differs.get_mut(at / per_item) {
-            *differs = true;
+        if !same {
+            differs(at);
         }
     }
 }

@@ -5,16 +5,20 @@ mod columns;
 mod compare;
 mod lanes;
 mod minifloat;
+mod near;
 mod stats;
+mod target;
 
 pub(crate) use cast::cast;
-pub(crate) use compare::{Difference, Tolerance, compare};
+pub(crate) use compare::{Difference, compare};
+pub(crate) use near::Tolerance;
 pub(crate) use stats::{Stats, stats};
 
 pub(crate) use lanes::Lanes;
 pub(crate) use minifloat::Minifloat;
 
-use ndbytes::{ArrayRef, Error, Layout, Result, gather};
+use crate::print;
+use ndbytes::{ArrayRef, DType, Error, Layout, Result, gather};
 
 /// The index of the item at this position in C order.
 pub(crate) fn index_of(mut position: usize, shape: &[usize]) -> Vec<usize> {
@@ -26,11 +30,28 @@ pub(crate) fn index_of(mut position: usize, shape: &[usize]) -> Vec<usize> {
     index
 }
 
+/// What two arrays hold at an index, for a sentence that tells them apart.
+pub(crate) fn values_at(
+    (left, right): (&ArrayRef<'_>, &ArrayRef<'_>),
+    index: &[usize],
+) -> (String, String) {
+    let text = |array: &ArrayRef<'_>, print: fn(&DType, &[u8]) -> String| {
+        item_at(array, index).map_or_else(|_| String::from("?"), |item| print(array.dtype(), &item))
+    };
+    let short = (text(left, print::value), text(right, print::value));
+    // 0.1 as f4 is not 0.1 as f8.
+    if short.0 == short.1 {
+        (text(left, print::exact_value), text(right, print::exact_value))
+    } else {
+        short
+    }
+}
+
 /// The bytes of one item, as they are stored.
 ///
 /// # Errors
 /// Argument if there is no such item.
-pub(crate) fn item_at(array: &ArrayRef<'_>, index: &[usize]) -> Result<Vec<u8>> {
+fn item_at(array: &ArrayRef<'_>, index: &[usize]) -> Result<Vec<u8>> {
     let layout = array.layout();
     if index.len() != layout.ndim() || index.iter().zip(layout.shape()).any(|(at, len)| at >= len) {
         return Err(Error::argument(format!("no item at {index:?} of shape {:?}", layout.shape())));

@@ -19,7 +19,7 @@ pub struct Blocks {
 impl Layout {
     /// Cuts the layout into blocks of at most `max` bytes, or one item where that is larger.
     ///
-    /// An array without items has no block. The layout must have passed [`Layout::span`].
+    /// An array without items, or of items without size, has no block. The layout must have passed [`Layout::span`].
     #[must_use]
     pub fn blocks(&self, itemsize: usize, max: usize) -> Blocks {
         let max_items = (max / itemsize.max(1)).max(1);
@@ -33,7 +33,13 @@ impl Layout {
         let whole = self.shape().iter().skip(axis).product::<usize>() <= max_items;
         let len = self.shape().get(axis).copied().unwrap_or(1);
         let rows = if whole { len } else { (max_items / inner).clamp(1, len.max(1)) };
-        Blocks { layout: self.clone(), axis, rows, index: vec![0; axis + 1], done: self.is_empty() }
+        Blocks {
+            layout: self.clone(),
+            axis,
+            rows,
+            index: vec![0; axis + 1],
+            done: self.is_empty() || itemsize == 0,
+        }
     }
 }
 

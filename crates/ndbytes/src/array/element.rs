@@ -82,6 +82,9 @@ impl Array {
 
 /// Sees bytes as items, after checking alignment and, for `bool`, values.
 pub(crate) fn cast<T: Element>(bytes: &[u8]) -> Result<&[T]> {
+    if bytes.is_empty() {
+        return Ok(&[]); // Which may lie anywhere.
+    }
     bytemuck::checked::try_cast_slice(bytes).map_err(|error| match error {
         CheckedCastError::InvalidBitPattern => Error::malformed("a bool that is neither 0 nor 1"),
         CheckedCastError::PodCastError(_) => {

@@ -260,9 +260,9 @@ impl Layout {
 impl Slice {
     fn is_inside(&self, len: usize) -> bool {
         let Some(steps) = self.len.checked_sub(1) else { return true };
-        let last = steps
-            .cast_signed()
-            .checked_mul(self.step)
+        let last = isize::try_from(steps)
+            .ok()
+            .and_then(|steps| steps.checked_mul(self.step))
             .and_then(|reach| self.start.checked_add_signed(reach));
         self.start < len && last.is_some_and(|last| last < len)
     }
@@ -324,6 +324,19 @@ mod tests {
         assert_eq!(Layout::new(vec![3], vec![-8], 16).unwrap().span(8).unwrap(), 0..24);
         assert_eq!(Layout::new(vec![5], vec![0], 3).unwrap().span(2).unwrap(), 3..5);
         assert!(Layout::new(vec![2, 2], vec![isize::MAX, isize::MAX], 0).unwrap().span(1).is_err());
+    }
+
+    #[test]
+    fn slices_cannot_leave_their_axis() {
+        let layout = Layout::contiguous(&[10], 4, Order::C).unwrap();
+        let slice = |start, len, step| layout.sliced(&[Slice { start, len, step }]);
+        assert_eq!(slice(9, 10, -1).unwrap().span(4).unwrap(), 0..40);
+        assert_eq!(slice(10, 0, 1).unwrap().len(), 0);
+        for (start, len, step) in
+            [(0, 11, 1), (5, usize::MAX, 1), (9, 11, -1), (0, 3, 5), (10, 1, 1)]
+        {
+            assert!(slice(start, len, step).is_err(), "{start} {len} {step}");
+        }
     }
 
     #[test]

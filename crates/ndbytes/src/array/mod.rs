@@ -115,8 +115,7 @@ impl<'a> ArrayRef<'a> {
     /// # Errors
     /// As there.
     pub fn sliced(&self, slices: &[Slice]) -> Result<Self> {
-        let layout = self.layout.sliced(slices)?;
-        Ok(Self { dtype: self.dtype.clone(), layout, data: self.data })
+        Self::new(self.dtype.clone(), self.layout.sliced(slices)?, self.data)
     }
 
     /// The items of a C-contiguous array as they lie in memory; `None` for any other layout.

@@ -6,7 +6,7 @@ use super::{DType, Endian, Record, Scalar};
 use crate::error::Result;
 
 /// C types and short names, on the platforms where `long` has 64 bits (as in NumPy 2 on all).
-const NAMES: [(&str, Scalar); 40] = [
+const NAMES: [(&str, Scalar); 42] = [
     ("?", Scalar::Bool),
     ("b", Scalar::Int8),
     ("B", Scalar::UInt8),
@@ -47,6 +47,8 @@ const NAMES: [(&str, Scalar); 40] = [
     ("double", Scalar::Float64),
     ("complex", Scalar::Complex128),
     ("bool_", Scalar::Bool),
+    ("intp", Scalar::Int64),
+    ("uintp", Scalar::UInt64),
 ];
 
 /// `None` if NumPy would not understand it either.
@@ -55,11 +57,12 @@ pub(super) fn parse(text: &str) -> Result<Option<DType>> {
     if text.len() > 10_000 {
         return Ok(None);
     }
-    if !text.contains(',') {
+    let parts = split_outside_brackets(text);
+    if parts.len() == 1 && !text.trim_end().ends_with(',') {
         return repeated(text);
     }
     let mut fields = Vec::new();
-    for (index, part) in split_outside_brackets(text).into_iter().enumerate() {
+    for (index, part) in parts.into_iter().enumerate() {
         match repeated(part.trim())? {
             Some(dtype) => fields.push((format!("f{index}"), dtype)),
             None => return Ok(None),
@@ -182,6 +185,8 @@ mod tests {
             ("i4,f8", "[('f0', '<i4'), ('f1', '<f8')]"),
             ("(2,)i4,f8", "[('f0', '<i4', (2,)), ('f1', '<f8')]"),
             ("i4,", "[('f0', '<i4')]"),
+            ("uintp", "'<u8'"),
+            ("(2,)i4", "('<i4', (2,))"),
         ] {
             assert_eq!(parse(alias).unwrap().unwrap().descr().unwrap(), descr, "{alias}");
         }

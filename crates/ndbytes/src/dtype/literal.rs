@@ -135,7 +135,7 @@ impl<'t> Parser<'t> {
         let mut value = String::new();
         loop {
             match self.bump() {
-                None | Some('\n') => {
+                None | Some('\n' | '\r' | '\0') => {
                     return Err(self.error(format!("{what}: the string has no end")));
                 }
                 Some(c) if c == quote => return Ok(value),

@@ -145,7 +145,8 @@ impl DType {
         Self::Record(Arc::new(record))
     }
 
-    /// An item that is an array of `base` items in C order; without axes it is `base` itself.
+    /// An item that is an array of `base` items in C order; without axes it is `base` itself. Items without size
+    /// make none, as in NumPy.
     ///
     /// # Errors
     /// As [`DType::bytes`], and for more than 16 levels; [`Argument`](crate::ErrorKind::Argument) for more than 64
@@ -157,7 +158,12 @@ impl DType {
         if shape.len() > crate::limits::MAX_NDIM {
             return Err(Error::argument(format!("{} axes; at most 64 are allowed", shape.len())));
         }
-        let size = shape.iter().try_fold(base.itemsize() as u64, |n, &d| n.checked_mul(d as u64));
+        if base.itemsize() == 0 {
+            return Err(Error::argument(format!("a subarray of items without size: {base}")));
+        }
+        // Lengths of 0 aside, so that no order of multiplying overflows later.
+        let mut lengths = shape.iter().filter(|&&len| len != 0);
+        let size = lengths.try_fold(base.itemsize() as u64, |n, &len| n.checked_mul(len as u64));
         check_itemsize(size.unwrap_or(u64::MAX))?;
         check_depth(base.depth())?;
         Ok(Self::Sub(Arc::new((base, shape.to_vec()))))
@@ -233,6 +239,12 @@ mod tests {
         let sub = DType::subarray(f8.clone(), &[2, 3]).unwrap();
         assert_eq!(sub.itemsize(), 48);
         assert_eq!(DType::subarray(f8.clone(), &[]).unwrap(), f8);
+        assert!(DType::subarray(f8, &[0, 1 << 20, 1 << 20]).is_err());
+        let empty = DType::void(0).unwrap();
+        assert_eq!(
+            DType::subarray(empty, &[1 << 40, 1 << 40]).unwrap_err().message(),
+            "a subarray of items without size: |V0"
+        );
         assert_eq!(
             DType::scalar(Scalar::Int8, Endian::Big),
             DType::scalar(Scalar::Int8, Endian::Little)

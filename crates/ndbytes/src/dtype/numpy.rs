@@ -5,7 +5,7 @@
 
 use super::literal::{LENIENT_HINT, python_repr};
 use super::{DType, Field, Mode, Parser, Record, alias, typestr};
-use crate::error::{Error, Result, quoted};
+use crate::error::{Error, ErrorKind, Result, quoted};
 use crate::limits::{Limits, MAX_DEPTH};
 
 impl DType {
@@ -19,7 +19,7 @@ impl DType {
         Self::parse_descr(text, Mode::Strict, limits)
     }
 
-    /// Reads whatever `np.load` takes for a `descr`, aliases such as `'int32'` or `'i4,f8'` included.
+    /// Reads what `np.load` takes from older and other writers too: aliases such as `'int32'` or `'i4,f8'`, `u'…'`, `3L`.
     ///
     /// # Errors
     /// As [`DType::from_descr`].
@@ -117,12 +117,12 @@ impl Parser<'_> {
                 self.expect(',', "descr")?;
                 let shape = self.subarray("subarray shape")?;
                 self.more(')', "descr")?;
-                DType::subarray(base, &shape).map_err(|e| e.at(self.offset()))
+                DType::subarray(base, &shape).map_err(|e| in_descr(e, self.offset()))
             }
             _ => {
                 let start = self.offset();
                 let text = self.string("descr")?;
-                let dtype = named(&text, self.mode).map_err(|e| e.at(start))?;
+                let dtype = named(&text, self.mode).map_err(|e| in_descr(e, start))?;
                 if let DType::Record(record) = &dtype {
                     self.count_fields(record.fields().len(), start)?;
                 }
@@ -141,24 +141,19 @@ impl Parser<'_> {
             let field = self.field(depth, end)?;
             let size = field.dtype.itemsize();
             end = end.checked_add(size).ok_or_else(|| Error::overflow("the itemsize").at(start))?;
-            if !is_gap(&field.name, field.title.as_deref(), &field.dtype) {
+            if is_gap(&field.name, field.title.as_deref(), &field.dtype) {
+                self.fields_left = self.fields_left.saturating_add(1);
+            } else {
                 fields.push(field);
             }
             more = self.more(']', "descr")?;
         }
-        let record = Record::new(fields, end).map_err(|error| {
-            let malformed = Error::malformed(format!("descr: {}", error.message()));
-            if *error.kind() == crate::ErrorKind::Argument {
-                malformed.at(start)
-            } else {
-                error.at(start)
-            }
-        })?;
+        let record = Record::new(fields, end).map_err(|e| in_descr(e, start))?;
         Ok(DType::record(record))
     }
 
     /// Takes note of `n` fields more, read from `start` on.
-    fn count_fields(&mut self, n: usize, start: u64) -> Result<()> {
+    pub(super) fn count_fields(&mut self, n: usize, start: u64) -> Result<()> {
         let Some(left) = self.fields_left.checked_sub(n) else {
             let max = self.max_fields;
             let asked = max.saturating_sub(self.fields_left).saturating_add(n);
@@ -185,12 +180,20 @@ impl Parser<'_> {
         let mut dtype = self.descr_at(depth + 1)?;
         if self.more(')', "field")? {
             let shape = self.subarray("field shape")?;
-            dtype = DType::subarray(dtype, &shape).map_err(|e| e.at(self.offset()))?;
+            dtype = DType::subarray(dtype, &shape).map_err(|e| in_descr(e, self.offset()))?;
             if self.more(')', "field")? {
                 return Err(self.error("field: more than a name, a dtype and a shape"));
             }
         }
         Ok(Field { name, title, dtype, offset })
+    }
+}
+
+/// What a constructor refuses as an argument is malformed where it was read.
+fn in_descr(error: Error, at: u64) -> Error {
+    match error.kind() {
+        ErrorKind::Argument => Error::malformed(format!("descr: {}", error.message())).at(at),
+        _ => error.at(at),
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! spec   := type [ '[' [ dim { ',' dim } ] ']' ]        no brackets: any shape; []: 0-d
 //! dim    := integer | '?' | '-1'                        the last two: any length
-//! type   := '{' [ field { ',' field } ] '}' [ '@' itemsize ] | typestr | name
+//! type   := '{' [ field { ',' field } ] '}' [ '/' itemsize ] | typestr | name
 //! field  := [ title '=' ] name ':' type { '[' integers ']' } [ '@' offset ]
 //! name   := letters, digits, '_' | a string in quotes | nothing (a gap, as ':|V4')
 //! ```
@@ -13,7 +13,7 @@
 
 use super::literal::{Mode, python_repr};
 use super::{DType, Endian, Field, Parser, Record, Scalar, alias, check_depth};
-use crate::error::{Error, ErrorKind, Result, quoted};
+use crate::error::{Error, ErrorKind, Result, quoted, shortened};
 use crate::limits::Limits;
 use std::fmt;
 
@@ -67,7 +67,17 @@ impl Spec {
             return Ok(());
         }
         let found = Self::exact(dtype.clone(), shape);
-        Err(Error::mismatch(format!("expected {self}, found {found}")))
+        Err(Error::mismatch(format!("expected {}, found {}", shortened(self), shortened(&found))))
+    }
+}
+
+impl DType {
+    /// Reads the one-line spelling, without a shape, under limits of one's own.
+    ///
+    /// # Errors
+    /// As for [`Spec`].
+    pub fn from_spec(text: &str, limits: &Limits) -> Result<Self> {
+        parse_all(text, limits, |parser| parser.whole_type())
     }
 }
 
@@ -77,7 +87,7 @@ impl std::str::FromStr for Spec {
     /// # Errors
     /// [`Argument`](ErrorKind::Argument) that names the character; [`Limit`](ErrorKind::Limit) as for `descr`.
     fn from_str(text: &str) -> Result<Self> {
-        parse_all(text, |parser| {
+        parse_all(text, &Limits::local(), |parser| {
             let dtype = parser.whole_type()?;
             let shape = if parser.eat('[') { Some(parser.dims()?) } else { None };
             Ok(Self { dtype, shape })
@@ -93,12 +103,16 @@ impl std::str::FromStr for DType {
     /// # Errors
     /// As for [`Spec`].
     fn from_str(text: &str) -> Result<Self> {
-        parse_all(text, |parser| parser.whole_type())
+        Self::from_spec(text, &Limits::local())
     }
 }
 
-fn parse_all<T>(text: &str, parse: impl FnOnce(&mut Parser<'_>) -> Result<T>) -> Result<T> {
-    let mut parser = Parser::new(text, Mode::Strict, &Limits::local());
+fn parse_all<T>(
+    text: &str,
+    limits: &Limits,
+    parse: impl FnOnce(&mut Parser<'_>) -> Result<T>,
+) -> Result<T> {
+    let mut parser = Parser::new(text, Mode::Strict, limits);
     let value = parse(&mut parser).and_then(|value| parser.end("spec").map(|()| value));
     value.map_err(|error| match error.kind() {
         ErrorKind::Limit { .. } => error.context(format!("spec {}", quoted(text))),
@@ -146,7 +160,7 @@ impl<'t> Parser<'t> {
         }
         self.peek();
         let start = self.offset();
-        let word = self.word("[]{},@ \t\n");
+        let word = self.word("[]{},@/ \t\n");
         if word.is_empty() {
             return Err(self.error("expected a dtype such as <f4, float32 or {name:<f4}"));
         }
@@ -180,21 +194,19 @@ impl<'t> Parser<'t> {
             }
             let field_end = field.offset.checked_add(field.dtype.itemsize());
             end = end.max(field_end.ok_or_else(|| Error::overflow("the itemsize"))?);
-            if !(nameless && matches!(field.dtype, DType::Void(_))) {
+            if nameless && matches!(field.dtype, DType::Void(_)) {
+                self.fields_left = self.fields_left.saturating_add(1); // A gap is no field.
+            } else {
                 fields.push(field);
             }
             more = self.more('}', "record")?;
         }
-        let itemsize = if self.eat('@') { self.length("itemsize")? } else { end };
+        let itemsize = if self.eat('/') { self.length("itemsize")? } else { end };
         Record::new(fields, itemsize).map(DType::record).map_err(|e| e.at(self.offset()))
     }
 
     fn spec_field(&mut self, depth: usize, offset: usize) -> Result<Field> {
-        let Some(left) = self.fields_left.checked_sub(1) else {
-            let max = self.max_fields as u64;
-            return Err(Error::limit("dtype fields", max + 1, max));
-        };
-        self.fields_left = left;
+        self.count_fields(1, self.offset())?;
         let mut name = self.name()?;
         let mut title = None;
         if self.eat('=') {
@@ -217,7 +229,7 @@ impl<'t> Parser<'t> {
     fn name(&mut self) -> Result<String> {
         match self.peek() {
             Some('\'' | '"') => self.string("field name"),
-            _ => Ok(self.word(":=[]{},@ \t\n").to_owned()),
+            _ => Ok(self.word(":=[]{},@/ \t\n").to_owned()),
         }
     }
 
@@ -283,7 +295,7 @@ fn fmt_record(record: &Record, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             .iter()
             .map(|field| format!("{}@{}", spell(field), field.offset))
             .collect();
-        return write!(f, "{{{}}}@{}", fields.join(","), record.itemsize());
+        return write!(f, "{{{}}}/{}", fields.join(","), record.itemsize());
     };
     let parts: Vec<String> = parts
         .into_iter()
@@ -321,7 +333,9 @@ mod tests {
             ">bfloat16",
             "float8_e4m3fn[2]",
             "{a:|u1,:|V7,Long=b:<f8,'odd name':<i4[2][3],'':<i4}",
-            "{b:<i4@4,a:<i4@0}@8[1]",
+            "{b:<i4@4,a:<i4@0}/8[1]",
+            "{r:{y:<i4@4,x:<i4@0}/16@8,q:|u1@0}/24",
+            "{r:{x:<f4}@8,q:{x:<f4@0,y:<f4@0}/4@4,s:{x:<f4}[2]@0}/12",
             "{'':|V4,:|V3}",
             "{Title='':|V2,:|V3}",
             "{}",

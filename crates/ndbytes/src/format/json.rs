@@ -1,48 +1,75 @@
-//! Metadata as bounded JSON: a flat object whose values are kept as text.
+//! Metadata as bounded JSON: an object of a few known keys, each value kept as its text.
 //!
-//! `serde_json` does the parsing (it bounds nesting to 128 levels); no type of it leaves this file.
+//! `serde_json` does the parsing; no type of it leaves this file. Values that nobody asked for are passed over
+//! without being kept, so a long text costs no more than itself.
 
-use crate::error::{Error, Result, quoted};
-use serde::de::{Deserializer as _, MapAccess, Visitor};
+use crate::error::{Error, Result};
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// The members of a JSON object in order, each value as its own text.
+/// Levels of brackets that are accepted.
+const MAX_DEPTH: usize = 64;
+
+/// The texts of the values that an object has for `keys`; other keys are passed over.
 ///
 /// # Errors
-/// [`Malformed`](crate::ErrorKind::Malformed) if it is no JSON object or a key stands twice.
-pub(super) fn members(text: &str) -> Result<Vec<(String, String)>> {
-    struct Members;
+/// [`Malformed`](crate::ErrorKind::Malformed) if it is no JSON object, one of the keys stands twice, or brackets
+/// nest more than 64 deep.
+pub(super) fn members<'t, const N: usize>(
+    text: &'t str,
+    keys: [&str; N],
+) -> Result<[Option<&'t str>; N]> {
+    check_depth(text)?;
+    let mut parser = serde_json::Deserializer::from_str(text);
+    let members = parser.deserialize_map(Members(keys));
+    members.and_then(|members| parser.end().map(|()| members)).map_err(malformed)
+}
 
-    impl<'de> Visitor<'de> for Members {
-        type Value = Vec<(String, String)>;
+struct Members<'k, const N: usize>([&'k str; N]);
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a JSON object")
-        }
+impl<'t, const N: usize> Visitor<'t> for Members<'_, N> {
+    type Value = [Option<&'t str>; N];
 
-        fn visit_map<A: MapAccess<'de>>(
-            self,
-            mut map: A,
-        ) -> std::result::Result<Self::Value, A::Error> {
-            let mut members: Self::Value = Vec::new();
-            let mut keys = std::collections::HashSet::new();
-            while let Some((key, value)) = map.next_entry::<String, Box<RawValue>>()? {
-                if !keys.insert(key.clone()) {
-                    return Err(serde::de::Error::custom(format!(
-                        "the key {} stands twice",
-                        quoted(&key)
-                    )));
-                }
-                members.push((key, value.get().to_owned()));
-            }
-            Ok(members)
-        }
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON object")
     }
 
-    let mut parser = serde_json::Deserializer::from_str(text);
-    let members =
-        parser.deserialize_map(Members).and_then(|members| parser.end().map(|()| members));
-    members.map_err(|error| Error::malformed(format!("metadata: {error}")))
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> std::result::Result<Self::Value, A::Error> {
+        let mut values = [None; N];
+        while let Some(key) = map.next_key::<String>()? {
+            match self.0.iter().zip(&mut values).find(|(known, _)| **known == key) {
+                Some((_, Some(_))) => {
+                    return Err(A::Error::custom(format!("the key {key:?} stands twice")));
+                }
+                Some((_, value)) => *value = Some(map.next_value::<&RawValue>()?.get()),
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(values)
+    }
+}
+
+/// Counts brackets outside strings: deep text would cost whoever parses it later their stack.
+fn check_depth(text: &str) -> Result<()> {
+    let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = in_string,
+            b'"' => in_string = !in_string,
+            b'{' | b'[' if !in_string => depth += 1,
+            b'}' | b']' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return Err(Error::malformed(format!(
+                "metadata: brackets nest more than {MAX_DEPTH} deep"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The text of a JSON string.
@@ -50,7 +77,7 @@ pub(super) fn members(text: &str) -> Result<Vec<(String, String)>> {
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed) if it is none.
 pub(super) fn string(value: &str) -> Result<String> {
-    serde_json::from_str(value).map_err(|error| Error::malformed(format!("metadata: {error}")))
+    serde_json::from_str(value).map_err(malformed)
 }
 
 /// A JSON string, quotes included.
@@ -58,5 +85,9 @@ pub(super) fn string(value: &str) -> Result<String> {
 /// # Errors
 /// None for any text; serde's signature has one.
 pub(super) fn quote(text: &str) -> Result<String> {
-    serde_json::to_string(text).map_err(|error| Error::malformed(format!("metadata: {error}")))
+    serde_json::to_string(text).map_err(malformed)
+}
+
+fn malformed(error: serde_json::Error) -> Error {
+    Error::malformed(format!("metadata: {error}"))
 }

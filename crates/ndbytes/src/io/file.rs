@@ -1,33 +1,17 @@
-//! Files: opened without surprises, replaced whole or not at all.
+//! Files opened without surprises.
 
-use super::temporary::Temporary;
-use super::{Watch, read_npy, unwatched, write};
+use super::{Watch, read_npy, unwatched};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::Dest;
 use crate::format::npy::{DecodeOptions, Decoded};
-use crate::format::{Dest, Encode};
-use std::fs::{File, Metadata, OpenOptions};
-use std::io::{Read, Seek, SeekFrom, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs::{File, Metadata};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// How a file is saved.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct SaveOptions {
-    /// Whether file and folder are on the disk before it returns: it survives a loss of power then.
-    pub durable: bool,
-}
-
-impl SaveOptions {
-    /// With or without waiting for the disk.
-    #[must_use]
-    pub fn durable(durable: bool) -> Self {
-        Self { durable }
-    }
-}
 
 /// What may stand at a path, as far as reading and replacing go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FileKind {
+pub(super) enum FileKind {
     /// A file with a length.
     Regular,
     /// A FIFO or socket: bytes without a length.
@@ -104,7 +88,7 @@ fn open_at(path: &Path, patience: Duration, watch: Watch<'_>) -> Result<Input> {
     Ok(Input { file, len: Some(len) })
 }
 
-fn kind(metadata: &Metadata) -> Result<FileKind> {
+pub(super) fn kind(metadata: &Metadata) -> Result<FileKind> {
     if metadata.is_file() {
         return Ok(FileKind::Regular);
     }
@@ -195,121 +179,9 @@ pub fn load(
     let path = path.as_ref();
     let input = open(path, PATIENCE)?;
     options.input_len = input.len();
+    options.whole = true;
     read_npy(input, options, |_| Ok(dest), watch).map_err(|error| error.in_file(path))
 }
 
 /// How long a FIFO may stay without a writer.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Saves what the machine gives at `path`; see [`replace`].
-///
-/// # Errors
-/// As [`replace`] and [`write`](super::write()).
-pub fn save<'a>(
-    path: impl AsRef<Path>,
-    encoder: &mut dyn Encode<'a>,
-    options: SaveOptions,
-    watch: Watch<'_>,
-) -> Result<()> {
-    replace(path, options, |file| write(encoder, file, watch))
-}
-
-/// Puts what `fill` writes at `path`, whole or not at all.
-///
-/// The bytes go to a temporary file in the same folder, which then takes the old one's place with its mode and,
-/// where the system allows it, its owner. Whoever has the old file open or mapped keeps it. A symbolic link stays
-/// and its target is replaced. A FIFO is written to as it is.
-///
-/// # Errors
-/// [`Io`](ErrorKind::Io) with errno and path, or whatever `fill` returns. After any error the old file is
-/// untouched and no other file is left.
-pub fn replace(
-    path: impl AsRef<Path>,
-    options: SaveOptions,
-    fill: impl FnOnce(&mut File) -> Result<()>,
-) -> Result<()> {
-    let path = path.as_ref();
-    let about_file = |error: Error| match error.kind() {
-        ErrorKind::Io | ErrorKind::Timeout if error.path().is_none() => error.in_file(path),
-        _ => error,
-    };
-    replace_at(path, options, fill).map_err(about_file)
-}
-
-fn replace_at(
-    path: &Path,
-    options: SaveOptions,
-    fill: impl FnOnce(&mut File) -> Result<()>,
-) -> Result<()> {
-    let target = followed(path)?;
-    let old = match std::fs::metadata(&target) {
-        Ok(metadata) => Some(metadata),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
-    if let Some(old) = &old
-        && kind(old)? == FileKind::Stream
-    {
-        let mut stream = OpenOptions::new().write(true).open(&target)?;
-        return fill(&mut stream);
-    }
-    let mut temporary = Temporary::create(&target)?;
-    fill(temporary.file())?;
-    temporary.file().flush()?;
-    if let Some(old) = &old {
-        keep_owner_and_mode(temporary.file(), old)?;
-    }
-    if options.durable {
-        temporary.file().sync_all()?;
-    }
-    let folder = temporary.persist(&target)?;
-    if options.durable {
-        sync_folder(&folder)?;
-    }
-    Ok(())
-}
-
-/// The file that a symbolic link, if it is one, stands for; it need not exist.
-fn followed(path: &Path) -> Result<PathBuf> {
-    let mut target = path.to_path_buf();
-    // As many links as Linux follows.
-    for _ in 0..40 {
-        match std::fs::read_link(&target) {
-            Ok(link) => target = target.parent().unwrap_or_else(|| Path::new("")).join(link),
-            Err(_) => return Ok(target),
-        }
-    }
-    // Let the system say ELOOP in its own words.
-    std::fs::metadata(path)?;
-    Ok(path.to_path_buf())
-}
-
-#[cfg(unix)]
-fn keep_owner_and_mode(file: &File, old: &Metadata) -> Result<()> {
-    use std::os::unix::fs::{MetadataExt as _, fchown};
-    let new = file.metadata()?;
-    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-        // Only root may give files away; anybody else's new file is their own.
-        let _ = fchown(file, Some(old.uid()), Some(old.gid()));
-    }
-    if new.permissions() != old.permissions() {
-        file.set_permissions(old.permissions())?;
-    }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn keep_owner_and_mode(file: &File, old: &Metadata) -> Result<()> {
-    Ok(file.set_permissions(old.permissions())?)
-}
-
-/// The new name is on the disk only once its folder is.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> Result<()> {
-    Ok(File::open(folder)?.sync_all()?)
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> Result<()> {
-    Ok(())
-}

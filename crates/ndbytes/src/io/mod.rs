@@ -2,12 +2,14 @@
 
 mod file;
 mod read;
+mod replace;
 mod seal;
 mod temporary;
 mod write;
 
-pub use file::{Input, PATIENCE, SaveOptions, load, open, open_watched, replace, save};
+pub use file::{Input, PATIENCE, load, open, open_watched};
 pub use read::{from_reader, from_slice, read_npy, read_to_end};
+pub use replace::{SaveOptions, replace, save};
 pub use seal::{seal, unseal};
 pub use write::{to_vec, to_writer, write};
 

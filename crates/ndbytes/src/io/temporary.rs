@@ -5,10 +5,12 @@
 
 use crate::codec::crc32c;
 use crate::error::Result;
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+
+/// How many names are looked at for what the dead have left.
+const SLOTS: u32 = 8;
 
 /// A file that removes itself unless it is persisted.
 #[derive(Debug)]
@@ -19,35 +21,35 @@ pub(super) struct Temporary {
 }
 
 impl Temporary {
-    /// Makes one in the folder of `target`, with the mode of any new file.
-    pub(super) fn create(target: &Path) -> Result<Self> {
-        let first = Self::path_for(target, "");
-        remove_if_dead(&first);
-        if let Some(temporary) = Self::try_create(&first)? {
-            return Ok(temporary);
+    /// Makes one in the folder of `target`, open to nobody who may not read the `old` file there.
+    pub(super) fn create(target: &Path, old: Option<&Metadata>) -> Result<Self> {
+        for slot in 0..SLOTS {
+            remove_if_dead(&Self::path_for(target, slot));
         }
-        // Somebody else is saving the same file now.
-        static COUNT: AtomicU64 = AtomicU64::new(0);
+        // Whoever saves the same file now has a slot of their own.
+        let mut slot = 0;
         loop {
-            let count = COUNT.fetch_add(1, Ordering::Relaxed);
-            let unique = format!(".{}-{count}", std::process::id());
-            if let Some(temporary) = Self::try_create(&Self::path_for(target, &unique))? {
+            if let Some(temporary) = Self::try_create(&Self::path_for(target, slot), old)? {
                 return Ok(temporary);
             }
+            slot += 1;
         }
     }
 
-    fn path_for(target: &Path, unique: &str) -> PathBuf {
+    fn path_for(target: &Path, slot: u32) -> PathBuf {
         let name = target.file_name().unwrap_or_default();
         // Short enough for any name, and different for different ones.
         let start: String = name.to_string_lossy().chars().take(40).collect();
         let sum = crc32c(name.as_encoded_bytes());
-        target.with_file_name(format!(".{start}.{sum:08x}{unique}.ndbytes-tmp"))
+        target.with_file_name(format!(".{start}.{sum:08x}.{slot}.ndbytes-tmp"))
     }
 
     /// `None` if the name is taken, or was taken away before the lock was had.
-    fn try_create(path: &Path) -> Result<Option<Self>> {
-        let file = match OpenOptions::new().read(true).write(true).create_new(true).open(path) {
+    fn try_create(path: &Path, old: Option<&Metadata>) -> Result<Option<Self>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create_new(true);
+        keep_private(&mut options, old);
+        let file = match options.open(path) {
             Ok(file) => file,
             Err(error) if error.kind() == ErrorKind::AlreadyExists => return Ok(None),
             Err(error) => return Err(error.into()),
@@ -85,6 +87,18 @@ impl Drop for Temporary {
         }
     }
 }
+
+/// A file that replaces another gets its mode, and its owner, at the end; until then it is its maker's alone.
+#[cfg(unix)]
+fn keep_private(options: &mut OpenOptions, old: Option<&Metadata>) {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    if old.is_some() {
+        options.mode(0o600);
+    }
+}
+
+#[cfg(not(unix))]
+fn keep_private(_: &mut OpenOptions, _: Option<&Metadata>) {}
 
 /// Removes a temporary file whose maker lives no more.
 fn remove_if_dead(path: &Path) {
@@ -125,14 +139,21 @@ mod tests {
     fn the_dead_are_removed_and_the_living_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let target = folder.path().join("a.npy");
-        let dead = Temporary::path_for(&target, "");
+        let dead = Temporary::path_for(&target, 0);
         std::fs::write(&dead, b"left by a killed process").unwrap();
-        let first = Temporary::create(&target).unwrap();
+        let first = Temporary::create(&target, None).unwrap();
         assert_eq!(first.path, dead);
         assert_eq!(std::fs::metadata(&dead).unwrap().len(), 0);
-        let second = Temporary::create(&target).unwrap();
+        let second = Temporary::create(&target, None).unwrap();
         assert_ne!(second.path, first.path);
         assert!(first.path.exists());
+        // A lock on a file that has been renamed says nothing of the file that has its name now.
+        assert!(is_at(&first.file, &dead).unwrap());
+        std::fs::rename(&dead, &target).unwrap();
+        assert!(!is_at(&first.file, &dead).unwrap());
+        std::fs::write(&dead, b"another's").unwrap();
+        assert!(!is_at(&first.file, &dead).unwrap());
+        std::fs::rename(&target, &dead).unwrap();
         drop((first, second));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -6,7 +6,7 @@ use crate::buffer::BufferMut;
 use crate::dtype::{DType, Endian};
 use crate::error::{Error, Result};
 
-/// Bytes gathered at a time where more is done with them: they stay within a level-2 cache.
+/// Bytes gathered at a time where more is done with them: about a level-2 cache.
 const BLOCK: usize = 1 << 20;
 
 /// The bytes of the items in this order, as `numpy.ndarray.tobytes` gives them: bytes as stored, nothing swapped.
@@ -24,14 +24,28 @@ pub fn to_bytes(array: &ArrayRef<'_>, order: Order) -> Result<Vec<u8>> {
         bytes.extend_from_slice(run);
         return Ok(bytes);
     }
-    // By way of scratch that stays in cache: fresh memory is touched once, by the copy that fills it.
-    let mut scratch = Vec::new();
-    for block in layout.blocks(itemsize, BLOCK) {
-        scratch.resize(block.len() * itemsize, 0);
-        gather(array.data(), &block, itemsize, &mut scratch)?;
-        bytes.extend_from_slice(&scratch);
-    }
+    by_block(array.data(), &layout, itemsize, |block| {
+        bytes.extend_from_slice(block);
+        Ok(())
+    })?;
     Ok(bytes)
+}
+
+/// Hands out the items in C order by way of scratch that stays in cache, so that fresh memory is touched once, by
+/// the copy that fills it.
+fn by_block(
+    data: &[u8],
+    layout: &Layout,
+    itemsize: usize,
+    mut each: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut scratch = BufferMut::new(BLOCK.max(itemsize) as u64)?;
+    for block in layout.blocks(itemsize, BLOCK) {
+        let out = scratch.space(0, block.len() * itemsize)?;
+        gather(data, &block, itemsize, out)?;
+        each(out)?;
+    }
+    Ok(())
 }
 
 /// The layout whose C order is `order` of the array's own.
@@ -88,12 +102,10 @@ impl Array {
         values
             .try_reserve_exact(self.layout().len())
             .map_err(|_| Error::memory(self.nbytes() as u64))?;
-        let mut scratch = BufferMut::new(BLOCK as u64)?;
-        for block in self.layout().blocks(size_of::<T>(), BLOCK) {
-            let out = scratch.space(0, block.len() * size_of::<T>())?;
-            gather(self.data(), &block, size_of::<T>(), out)?;
-            values.extend_from_slice(cast(out)?);
-        }
+        by_block(self.data(), self.layout(), size_of::<T>(), |block| {
+            values.extend_from_slice(cast(block)?);
+            Ok(())
+        })?;
         Ok(values)
     }
 }
@@ -128,6 +140,28 @@ mod tests {
             bools.as_slice::<bool>().unwrap_err().message(),
             "a bool that is neither 0 nor 1"
         );
+    }
+
+    #[test]
+    fn items_without_size_cost_nothing() {
+        let layout = Layout::contiguous(&[1 << 62], 0, Order::C).unwrap();
+        let array = Array::new(DType::void(0).unwrap(), layout, Vec::new().into()).unwrap();
+        assert!(array.view().to_order(Order::F).unwrap().data().is_empty());
+        assert!(to_bytes(&array.view(), Order::F).unwrap().is_empty());
+        let empty = Layout::contiguous(&[0, 3], 8, Order::C).unwrap();
+        let empty = Array::new("<f8".parse().unwrap(), empty, Vec::new().into()).unwrap();
+        assert!(empty.as_slice::<f64>().unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_item_taken_many_times_over_is_no_slice_of_its_own() {
+        let values = [1u8, 2, 3];
+        let array = ArrayRef::from_slice(&values, &[3]).unwrap();
+        let all = array.sliced(&[crate::Slice { start: 0, len: usize::MAX, step: 0 }]);
+        assert!(matches!(
+            all.unwrap_err().kind(),
+            crate::ErrorKind::Argument | crate::ErrorKind::Limit { .. }
+        ));
     }
 
     #[test]

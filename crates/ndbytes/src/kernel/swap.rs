@@ -151,10 +151,10 @@ mod tests {
         plan.apply(&mut item);
         assert_eq!(item, old);
         assert!(SwapPlan::new(&little, &little).unwrap().is_empty());
-        let union: DType = "{a:<u4@0,b:<u2@2}@4".parse().unwrap();
+        let union: DType = "{a:<u4@0,b:<u2@2}/4".parse().unwrap();
         assert_eq!(
             SwapPlan::new(&union, &union.with_endian(Endian::Big)).unwrap_err().message(),
-            "{a:<u4@0,b:<u2@2}@4 has fields that overlap: its byte order cannot be changed"
+            "{a:<u4@0,b:<u2@2}/4 has fields that overlap: its byte order cannot be changed"
         );
     }
 }

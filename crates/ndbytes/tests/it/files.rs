@@ -171,3 +171,68 @@ fn inputs_of_unknown_length_are_bounded() {
         assert!(matches!(error.kind(), ErrorKind::Limit { name: "array", max: 100_000, .. }));
     }
 }
+
+#[test]
+fn what_follows_a_tail_is_malformed_however_the_file_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    let checked = encode(&array("<f8[3]"), &EncodeOptions::checked());
+    fs::write(&path, [&checked[..], b"x"].concat()).unwrap();
+    for checks in [Checks::Required, Checks::Optional] {
+        let options = DecodeOptions { checks, ..Default::default() };
+        let error = io::load(&path, options, Dest::Owned, &mut io::unwatched).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.offset()),
+            (&ErrorKind::Malformed, Some(checked.len() as u64))
+        );
+    }
+}
+
+/// One flipped bit in a header can make the tail part of the data: such a file is never sealed as it is.
+#[test]
+fn a_header_that_claims_the_tail_is_not_sealed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    let mut file = encode(&array("|S1[21]"), &EncodeOptions::checked());
+    let size = file.iter().position(|&byte| byte == b'S').unwrap() + 1;
+    file[size] = b'9';
+    assert_eq!(file.len(), 128 + 21 * 9);
+    fs::write(&path, &file).unwrap();
+    assert_eq!(load(&path).unwrap().state, ChecksumState::Unchecked);
+    let error = io::seal(&path, io::SaveOptions::default(), &mut io::unwatched).unwrap_err();
+    assert_eq!((error.kind(), error.offset()), (&ErrorKind::Malformed, Some(128 + 21 + 128)));
+    assert!(error.to_string().ends_with("restore the file (at byte 277)"), "{error}");
+    assert_eq!(fs::read(&path).unwrap(), file);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_private_file_is_private_while_it_is_replaced() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    save(&path, "<f8[3]").unwrap();
+    for mode in [0o600, 0o664] {
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        io::replace(&path, io::SaveOptions::default(), |file| {
+            assert_eq!(file.metadata()?.permissions().mode() & 0o077, 0);
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, mode);
+    }
+}
+
+#[test]
+fn metadata_without_a_tail_to_hold_it_is_refused() {
+    let metadata = ndbytes::npy::Metadata::new(Some("x".into()), None);
+    let options = EncodeOptions { metadata, ..EncodeOptions::bare() };
+    let error = Encoder::new(&array("<f8[3]").view(), &options).unwrap_err();
+    assert_eq!(
+        (error.kind(), error.message()),
+        (
+            &ErrorKind::Argument,
+            "a name and attributes stand in the checksum tail: write one, or leave them out"
+        )
+    );
+}

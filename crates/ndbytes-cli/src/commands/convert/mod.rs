@@ -114,7 +114,9 @@ impl Change {
         options.order = self.order;
         options.endian = self.endian;
         options.checksum = self.check;
-        options.metadata = loaded.metadata.clone();
+        if self.check || loaded.array.dtype().has_extension() {
+            options.metadata = loaded.metadata.clone();
+        }
         options
     }
 }

@@ -1,12 +1,12 @@
 //! `.npy` bytes to an array: machines that hand out the space they want filled.
 
 use super::header::{version, wrong_magic};
-use super::tail::{TAIL_HEADER, trailing};
+use super::tail::{TAIL_HEADER, tail_header, trailing};
 use super::{Header, MAGIC, Metadata, Tail};
 use crate::array::Array;
 use crate::buffer::{Buffer, BufferMut};
 use crate::codec::{BLOCK, BlockSums, crc32c};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result, shortened};
 use crate::format::{ChecksumState, Dest, Event};
 use crate::limits::Limits;
 
@@ -116,13 +116,18 @@ impl HeaderDecoder {
         if text.len() < length {
             // Only so far ahead of what has come: a length is a claim, not bytes.
             let grow = (length - text.len()).min(self.options.limits.grow.clamp(1, 1 << 16));
+            self.bytes.reserve_exact(grow);
             self.bytes.resize(self.bytes.len() + grow, 0);
             return Ok(None);
         }
         let header = Header::parse(version, text, self.options.lenient, &self.options.limits)?;
-        if header.nbytes() > self.options.limits.array {
-            return Err(Error::limit("array", header.nbytes(), self.options.limits.array)
-                .context("npy header"));
+        let (size, max) = (header.nbytes(), self.options.limits.array);
+        if size > max {
+            let message = format!(
+                "npy header: the array has {size} bytes, at most {max} are allowed (Limits.array)"
+            );
+            return Err(Error::new(ErrorKind::Limit { name: "array", asked: size, max }, message)
+                .at(header.len));
         }
         self.header = Some(header.clone());
         Ok(Some(header))
@@ -164,6 +169,7 @@ impl HeaderDecoder {
             done: 0,
             sums: BlockSums::default(),
             tail: Vec::new(),
+            tail_size: None,
             stage,
             checked: None,
         })
@@ -174,7 +180,7 @@ fn cut_data(header: &Header, found: u64) -> Error {
     let (expected, shape) = (header.nbytes(), crate::dtype::tuple(&header.shape));
     let message = format!(
         "shape {shape} of {} needs {expected} bytes of data, the input has {found}",
-        header.dtype
+        shortened(&header.dtype)
     );
     Error::truncated(message).at(header.len.saturating_add(found))
 }
@@ -213,6 +219,7 @@ pub struct BodyDecoder<'d> {
     done: usize,
     sums: BlockSums,
     tail: Vec<u8>,
+    tail_size: Option<usize>,
     stage: Stage,
     checked: Option<(ChecksumState, Metadata)>,
 }
@@ -232,12 +239,13 @@ pub struct Decoded {
 }
 
 impl BodyDecoder<'_> {
-    /// The space to fill next, at most 1 MiB; empty once it is done.
+    /// The space to fill next, at most 1 MiB and `Limits.grow`; empty once it is done.
     ///
     /// # Errors
     /// [`Memory`](crate::ErrorKind::Memory).
     pub fn space(&mut self) -> Result<&mut [u8]> {
-        let end = self.size.min(self.done.saturating_add(BLOCK));
+        let step = BLOCK.min(self.options.limits.grow.max(1));
+        let end = self.size.min(self.done.saturating_add(step));
         match (self.stage, &mut self.store) {
             (Stage::Data, Store::Owned(buffer)) => buffer.space(self.done, end),
             (Stage::Data, Store::Into(memory)) => {
@@ -310,13 +318,17 @@ impl BodyDecoder<'_> {
             return Ok(());
         }
         let start = self.tail_start();
-        let wanted = self.tail_size()?;
+        let wanted = match self.tail_size {
+            Some(size) => size,
+            None => *self.tail_size.insert(self.tail_size()?),
+        };
         if self.tail.len() < wanted {
             let grow = (wanted - self.tail.len()).min(self.options.limits.grow.clamp(1, 1 << 16));
+            self.tail.reserve_exact(grow);
             self.tail.resize(self.tail.len() + grow, 0);
             return Ok(());
         }
-        let tail = Tail::decode(&self.tail, start, self.header.nbytes())?;
+        let tail = Tail::decode(&self.tail, start, self.header.nbytes(), &self.options.limits)?;
         let sums = std::mem::take(&mut self.sums).finish();
         if tail.open {
             if self.options.checks == Checks::Required {
@@ -333,18 +345,17 @@ impl BodyDecoder<'_> {
         Ok(())
     }
 
-    /// How long the tail is, from its own header.
+    /// How long the tail is, from its own header, which has one spelling only.
     fn tail_size(&self) -> Result<usize> {
         let start = self.tail_start();
         let mut parser = HeaderDecoder::new(DecodeOptions::default());
         parser.bytes = self.tail.get(..TAIL_HEADER).unwrap_or_default().to_vec();
         parser.filled = parser.bytes.len();
-        let header =
-            parser.parse().ok().flatten().filter(|header| header.len == TAIL_HEADER as u64);
-        let header = header.ok_or_else(|| trailing(start))?;
-        let size = TAIL_HEADER as u64 + header.nbytes();
+        let header = parser.parse().ok().flatten().ok_or_else(|| trailing(start))?;
+        let [content] = *header.shape else { return Err(trailing(start)) };
+        let size = (TAIL_HEADER as u64).saturating_add(content as u64);
         let least = Tail::size(self.header.nbytes(), 0);
-        if header.dtype.typestr() != "|u1" || header.shape.len() != 1 || size < least {
+        if size < least || parser.bytes != tail_header(content)? {
             return Err(trailing(start));
         }
         let max = self.options.limits.header as u64;
@@ -394,7 +405,7 @@ impl BodyDecoder<'_> {
         let mut header = self.header;
         if let Some(dtype) = &metadata.dtype {
             if dtype.storage() != header.dtype {
-                let (said, found) = (dtype, &header.dtype);
+                let (said, found) = (shortened(dtype), shortened(&header.dtype));
                 return Err(Error::malformed(format!(
                     "the checksum tail names the dtype {said}, the header {found}"
                 ))

@@ -4,8 +4,9 @@ use super::{Header, Metadata, Tail, Version};
 use crate::array::{ArrayRef, Order};
 use crate::codec::BlockSums;
 use crate::dtype::Endian;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::{Body, Encode, Piece};
+use crate::limits::Limits;
 use bytes::Bytes;
 
 /// How a `.npy` file is written.
@@ -19,7 +20,7 @@ pub struct EncodeOptions {
     pub order: Option<Order>,
     /// Whether a checksum tail is written. Extension floats always have one: it holds their name.
     pub checksum: bool,
-    /// What the tail says beside its sums.
+    /// What the tail says beside its sums; its `dtype` is the array's own, whatever stands here.
     pub metadata: Metadata,
 }
 
@@ -60,7 +61,8 @@ impl<'a> Encoder<'a> {
     ///
     /// # Errors
     /// [`Argument`](crate::ErrorKind::Argument) for a dtype without `descr`, a version that cannot hold the header,
-    /// or attributes that are no JSON object.
+    /// attributes that are no JSON object, or metadata without the tail to hold it;
+    /// [`Limit`](crate::ErrorKind::Limit) for a checked file with a header over 1 MiB, or metadata over it.
     pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
         let order = options.order.unwrap_or(Order::A);
         let body = Body::new(array, order, options.endian)?;
@@ -72,11 +74,20 @@ impl<'a> Encoder<'a> {
         let header: Bytes =
             Header::encode(body.dtype(), array.shape(), fortran, options.version)?.into();
         let tail = if options.checksum || body.dtype().has_extension() {
+            let max = Limits::local().header;
+            if header.len() > max {
+                // Whoever reads checked files refuses it.
+                return Err(Error::limit("npy header", header.len() as u64, max as u64));
+            }
             let mut metadata = options.metadata.clone();
             metadata.dtype = body.dtype().has_extension().then(|| body.dtype().clone());
             Some(Tail::new(&header, body.total(), Vec::new(), metadata))
-        } else {
+        } else if options.metadata.is_empty() {
             None
+        } else {
+            return Err(Error::argument(
+                "a name and attributes stand in the checksum tail: write one, or leave them out",
+            ));
         };
         let tail_size = match &tail {
             Some(tail) => Tail::size(body.total(), tail.metadata.to_json()?.len()),

@@ -4,6 +4,7 @@ use crate::array::{Layout, Order, nbytes};
 use crate::dtype::{DType, Mode, Parser, tuple};
 use crate::error::{Error, ErrorKind, Result, quoted};
 use crate::limits::Limits;
+use std::borrow::Cow;
 
 /// The first six bytes of every `.npy` file.
 pub const MAGIC: [u8; 6] = *b"\x93NUMPY";
@@ -173,12 +174,15 @@ fn wrap(dict: &str, version: Version) -> Result<Vec<u8>> {
     Ok(header)
 }
 
-fn decode(version: Version, text: &[u8]) -> Result<String> {
-    if version != Version::V3 {
-        return Ok(text.iter().map(|&byte| char::from(byte)).collect());
+fn decode(version: Version, text: &[u8]) -> Result<Cow<'_, str>> {
+    if version != Version::V3 && !text.is_ascii() {
+        let wide = text.iter().filter(|byte| !byte.is_ascii()).count();
+        let mut decoded = String::with_capacity(text.len() + wide);
+        decoded.extend(text.iter().map(|&byte| char::from(byte)));
+        return Ok(decoded.into());
     }
     match std::str::from_utf8(text) {
-        Ok(text) => Ok(text.to_owned()),
+        Ok(text) => Ok(text.into()),
         Err(error) => {
             let at = error.valid_up_to() as u64;
             Err(Error::malformed("npy header: version 3.0 is UTF-8, this is not").at(at))

@@ -1,8 +1,9 @@
 //! What a checksum tail says beside its sums: name, attributes, and the dtype that a header cannot spell.
 
 use crate::dtype::DType;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result, quoted, shortened};
 use crate::format::json;
+use crate::limits::Limits;
 
 /// The metadata of a checked `.npy` file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -33,7 +34,8 @@ impl Metadata {
             members.push(format!("\"name\":{}", json::quote(name)?));
         }
         if let Some(attrs) = &self.attrs {
-            json::members(attrs).map_err(|e| Error::argument(format!("attrs: {}", e.message())))?;
+            json::members(attrs, [])
+                .map_err(|e| Error::argument(format!("attrs: {}", e.message())))?;
             members.push(format!("\"attrs\":{}", attrs.trim()));
         }
         if let Some(dtype) = &self.dtype {
@@ -45,31 +47,45 @@ impl Metadata {
     /// Reads what [`Metadata::to_json`] wrote; keys it does not know are passed over.
     ///
     /// # Errors
-    /// [`Malformed`](crate::ErrorKind::Malformed).
-    pub(super) fn from_json(text: &str) -> Result<Self> {
-        let mut metadata = Self::default();
+    /// [`Malformed`](crate::ErrorKind::Malformed); [`Limit`](crate::ErrorKind::Limit) for the dtype.
+    pub(super) fn from_json(text: &str, limits: &Limits) -> Result<Self> {
         if text.is_empty() {
-            return Ok(metadata);
+            return Ok(Self::default());
         }
-        for (key, value) in json::members(text)? {
-            match key.as_str() {
-                "name" => metadata.name = Some(json::string(&value)?),
-                "attrs" => {
-                    json::members(&value)?;
-                    metadata.attrs = Some(value);
-                }
-                "dtype" => {
-                    let spelling = json::string(&value)?;
-                    let dtype = spelling.parse().map_err(|e: Error| {
-                        Error::malformed(format!("metadata: {}", e.message()))
-                    })?;
-                    metadata.dtype = Some(dtype);
-                }
-                _ => {}
-            }
+        let [name, attrs, dtype] = json::members(text, ["name", "attrs", "dtype"])?;
+        if let Some(attrs) = attrs {
+            json::members(attrs, [])?;
         }
-        Ok(metadata)
+        Ok(Self {
+            name: name.map(json::string).transpose()?,
+            attrs: attrs.map(str::to_owned),
+            dtype: dtype
+                .map(|spelling| true_dtype(&json::string(spelling)?, limits))
+                .transpose()?,
+        })
     }
+
+    /// Whether there is nothing in it that only a checksum tail can hold.
+    pub(super) fn is_empty(&self) -> bool {
+        self.name.is_none() && self.attrs.is_none()
+    }
+}
+
+/// The dtype that is spelled as [`DType`] prints it, and in no other way: aliases mean different things on
+/// different machines.
+fn true_dtype(spelling: &str, limits: &Limits) -> Result<DType> {
+    let dtype = DType::from_spec(spelling, limits).map_err(|error| match error.kind() {
+        ErrorKind::Argument => Error::malformed(format!("metadata: {}", error.message())),
+        _ => error.context("metadata"),
+    })?;
+    if dtype.to_string() != spelling {
+        let wanted = shortened(&dtype);
+        return Err(Error::malformed(format!(
+            "metadata: the dtype {} is written {wanted}",
+            quoted(spelling)
+        )));
+    }
+    Ok(dtype)
 }
 
 #[cfg(test)]
@@ -81,12 +97,21 @@ mod tests {
         let attrs = r#"{"unit": "m\u00e9", "big": 123456789012345678901234567890}"#.to_owned();
         let mut metadata = Metadata::new(Some("a \"b\"".into()), Some(attrs));
         metadata.dtype = Some("bfloat16".parse().unwrap());
-        assert_eq!(Metadata::from_json(&metadata.to_json().unwrap()).unwrap(), metadata);
+        assert_eq!(
+            Metadata::from_json(&metadata.to_json().unwrap(), &Limits::local()).unwrap(),
+            metadata
+        );
         assert_eq!(Metadata::default().to_json().unwrap(), "");
         let bad = Metadata::new(None, Some("[1]".into()));
         assert_eq!(
             bad.to_json().unwrap_err().message(),
             "attrs: metadata: invalid type: sequence, expected a JSON object at line 1 column 0"
+        );
+        let deep = |n: usize| format!("{{\"attrs\":{{\"a\":{}{}}}}}", "[".repeat(n), "]".repeat(n));
+        assert!(Metadata::from_json(&deep(62), &Limits::local()).is_ok());
+        assert_eq!(
+            Metadata::from_json(&deep(63), &Limits::local()).unwrap_err().message(),
+            "metadata: brackets nest more than 64 deep"
         );
         for text in [
             "{",
@@ -94,11 +119,13 @@ mod tests {
             "{\"name\":\"a\",\"name\":\"b\"}",
             "{\"dtype\":\"f9\"}",
             "{} x",
+            "{\"dtype\":\"{a:i4,b:bfloat16}\"}",
+            "{\"dtype\":\" bfloat16\"}",
             "{\"attrs\":[]}",
         ] {
             assert_eq!(
-                *Metadata::from_json(text).unwrap_err().kind(),
-                crate::ErrorKind::Malformed,
+                *Metadata::from_json(text, &Limits::local()).unwrap_err().kind(),
+                ErrorKind::Malformed,
                 "{text}"
             );
         }

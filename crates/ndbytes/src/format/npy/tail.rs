@@ -6,6 +6,7 @@ use super::{Header, Metadata, Version};
 use crate::codec::{BLOCK, crc32c};
 use crate::dtype::{DType, Scalar};
 use crate::error::{Error, ErrorKind, Result};
+use crate::limits::Limits;
 
 /// The first eight bytes of a tail's content. The last bytes catch transfers in text mode, as in PNG.
 pub const TAIL_MAGIC: [u8; 8] = *b"\x89NDBT\r\n\x1a";
@@ -78,8 +79,8 @@ impl Tail {
     /// # Errors
     /// [`Checksum`](ErrorKind::Checksum) if its own sum does not hold; [`Malformed`](ErrorKind::Malformed) if it
     /// is no tail or does not fit the data before it; [`Unsupported`](ErrorKind::Unsupported) for another version.
-    pub fn decode(bytes: &[u8], start: u64, data_len: u64) -> Result<Self> {
-        let end = start + bytes.len() as u64;
+    pub fn decode(bytes: &[u8], start: u64, data_len: u64, limits: &Limits) -> Result<Self> {
+        let end = start.saturating_add(bytes.len() as u64);
         let content = bytes.get(TAIL_HEADER..).unwrap_or_default();
         let is_tail = content.starts_with(&TAIL_MAGIC);
         let (summed, sum) = bytes.split_last_chunk::<4>().ok_or_else(|| trailing(start))?;
@@ -97,7 +98,7 @@ impl Tail {
             return Err(trailing(start));
         }
         Fields(summed.get(TAIL_HEADER + TAIL_MAGIC.len()..).unwrap_or_default())
-            .tail(data_len)
+            .tail(data_len, limits)
             .map_err(|e| e.at(start))
     }
 
@@ -118,6 +119,13 @@ impl Tail {
             )
             .at(0));
         }
+        if sums.len() != self.sums.len() {
+            return Err(Error::argument(format!(
+                "{} sums for a tail of {}",
+                sums.len(),
+                self.sums.len()
+            )));
+        }
         let differs = |(found, written): &(&u32, &u32)| !holds(**found, **written);
         let mut damaged = sums.iter().zip(&self.sums).enumerate().filter(|(_, pair)| differs(pair));
         let Some((block, (found, written))) = damaged.next() else { return Ok(()) };
@@ -135,6 +143,11 @@ impl Tail {
         )
         .at(start))
     }
+}
+
+/// The tail's own header: as `np.save` writes it for so many bytes.
+pub(super) fn tail_header(content: usize) -> Result<Vec<u8>> {
+    Header::encode(&DType::native(Scalar::UInt8), &[content], false, Some(Version::V1))
 }
 
 /// Whether a sum is the one that was written. The tests' positive control builds with `--cfg ndbytes_unchecked`.
@@ -165,7 +178,7 @@ impl<'a> Fields<'a> {
     }
 
     /// Everything between the magic and the last sum.
-    fn tail(mut self, data_len: u64) -> Result<Tail> {
+    fn tail(mut self, data_len: u64, limits: &Limits) -> Result<Tail> {
         let [version, state, zero, also_zero] = self.take()?;
         if version != FORMAT_VERSION {
             return Err(Error::unsupported(format!(
@@ -186,15 +199,10 @@ impl<'a> Fields<'a> {
                 "the checksum tail is for {summed} bytes in blocks of {block}, the array has {data_len} in blocks of {BLOCK}"
             )));
         }
-        let (sums, rest) = self
-            .0
-            .as_chunks::<4>()
-            .0
-            .split_at_checked(
-                usize::try_from(data_len.div_ceil(BLOCK as u64)).unwrap_or(usize::MAX),
-            )
-            .ok_or_else(|| Error::malformed("the checksum tail is too short for its sums"))?;
-        let _ = rest;
+        let blocks = usize::try_from(data_len.div_ceil(BLOCK as u64)).unwrap_or(usize::MAX);
+        let sums = self.0.as_chunks::<4>().0.get(..blocks);
+        let sums =
+            sums.ok_or_else(|| Error::malformed("the checksum tail is too short for its sums"))?;
         let metadata = self.0.get(sums.len() * 4..).filter(|text| text.len() == metadata_len);
         let metadata = metadata.ok_or_else(|| {
             Error::malformed("the checksum tail has another length than its fields say")
@@ -206,7 +214,7 @@ impl<'a> Fields<'a> {
             header_sum,
             data_len,
             sums: sums.iter().map(|sum| u32::from_le_bytes(*sum)).collect(),
-            metadata: Metadata::from_json(text)?,
+            metadata: Metadata::from_json(text, limits)?,
         })
     }
 }

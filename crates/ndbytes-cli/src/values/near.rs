@@ -1,0 +1,122 @@
+//! Whether two numbers are equal or close, and how far they are apart.
+
+use super::lanes::Lanes;
+use super::target::same_int;
+
+/// How far numbers may be apart: |a − b| ≤ atol + rtol · |b|. Both 0 by default, which means equal.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Tolerance {
+    /// The part of the second value.
+    pub(crate) rtol: f64,
+    /// The absolute part.
+    pub(crate) atol: f64,
+}
+
+/// Whether two values are equal or close, and their distance; NaN where there is none.
+type Verdict = (bool, f64);
+
+/// Called with the position of a pair and the verdict on it.
+pub(super) type Told<'t> = &'t mut dyn FnMut(usize, bool, f64);
+
+/// Judges numbers pair by pair.
+pub(super) fn numbers(left: &Lanes, right: &Lanes, tolerance: &Tolerance, told: Told<'_>) {
+    use Lanes::{Complex, Int, Real};
+    match (left, right) {
+        (Int(a), Int(b)) => each(a, b, told, |a, b| near_ints(a, b, tolerance)),
+        (Int(a), Real(b)) => each(a, b, told, |a, b| near_mixed(a, b, b, tolerance)),
+        (Real(a), Int(b)) => each(a, b, told, |a, b| near_mixed(b, a, b as f64, tolerance)),
+        (Real(a), Real(b)) => each(a, b, told, |a, b| near(a, b, tolerance)),
+        (Complex(a), Complex(b)) => each(a, b, told, |a, b| near_complex(a, b, tolerance)),
+        (Complex(a), Real(b)) => {
+            each(a, b, told, |a, b| near_complex(a, [b, 0.0], tolerance));
+        }
+        (Real(a), Complex(b)) => {
+            each(a, b, told, |a, b| near_complex([a, 0.0], b, tolerance));
+        }
+        (Complex(a), Int(b)) => each(a, b, told, |[real, imaginary], b| {
+            let (close, error) = near_mixed(b, real, b as f64, tolerance);
+            whole(close, error, imaginary, b as f64, tolerance)
+        }),
+        (Int(a), Complex(b)) => each(a, b, told, |a, [real, imaginary]| {
+            let (close, error) = near_mixed(a, real, real, tolerance);
+            whole(close, error, imaginary, real.hypot(imaginary), tolerance)
+        }),
+    }
+}
+
+/// Judges times pair by pair, each side multiplied by its factor.
+pub(super) fn times(left: (&Lanes, i128), right: (&Lanes, i128), told: Told<'_>) {
+    const NAT: i128 = i64::MIN as i128;
+    let ((Lanes::Int(a), by_left), (Lanes::Int(b), by_right)) = (left, right) else { return };
+    each(a, b, told, |a, b| match (a == NAT, b == NAT) {
+        (true, true) => (true, 0.0),
+        (false, false) => {
+            // Both below 2¹²⁶: the difference fits.
+            let error = (a * by_left - b * by_right).unsigned_abs() as f64;
+            (error == 0.0, error)
+        }
+        _ => (false, f64::NAN),
+    });
+}
+
+/// Calls `told` for each pair that is not the same.
+fn each<A: Copy, B: Copy>(
+    left: &[A],
+    right: &[B],
+    told: Told<'_>,
+    judge: impl Fn(A, B) -> Verdict,
+) {
+    for (at, (a, b)) in left.iter().zip(right).enumerate() {
+        let (close, error) = judge(*a, *b);
+        if !close || error != 0.0 {
+            told(at, close, error);
+        }
+    }
+}
+
+fn near(a: f64, b: f64, tolerance: &Tolerance) -> Verdict {
+    if a == b || a.is_nan() && b.is_nan() {
+        return (true, 0.0);
+    }
+    let error = (a - b).abs();
+    (within(error, b, tolerance), error)
+}
+
+fn within(error: f64, b: f64, tolerance: &Tolerance) -> bool {
+    // An infinite bound would make everything equal infinity.
+    error.is_finite() && b.is_finite() && error <= tolerance.atol + tolerance.rtol * b.abs()
+}
+
+fn near_ints(a: i128, b: i128, tolerance: &Tolerance) -> Verdict {
+    if a == b {
+        return (true, 0.0);
+    }
+    let error = (a - b).unsigned_abs() as f64;
+    (within(error, b as f64, tolerance), error)
+}
+
+/// An integer and a float, compared exactly; `second` is the second array's value.
+fn near_mixed(int: i128, float: f64, second: f64, tolerance: &Tolerance) -> Verdict {
+    if same_int(int, float) {
+        return (true, 0.0);
+    }
+    // Exact below 2⁵³ or where both are near each other; beyond, the error is rounded, never 0.
+    let error = (int as f64 - float).abs();
+    let error = if error == 0.0 { 1.0 } else { error };
+    (within(error, second, tolerance), error)
+}
+
+fn near_complex(a: [f64; 2], b: [f64; 2], tolerance: &Tolerance) -> Verdict {
+    let parts = [near(a[0], b[0], tolerance), near(a[1], b[1], tolerance)];
+    let error = parts[0].1.hypot(parts[1].1);
+    (error == 0.0 || within(error, b[0].hypot(b[1]), tolerance), error)
+}
+
+/// An integer against a complex number of which the real part was judged.
+fn whole(close: bool, error: f64, imaginary: f64, b: f64, tolerance: &Tolerance) -> Verdict {
+    if imaginary == 0.0 {
+        return (close, error);
+    }
+    let error = error.hypot(imaginary);
+    (within(error, b, tolerance), error)
+}

@@ -1,0 +1,187 @@
+//! Files replaced whole or not at all.
+
+use super::file::{FileKind, PATIENCE, kind};
+use super::temporary::Temporary;
+use super::{Watch, write};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::Encode;
+use std::fs::{File, Metadata};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// How a file is saved.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SaveOptions {
+    /// Whether file and folder are on the disk before it returns: it survives a loss of power then.
+    pub durable: bool,
+}
+
+impl SaveOptions {
+    /// With or without waiting for the disk.
+    #[must_use]
+    pub fn durable(durable: bool) -> Self {
+        Self { durable }
+    }
+}
+
+/// Saves what the machine gives at `path`; see [`replace`].
+///
+/// # Errors
+/// As [`replace`] and [`write`](super::write()).
+pub fn save<'a>(
+    path: impl AsRef<Path>,
+    encoder: &mut dyn Encode<'a>,
+    options: SaveOptions,
+    watch: Watch<'_>,
+) -> Result<()> {
+    replace(path, options, |file| write(encoder, file, watch))
+}
+
+/// Puts what `fill` writes at `path`, whole or not at all.
+///
+/// The bytes go to a temporary file in the same folder, which then takes the old one's place with its mode and,
+/// where the system allows it, its owner and group; until then nobody may read it who may not read the old one.
+/// Whoever has the old file open or mapped keeps it. A symbolic link stays and its target is replaced. A FIFO is
+/// written to as it is. A file that one may not write to is not replaced either.
+///
+/// # Errors
+/// [`Io`](ErrorKind::Io) with errno and path, [`Timeout`](ErrorKind::Timeout) for a FIFO that nobody reads, or
+/// whatever `fill` returns. After any error the old file is untouched and no other file is left.
+pub fn replace(
+    path: impl AsRef<Path>,
+    options: SaveOptions,
+    fill: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
+    let path = path.as_ref();
+    let about_file = |error: Error| match error.kind() {
+        ErrorKind::Io | ErrorKind::Timeout if error.path().is_none() => error.in_file(path),
+        _ => error,
+    };
+    replace_at(path, options, fill).map_err(about_file)
+}
+
+fn replace_at(
+    path: &Path,
+    options: SaveOptions,
+    fill: impl FnOnce(&mut File) -> Result<()>,
+) -> Result<()> {
+    let old = match std::fs::metadata(path) {
+        Ok(metadata) => Some(metadata),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(error) => return Err(error.into()),
+    };
+    if let Some(old) = &old {
+        if kind(old)? == FileKind::Stream {
+            return fill(&mut open_stream(path)?);
+        }
+        check_writable(path)?;
+    }
+    let target = followed(path)?;
+    let mut temporary = Temporary::create(&target, old.as_ref())?;
+    fill(temporary.file())?;
+    temporary.file().flush()?;
+    if let Some(old) = &old {
+        keep_owner_and_mode(temporary.file(), old)?;
+    }
+    if options.durable {
+        temporary.file().sync_all()?;
+    }
+    let folder = temporary.persist(&target)?;
+    if options.durable {
+        sync_folder(&folder)?;
+    }
+    Ok(())
+}
+
+/// The file that a symbolic link, if it is one, stands for; it need not exist.
+fn followed(path: &Path) -> Result<PathBuf> {
+    let mut target = path.to_path_buf();
+    // As many links as Linux follows.
+    for _ in 0..40 {
+        match std::fs::read_link(&target) {
+            Ok(link) => target = target.parent().unwrap_or_else(|| Path::new("")).join(link),
+            Err(_) => return Ok(target),
+        }
+    }
+    // Let the system say ELOOP in its own words.
+    std::fs::metadata(path)?;
+    Ok(path.to_path_buf())
+}
+
+/// Renaming over a file asks nobody but the folder: ask the file too, as writing to it would.
+#[cfg(unix)]
+fn check_writable(path: &Path) -> Result<()> {
+    use rustix::fs::{Access, AtFlags, CWD, accessat};
+    accessat(CWD, path, Access::WRITE_OK, AtFlags::EACCESS)
+        .map_err(|errno| std::io::Error::from(errno).into())
+}
+
+/// Opening a FIFO waits for a reader: do it without waiting, and ask again with a clock.
+#[cfg(unix)]
+fn open_stream(path: &Path) -> Result<File> {
+    use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl, open};
+    let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let start = std::time::Instant::now();
+    let fd = loop {
+        match open(path, flags, Mode::empty()) {
+            Ok(fd) => break fd,
+            Err(rustix::io::Errno::NXIO) if start.elapsed() < PATIENCE => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            Err(rustix::io::Errno::NXIO) => {
+                let message =
+                    format!("a FIFO that nobody read from within {} s", PATIENCE.as_secs());
+                return Err(Error::new(ErrorKind::Timeout, message));
+            }
+            Err(errno) => return Err(std::io::Error::from(errno).into()),
+        }
+    };
+    let flags = fcntl_getfl(&fd).map_err(std::io::Error::from)?;
+    fcntl_setfl(&fd, flags - OFlags::NONBLOCK).map_err(std::io::Error::from)?;
+    Ok(fd.into())
+}
+
+#[cfg(unix)]
+fn keep_owner_and_mode(file: &File, old: &Metadata) -> Result<()> {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+    let new = file.metadata()?;
+    let mut mode = old.permissions();
+    // Only root may give files away: for others the group, at least, where they are a member of it.
+    let owned = (new.uid(), new.gid()) == (old.uid(), old.gid())
+        || fchown(file, Some(old.uid()), Some(old.gid())).is_ok();
+    if !owned && new.gid() != old.gid() && fchown(file, None, Some(old.gid())).is_err() {
+        // Another group may do no more than anybody.
+        let bits = mode.mode();
+        mode.set_mode(bits & (!0o070 | (bits & 0o007) << 3));
+    }
+    if new.permissions() != mode {
+        file.set_permissions(mode)?;
+    }
+    Ok(())
+}
+
+/// The new name is on the disk only once its folder is.
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> Result<()> {
+    Ok(File::open(folder)?.sync_all()?)
+}
+
+#[cfg(not(unix))]
+fn check_writable(_: &Path) -> Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn open_stream(path: &Path) -> Result<File> {
+    Ok(File::options().write(true).open(path)?)
+}
+
+#[cfg(not(unix))]
+fn keep_owner_and_mode(file: &File, old: &Metadata) -> Result<()> {
+    Ok(file.set_permissions(old.permissions())?)
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> Result<()> {
+    Ok(())
+}
