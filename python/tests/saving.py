@@ -1,5 +1,6 @@
 """The oracle's `save` as a process: what it leaves behind, alone and under strace."""
 
+import functools
 import os
 import re
 import shutil
@@ -20,6 +21,7 @@ needs_root = pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason=
 MEMORY = {"mmap", "munmap", "mremap", "brk", "madvise", "sigaltstack", "exit_group", "rt_sigaction", "fcntl"}
 
 
+@functools.cache
 def saved(size, seed, checksum=False):
     """What a whole save of these leaves."""
     file = numpy_save((np.arange(size) + seed).astype("u1"))
