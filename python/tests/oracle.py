@@ -205,4 +205,4 @@ def spec(dtype):
         field, offset, *title = dtype.fields[name]
         prefix = f"{title[0]!r}=" if title else ""
         fields.append(f"{prefix}{name!r}:{spec(field)}@{offset}")
-    return f"{{{','.join(fields)}}}@{dtype.itemsize}"
+    return f"{{{','.join(fields)}}}/{dtype.itemsize}"
