@@ -12,6 +12,16 @@ pub(crate) struct Fault {
     pub(crate) message: String,
 }
 
+impl Fault {
+    /// Its offset is one of the input's; only a limit may have none.
+    pub(crate) fn says_where(&self, input: usize) {
+        assert!(self.offset.is_none_or(|offset| offset <= input as u64), "{self:?}");
+        if !matches!(self.kind, ErrorKind::Limit { .. }) {
+            assert!(self.offset.is_some(), "it does not say where: {self:?}");
+        }
+    }
+}
+
 impl From<Error> for Fault {
     fn from(error: Error) -> Self {
         let (kind, offset) = (error.kind().clone(), error.offset());

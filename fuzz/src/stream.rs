@@ -180,10 +180,7 @@ fn refused(fault: &Fault, stream: &[u8]) {
             | ErrorKind::Limit { .. }
     );
     assert!(known, "{fault:?}");
-    assert!(fault.offset.is_none_or(|offset| offset <= stream.len() as u64), "{fault:?}");
-    if !matches!(fault.kind, ErrorKind::Limit { .. }) {
-        assert!(fault.offset.is_some(), "it does not say where: {fault:?}");
-    }
+    fault.says_where(stream.len());
     if let ErrorKind::Checksum { range, .. } = &fault.kind {
         assert!(range.start < range.end && range.end <= stream.len() as u64, "{fault:?}");
         assert_eq!(fault.offset, Some(range.start));

@@ -85,8 +85,9 @@ def test_the_owner_is_kept(oracle_program, folder, mode):
 
 
 @needs_root
-def test_another_ones_file_becomes_ones_own(oracle_program, folder):
-    """Who may write to the folder may replace the file, but not give it away."""
+@pytest.mark.parametrize("mode, kept", [(0o666, 0o666), (0o676, 0o666), (0o604, None)])
+def test_another_ones_file_becomes_ones_own(oracle_program, folder, mode, kept):
+    """Who may write to a file may replace it, but not give it away, and its new group gains nothing."""
     program = folder / "oracle"
     program.write_bytes(oracle_program.read_bytes())
     program.chmod(0o755)
@@ -95,13 +96,18 @@ def test_another_ones_file_becomes_ones_own(oracle_program, folder):
     shared.chmod(0o777)
     saver = Saver(program, shared)
     assert saver.run(1) is None
-    saver.path.chmod(0o664)
-    error = subprocess.run(
-        ["./oracle", "save", "shared/a.npy", str(saver.size), "2"], cwd=folder, user=65534, group=65534, extra_groups=[]
-    )
-    assert error.returncode == 0
+    saver.path.chmod(mode)
+    save = subprocess.run(
+        ["./oracle", "save", "shared/a.npy", str(saver.size), "2"],
+        cwd=folder, user=65534, group=65534, extra_groups=[], capture_output=True, text=True,
+    )  # fmt: skip
     found = saver.path.stat()
-    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65534, 65534, 0o664)
+    if kept is None:
+        assert save.returncode != 0 and "Permission denied" in save.stdout
+        assert (found.st_uid, saver.found()) == (0, saver.whole(1))
+        return
+    assert save.returncode == 0
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (65534, 65534, kept)
     assert saver.found() == saver.whole(2)
 
 

@@ -54,7 +54,7 @@ pub(crate) fn item(dtype: &DType, item: &[u8]) -> String {
     }
 }
 
-/// One item within a sentence: text and bytes in quotes, the rest as [`item`] prints it.
+/// One item within a sentence: text and bytes in quotes, the rest as [`item()`] prints it.
 pub(crate) fn value(dtype: &DType, stored: &[u8]) -> String {
     match dtype {
         DType::Bytes(..) => text::bytes(stored),
