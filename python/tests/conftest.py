@@ -11,8 +11,8 @@ from oracle import Oracle, keep_memory
 LONG = bool(os.environ.get("NDBYTES_LONG"))
 
 # The same cases in every run, so that a red run is red again; the long mode looks for new ones.
-hypothesis.settings.register_profile("quick", derandomize=True, deadline=None, database=None, max_examples=400)
-hypothesis.settings.register_profile("long", deadline=None, database=None, max_examples=20_000)
+hypothesis.settings.register_profile("quick", derandomize=True, deadline=None, database=None, max_examples=100)
+hypothesis.settings.register_profile("long", deadline=None, database=None, max_examples=10_000)
 hypothesis.settings.load_profile("long" if LONG else "quick")
 
 

@@ -5,12 +5,13 @@ import unicodedata
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
 import cases
 from cases import DTYPES, LAYOUTS, check
+from conftest import LONG
 from npyfiles import header_length, numpy_load, numpy_save
 from oracle import Refused, has_extension, spec
 
@@ -162,6 +163,7 @@ def test_descr_and_spec_read_back(oracle, dtype):
         assert oracle.descr(descr) == (descr, line, dtype.itemsize)
 
 
+@settings(max_examples=10_000 if LONG else 400)
 @given(npst.nested_dtypes(), npst.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=5), st.integers(0, 9))
 def test_any_nesting_of_dtypes(oracle, dtype, shape, chunk):
     assume(dtype.subdtype is None and all(map(is_known, names(dtype))))

@@ -205,7 +205,7 @@ def check_like_numpy(oracle, file):
     return True
 
 
-@settings(max_examples=100_000 if LONG else 3000)
+@settings(max_examples=100_000 if LONG else 2000)
 @given(mutated_tokens(), st.sampled_from([1, 2, 3]), st.booleans())
 def test_mutated_headers_are_read_as_numpy_reads_them_or_not_at_all(oracle, text, version, align):
     file = npy(text.encode("utf8"), DATA, version, align)
@@ -217,7 +217,7 @@ def test_mutated_headers_are_read_as_numpy_reads_them_or_not_at_all(oracle, text
         )
 
 
-@settings(max_examples=100_000 if LONG else 3000)
+@settings(max_examples=100_000 if LONG else 2000)
 @given(mutated_bytes())
 def test_mutated_files_are_read_as_numpy_reads_them_or_not_at_all(oracle, file):
     check_like_numpy(oracle, file)

@@ -83,7 +83,7 @@ impl BufferMut {
         if end > self.capacity {
             return Err(outside());
         }
-        self.store.bytes(end, self.capacity)?.get_mut(start..end).ok_or_else(outside)
+        self.store.bytes(start, end, self.capacity)?.get_mut(start..end).ok_or_else(outside)
     }
 
     /// All of it, for writing.
@@ -120,7 +120,8 @@ impl Store {
         Self::Words(Vec::new())
     }
 
-    fn bytes(&mut self, end: usize, capacity: usize) -> Result<&mut [u8]> {
+    /// At least the bytes up to `end`, of which those up to `start` have been filled.
+    fn bytes(&mut self, start: usize, end: usize, capacity: usize) -> Result<&mut [u8]> {
         match self {
             #[cfg(all(feature = "map", unix))]
             Self::Map(map) => Ok(map),
@@ -128,7 +129,9 @@ impl Store {
                 let needed = end.div_ceil(size_of::<u128>());
                 if needed > words.len() {
                     let full = capacity.div_ceil(size_of::<u128>());
-                    let target = words.len().saturating_mul(2).clamp(needed, full.max(needed));
+                    // Twice what has come, not twice what is there: ten bytes and a claim earn no second mebibyte.
+                    let twice = start.div_ceil(size_of::<u128>()).saturating_mul(2);
+                    let target = twice.clamp(needed, full.max(needed));
                     words
                         .try_reserve_exact(target - words.len())
                         .map_err(|_| Error::memory(target as u64 * 16))?;
@@ -184,5 +187,18 @@ mod tests {
             BufferMut::new(u64::MAX).unwrap_err().to_string(),
             "the array's size overflows; at most 9223372036854775807 bytes are allowed"
         );
+    }
+
+    #[test]
+    fn where_no_map_is_had_memory_follows_what_has_come() {
+        let mut buffer = BufferMut { store: Store::Words(Vec::new()), capacity: 1 << 40 };
+        let step = 1 << 20;
+        for (start, most) in
+            [(0, step), (10, step + 16), (step, 2 * step), (step + 1, 2 * step + 16)]
+        {
+            buffer.space(start, start + step).unwrap();
+            let Store::Words(words) = &buffer.store else { unreachable!() };
+            assert!(words.len() * 16 <= most + 16, "{} for {start}", words.len() * 16);
+        }
     }
 }
