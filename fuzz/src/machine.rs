@@ -1,8 +1,10 @@
 //! The decoding machines driven over a slice, cut in some way, with what they hand out held against their promises.
 
 use crate::input::Rng;
-use ndbytes::npy::{BodyDecoder, DecodeOptions, Header, HeaderDecoder, Metadata};
-use ndbytes::{Array, BLOCK, ChecksumState, Dest, Error, ErrorKind, Event};
+use ndbytes::{
+    Array, BLOCK, BodyDecoder, ChecksumState, DecodeOptions, Dest, Error, ErrorKind, Event, Header,
+    HeaderDecoder, Metadata,
+};
 
 /// What a program and a person see of an error.
 #[derive(Debug, Clone, PartialEq, Eq)]

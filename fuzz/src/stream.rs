@@ -2,9 +2,10 @@
 
 use crate::input::{Input, Rng};
 use crate::machine::{Cuts, Fault, Read, Target, read_npy};
-use ndbytes::npy::{Checks, DecodeOptions, EncodeOptions, Encoder, Tail};
+use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::{
-    BLOCK, ChecksumState, Dest, Encode as _, ErrorKind, Limits, Order, crc32c, to_bytes,
+    BLOCK, Checks, ChecksumState, DecodeOptions, Dest, Encode as _, ErrorKind, Limits, Order, Tail,
+    crc32c, to_bytes,
 };
 
 /// Bytes up to which data is also read into memory of the caller's.
@@ -68,7 +69,7 @@ fn driver(whole: &Result<Read, Fault>, stream: &[u8], options: &DecodeOptions, s
         }
     }
     let mut reader = Choppy(stream, Rng::new(seed));
-    let answer = ndbytes::io::read_npy(
+    let answer = ndbytes::io::read_array(
         &mut reader,
         options.clone(),
         |_| Ok(Dest::Owned),
@@ -115,8 +116,7 @@ fn accepted(read: &Read, stream: &[u8], options: &DecodeOptions) {
 /// The sums of the tail are those of the input.
 fn verified(read: &Read, stream: &[u8], start: usize, end: usize) {
     let tail = &stream[end..read.consumed];
-    let tail = Tail::decode(tail, end as u64, (end - start) as u64, &Limits::local())
-        .expect("it was read before");
+    let tail = Tail::decode(tail, &read.header, &Limits::local()).expect("it was read before");
     assert!(!tail.open);
     assert_eq!(tail.header_sum, crc32c(&stream[..start]));
     assert_eq!(tail.sums, stream[start..end].chunks(BLOCK).map(crc32c).collect::<Vec<_>>());

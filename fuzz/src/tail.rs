@@ -1,16 +1,14 @@
 //! Checked files: written, damaged and read again. No damage may pass for the array, and no tail may break a reader.
 
 use crate::input::{Input, Rng};
-use crate::machine::{Cuts, Fault, Read, Target, read_npy};
-use ndbytes::npy::{
-    Checks, DecodeOptions, EncodeOptions, Encoder, Header, Metadata, TAIL_MAGIC, Tail,
-};
+use crate::machine::{Cuts, Fault, Read, Target, read_header, read_npy};
+use ndbytes::npy::{EncodeOptions, Encoder, encode_header};
 use ndbytes::{
-    Array, BLOCK, Buffer, DType, Encode as _, ErrorKind, Layout, Limits, Order, Scalar, Spec,
-    crc32c,
+    Array, BLOCK, Buffer, Checks, DType, DecodeOptions, Encode as _, ErrorKind, Header, Layout,
+    Limits, Metadata, Order, Scalar, Spec, TAIL_MAGIC, Tail, crc32c,
 };
 
-/// Bytes of a tail's own header, and of its content before the sums.
+/// Bytes of a tail's own header, and of its content before the metadata.
 const TAIL_HEADER: usize = 128;
 const FIXED: usize = 32;
 
@@ -222,16 +220,29 @@ fn is_named(damage: &Damage, fault: &Fault, original: &Read) {
     }
 }
 
-/// A tail around these bytes, with its own header and sum as they must be.
+/// A tail around these bytes, with its own header and sums as they must be.
 fn sealed(content: &[u8]) -> Vec<u8> {
-    let shape = [TAIL_MAGIC.len() + content.len() + 4];
+    let shape = [TAIL_MAGIC.len() + content.len() + 8];
     let dtype = DType::native(Scalar::UInt8);
-    let mut tail = Header::encode(&dtype, &shape, false, None).expect("a plain header");
+    let mut tail = encode_header(&dtype, &shape, false, None).expect("a plain header");
     assert_eq!(tail.len(), TAIL_HEADER);
+    let metadata = content.get(20..24).and_then(|bytes| bytes.first_chunk::<4>());
+    let metadata = metadata.map_or(0, |bytes| u32::from_le_bytes(*bytes) as usize);
+    let (front, sums) = content.split_at(content.len().min(24usize.saturating_add(metadata)));
     tail.extend(TAIL_MAGIC);
-    tail.extend(content);
+    tail.extend(front);
     tail.extend(crc32c(&tail).to_le_bytes());
+    tail.extend(sums);
+    tail.extend(crc32c(sums).to_le_bytes());
     tail
+}
+
+/// The header of so many bytes.
+fn header_of(data_len: u64) -> Option<Header> {
+    let shape = [usize::try_from(data_len).ok()?];
+    let bytes = encode_header(&DType::native(Scalar::UInt8), &shape, false, None).ok()?;
+    let read = read_header(&bytes, &DecodeOptions::default(), &mut Cuts::Whole);
+    read.ok().map(|(_, header)| header)
 }
 
 /// A tail of any content, for data of the length that it or the input says.
@@ -241,22 +252,20 @@ fn any_tail(mut input: Input<'_>) {
     let field = content.get(8..16).and_then(|bytes| bytes.first_chunk::<8>());
     let own = field.map_or(0, |bytes| u64::from_le_bytes(*bytes));
     let data_len = if says == 0 { own } else { u64::from(says) << 16 };
-    let start = TAIL_HEADER as u64;
+    let Some(header) = header_of(data_len) else { return };
     for bytes in [sealed(content), content.to_vec()] {
-        let Ok(tail) = Tail::decode(&bytes, start, data_len, &Limits::local()) else { continue };
+        let Ok(tail) = Tail::decode(&bytes, &header, &Limits::local()) else { continue };
         assert_eq!(tail.data_len, data_len);
         assert_eq!(tail.sums.len() as u64, data_len.div_ceil(BLOCK as u64));
-        let again = tail.encode().expect("a tail that was read can be written");
-        assert_eq!(
-            Tail::decode(&again, start, data_len, &Limits::local()).as_ref().ok(),
-            Some(&tail)
-        );
+        let again = tail.encode(header.format).expect("a tail that was read can be written");
+        assert_eq!(Tail::decode(&again, &header, &Limits::local()).as_ref().ok(), Some(&tail));
         // All but the metadata has one spelling.
-        let (at, sums) = (TAIL_HEADER, FIXED + tail.sums.len() * 4);
+        let (at, sums) = (TAIL_HEADER, tail.sums.len() * 4);
         assert_eq!(again[at..at + FIXED - 4], bytes[at..at + FIXED - 4]);
-        assert_eq!(again[at + FIXED..at + sums], bytes[at + FIXED..at + sums]);
-        let text = |tail: &[u8]| tail[at + sums..tail.len() - 4].to_vec();
-        if text(&again) == text(&bytes) && bytes.starts_with(&again[..TAIL_HEADER]) {
+        let numbers = |tail: &[u8]| tail[tail.len() - 4 - sums..tail.len() - 4].to_vec();
+        assert_eq!(numbers(&again), numbers(&bytes));
+        let text = |tail: &[u8]| tail[at + FIXED..tail.len() - 8 - sums].to_vec();
+        if text(&again) == text(&bytes) && bytes.starts_with(&again[..TAIL_HEADER]) && !tail.open {
             assert_eq!(again, bytes);
         }
     }
@@ -277,8 +286,8 @@ fn any_metadata(mut input: Input<'_>) {
     content.extend((data.len() as u64).to_le_bytes());
     content.extend(u32::try_from(BLOCK).expect("1 MiB").to_le_bytes());
     content.extend(u32::try_from(text.len()).expect("a small input").to_le_bytes());
-    content.extend(data.chunks(BLOCK).flat_map(|block| crc32c(block).to_le_bytes()));
     content.extend(text);
+    content.extend(data.chunks(BLOCK).flat_map(|block| crc32c(block).to_le_bytes()));
     let bytes = [&bare[..data_end], &sealed(&content)].concat();
     let (required, optional) =
         (read(&bytes, Checks::Required, true), read(&bytes, Checks::Optional, true));

@@ -4,9 +4,10 @@ use crate::args::{OrderArg, RawArgs};
 use crate::session::Session;
 use crate::sources::Source;
 use ndbytes::io::Watch;
-use ndbytes::npy::{DecodeOptions, Decoded, Metadata};
 use ndbytes::raw::Raw;
-use ndbytes::{Array, ChecksumState, Dest, Error, Limits, Order, Result, io};
+use ndbytes::{
+    Array, ChecksumState, DecodeOptions, Decoded, Dest, Error, Limits, Metadata, Order, Result, io,
+};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -22,7 +23,7 @@ pub(crate) struct Loaded {
 /// Reads an array: a `.npy` file, or bytes that `raw` declares.
 ///
 /// # Errors
-/// As [`open`], [`io::read_npy`] and [`Raw::array`].
+/// As [`open`], [`io::read_array`] and [`Raw::array`].
 pub(crate) fn load(
     session: &Session,
     source: &Source,
@@ -43,7 +44,7 @@ pub(crate) fn load(
 /// Reads a `.npy` file into `dest`, and checks it where it can be checked.
 ///
 /// # Errors
-/// As [`open`] and [`io::read_npy`].
+/// As [`open`] and [`io::read_array`].
 pub(crate) fn read(
     session: &Session,
     source: &Source,
@@ -52,7 +53,7 @@ pub(crate) fn read(
 ) -> Result<Decoded> {
     let reader = open(session, source)?;
     let len = reader.len;
-    io::read_npy(reader, options(len), |_| Ok(dest), watch)
+    io::read_array(reader, options(len), |_| Ok(dest), watch)
         .map_err(|error| named(with_guess(error, source, len), source))
 }
 

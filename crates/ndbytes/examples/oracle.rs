@@ -9,13 +9,13 @@
 //! | request | answer after `ok` |
 //! |---|---|
 //! | `tobytes` dtype shape strides offset order endian data | bytes |
-//! | `encode` dtype shape strides offset version endian checksum name attrs chunk data | the `.npy` bytes |
+//! | `encode` dtype shape strides offset version endian checksum name attrs chunk data | the bytes |
 //! | `decode` lenient checks chunk data | descr spec shape fortran version header-length state name attrs data |
 //! | `descr` lenient text | descr spec itemsize |
 //! | `spec` text | the spec as it is printed |
 //! | `raw` spec order offset gap data | shape, bytes in C order |
 //!
-//! A dtype is a `descr` (it begins with a quote or a bracket) or a spec. With a chunk, readers and writers move at
+//! Version 0 is a frame, the others are `.npy`'s. A dtype is a `descr` (it begins with a quote or a bracket) or a spec. With a chunk, readers and writers move at
 //! most so many bytes at a time and are interrupted by a signal before each. An error is answered as `error` kind
 //! offset message detail path; the detail is the errno, the name of the limit, or the damaged `block start end`.
 //!
@@ -29,9 +29,12 @@
 //! `read` and `raw` answer with one message, `peak` and the largest resident size in KiB last. `save` answers
 //! only an error, so that a trace of it shows little else than the saving.
 
-use ndbytes::npy::{self, Checks, DecodeOptions, EncodeOptions};
-use ndbytes::{Array, ArrayRef, ChecksumState, DType, Dest, Encode, Endian, Error, ErrorKind};
-use ndbytes::{Layout, Limits, Order, Result, Spec, io, raw};
+use ndbytes::npy::{self, EncodeOptions};
+use ndbytes::{
+    Array, ArrayRef, Checks, ChecksumState, DType, DecodeOptions, Decoded, Dest, Encode, Endian,
+    Error, ErrorKind,
+};
+use ndbytes::{Format, Layout, Limits, Metadata, Order, Result, Spec, frame, io, raw};
 use std::io::{BufReader, Read, Write};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -219,22 +222,31 @@ fn tobytes(mut args: Args<'_>) -> Result<Fields> {
 fn encode(mut args: Args<'_>) -> Result<Fields> {
     let (dtype, layout) = args.array()?;
     let mut options = EncodeOptions::bare();
-    options.version = match args.text()? {
-        "" => None,
+    let version = args.text()?;
+    options.version = match version {
         "1" => Some(npy::Version::V1),
         "2" => Some(npy::Version::V2),
-        _ => Some(npy::Version::V3),
+        "3" => Some(npy::Version::V3),
+        _ => None,
     };
     options.endian = args.endian()?;
     options.checksum = args.flag()?;
     let (name, attrs) = (args.some()?, args.some()?);
-    options.metadata = npy::Metadata::new(name.map(str::to_owned), attrs.map(str::to_owned));
+    options.metadata = Metadata::new(name.map(str::to_owned), attrs.map(str::to_owned));
     let chunk = args.number()?;
     let array = ArrayRef::new(dtype, layout, args.bytes()?)?;
-    let mut encoder = npy::Encoder::new(&array, &options)?;
+    if version != "0" {
+        return encoded(&mut npy::Encoder::new(&array, &options)?, chunk);
+    }
+    let EncodeOptions { endian, order, metadata, .. } = options;
+    let options = frame::EncodeOptions { endian, order, metadata };
+    encoded(&mut frame::Encoder::new(&array, &options)?, chunk)
+}
+
+fn encoded<'a>(encoder: &mut dyn Encode<'a>, chunk: usize) -> Result<Fields> {
     let total = encoder.total();
     let mut out = Choppy::new(Vec::new(), chunk);
-    io::write(&mut encoder, &mut out, &mut io::unwatched)?;
+    io::write(encoder, &mut out, &mut io::unwatched)?;
     if out.inner.len() as u64 != total {
         return Err(Error::argument(format!("{total} bytes promised, {} made", out.inner.len())));
     }
@@ -252,7 +264,7 @@ fn decode(mut args: Args<'_>) -> Result<Fields> {
     };
     let chunk = args.number()?;
     let input = Choppy::new(args.bytes()?, chunk);
-    answer_read(io::read_npy(input, options, |_| Ok(Dest::Owned), &mut io::unwatched)?)
+    answer_read(io::read_array(input, options, |_| Ok(Dest::Owned), &mut io::unwatched)?)
 }
 
 fn descr(mut args: Args<'_>) -> Result<Fields> {
@@ -262,7 +274,7 @@ fn descr(mut args: Args<'_>) -> Result<Fields> {
     Ok(done([dtype.descr()?, dtype.to_string(), dtype.itemsize().to_string()]))
 }
 
-fn answer_read(decoded: npy::Decoded) -> Result<Fields> {
+fn answer_read(decoded: Decoded) -> Result<Fields> {
     let (header, array) = (decoded.header, decoded.array);
     let array = array.ok_or_else(|| Error::argument("the array went elsewhere"))?;
     let state = match decoded.state {
@@ -270,12 +282,16 @@ fn answer_read(decoded: npy::Decoded) -> Result<Fields> {
         ChecksumState::Unchecked => "unchecked",
         ChecksumState::Open => "open",
     };
+    let version = match header.format {
+        Format::Npy(version) => version.major(),
+        _ => 0,
+    };
     let mut fields = done([
-        header.dtype.descr()?,
+        header.dtype.descr().unwrap_or_default(),
         header.dtype.to_string(),
         list(&header.shape),
         if header.fortran_order { "1" } else { "" }.to_owned(),
-        header.version.major().to_string(),
+        version.to_string(),
         header.len.to_string(),
         state.to_owned(),
         decoded.metadata.name.unwrap_or_default(),
@@ -336,11 +352,11 @@ fn read(path: &str, flags: &[&str]) -> Result<Fields> {
     let mut options = DecodeOptions::default();
     let decoded = if path == "-" {
         let input = std::io::stdin().lock();
-        io::read_npy(input, options, |_| Ok(Dest::Owned), &mut io::unwatched)?
+        io::read_array(input, options, |_| Ok(Dest::Owned), &mut io::unwatched)?
     } else if let ["--patience", milliseconds] = *flags {
         let input = io::open(path, Duration::from_millis(number(milliseconds)?))?;
         options.input_len = input.len();
-        io::read_npy(input, options, |_| Ok(Dest::Owned), &mut io::unwatched)?
+        io::read_array(input, options, |_| Ok(Dest::Owned), &mut io::unwatched)?
     } else {
         io::load(path, options, Dest::Owned, &mut io::unwatched)?
     };

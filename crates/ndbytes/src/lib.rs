@@ -36,7 +36,10 @@ pub use buffer::{Buffer, BufferMut};
 pub use codec::{BLOCK, BlockSums, Crc32c, crc32c};
 pub use dtype::{DType, Dim, Endian, Field, Record, Scalar, Spec, TimeKind, TimeUnit, Unit};
 pub use error::{Error, ErrorKind, Result};
-pub use format::{ChecksumState, Dest, Encode, Event, Piece, npy, raw};
+pub use format::{
+    Accept, BodyDecoder, Checks, ChecksumState, DecodeOptions, Decoded, Dest, Encode, Event,
+    Format, Header, HeaderDecoder, Metadata, Piece, TAIL_MAGIC, Tail, frame, npy, raw,
+};
 #[cfg(feature = "std")]
 pub use io::{from_reader, from_slice, to_vec, to_writer};
 pub use kernel::{SwapPlan, gather, to_bytes};

@@ -10,9 +10,11 @@ use crate::session::Session;
 use crate::sources::{Source, Sources};
 use crate::values::{Stats, stats};
 use ndbytes::io::Watch;
-use ndbytes::npy::{Decoded, Header, HeaderDecoder, Metadata, Tail};
 use ndbytes::raw::Raw;
-use ndbytes::{BLOCK, ChecksumState, DType, Dest, Error, Limits, Order, Result, Spec};
+use ndbytes::{
+    BLOCK, ChecksumState, DType, Decoded, Dest, Error, Format, Header, HeaderDecoder, Limits,
+    Metadata, Order, Result, Spec, Tail,
+};
 use serde_json::{Value, json};
 use std::io::{Read, Seek as _, SeekFrom};
 
@@ -145,13 +147,17 @@ fn read(session: &Session, source: &Source, watch: Watch<'_>) -> Result<Facts> {
         }
     };
     machine.body(Dest::Discard)?; // Refuses a file that is too short.
-    let end = header.len + header.nbytes();
-    if len == end {
+    if len == header.data_end() && header.format != Format::Frame {
         return Ok(Facts::of(header, Checksum::None, Metadata::default()));
     }
-    reader.seek(SeekFrom::Start(end))?;
+    reader.seek(SeekFrom::Start(header.data_end()))?;
     let tail = read_tail(reader, &header)?;
-    Ok(Facts::of(header, if tail.open { Checksum::Open } else { Checksum::Present }, tail.metadata))
+    let checksum = if tail.open { Checksum::Open } else { Checksum::Present };
+    let metadata = match header.format {
+        Format::Frame => header.metadata.clone(),
+        _ => tail.metadata,
+    };
+    Ok(Facts::of(header, checksum, metadata))
 }
 
 /// A stream has to be read to its end to see whether it has a tail; so it is verified as well.
@@ -164,8 +170,7 @@ fn read_tail(reader: Reader<'_>, header: &Header) -> Result<Tail> {
     let max = header.nbytes().div_ceil(BLOCK as u64) * 4 + 1024 + Limits::local().header as u64;
     let mut bytes = Vec::new();
     reader.take(max).read_to_end(&mut bytes)?;
-    let tail =
-        Tail::decode(&bytes, header.len + header.nbytes(), header.nbytes(), &Limits::local())?;
+    let tail = Tail::decode(&bytes, header, &Limits::local())?;
     match &tail.metadata.dtype {
         Some(dtype) if dtype.storage() != header.dtype => {
             let found = &header.dtype;
@@ -207,8 +212,13 @@ impl Facts {
         self.items() * self.dtype.itemsize() as u64
     }
 
-    fn version(&self) -> Option<String> {
-        self.header.as_ref().map(|header| format!("{}.0", header.version.major()))
+    /// The format's name and version.
+    fn format(&self) -> (&'static str, Option<String>) {
+        match self.header.as_ref().map(|header| header.format) {
+            None => ("raw", None),
+            Some(Format::Npy(version)) => ("npy", Some(format!("{}.0", version.major()))),
+            Some(_) => ("ndb", Some("0".to_owned())),
+        }
     }
 
     fn spec(&self) -> String {
@@ -220,9 +230,9 @@ impl Facts {
     }
 
     fn text(&self, source: &Source) -> String {
-        let format = match self.version() {
-            Some(version) => format!("npy {version}"),
-            None => "raw, no header".to_owned(),
+        let format = match self.format() {
+            (format, Some(version)) => format!("{format} {version}"),
+            (format, None) => format!("{format}, no header"),
         };
         let order = match self.order {
             "F" => "F (Fortran: first axis fastest)",
@@ -256,10 +266,11 @@ impl Facts {
 
     fn json(&self, source: &Source) -> Value {
         let attrs = self.metadata.attrs.as_deref().and_then(|text| serde_json::from_str(text).ok());
+        let (format, version) = self.format();
         json!({
             "path": source.typed(),
-            "format": if self.header.is_some() { "npy" } else { "raw" },
-            "version": self.version(),
+            "format": format,
+            "version": version,
             "descr": descr(&self.dtype),
             "dtype": name(&self.dtype),
             "shape": self.shape,

@@ -7,8 +7,7 @@ use crate::input;
 use crate::report::Report;
 use crate::session::Session;
 use crate::sources::{Source, Sources};
-use ndbytes::npy::Decoded;
-use ndbytes::{BLOCK, ChecksumState, Dest, Error, ErrorKind, Result, Spec};
+use ndbytes::{BLOCK, ChecksumState, Decoded, Dest, Error, ErrorKind, Result, Spec};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

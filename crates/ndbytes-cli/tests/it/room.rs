@@ -1,8 +1,8 @@
 //! A folder for one test, and the binary started in it.
 
 use ndbytes::io::SaveOptions;
-use ndbytes::npy::{EncodeOptions, Encoder, Metadata};
-use ndbytes::{ArrayRef, Order, io};
+use ndbytes::npy::{EncodeOptions, Encoder};
+use ndbytes::{ArrayRef, Metadata, Order, io};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

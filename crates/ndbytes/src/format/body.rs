@@ -14,6 +14,7 @@ pub(crate) struct Body<'a> {
     dtype: DType,
     itemsize: usize,
     total: u64,
+    fortran: bool,
     plan: SwapPlan,
     state: State<'a>,
 }
@@ -32,18 +33,27 @@ impl<'a> Body<'a> {
         let dtype = endian
             .map_or_else(|| array.dtype().clone(), |endian| array.dtype().with_endian(endian));
         let plan = SwapPlan::new(array.dtype(), &dtype)?;
-        let fortran = array.layout().is_fortran(order, itemsize);
+        let layout = array.layout();
+        let fortran = layout.is_fortran(order, itemsize);
+        let one_order = layout.is_c_contiguous(itemsize) && layout.is_f_contiguous(itemsize);
         let view = if fortran { array.transposed() } else { array.clone() };
         let state = match view.contiguous_bytes().filter(|_| plan.is_empty()) {
             Some(bytes) => State::Run(bytes),
             None => State::Gather(view.layout().blocks(itemsize, BLOCK)),
         };
-        Ok(Self { data: array.data(), dtype, itemsize, total: array.nbytes() as u64, plan, state })
+        let total = array.nbytes() as u64;
+        let fortran = fortran && !one_order;
+        Ok(Self { data: array.data(), dtype, itemsize, total, fortran, plan, state })
     }
 
     /// The dtype of the pieces.
     pub(crate) fn dtype(&self) -> &DType {
         &self.dtype
+    }
+
+    /// Whether a header calls it Fortran order: what is contiguous both ways is written as C, as `np.save` does.
+    pub(crate) fn is_fortran(&self) -> bool {
+        self.fortran
     }
 
     pub(crate) fn total(&self) -> u64 {

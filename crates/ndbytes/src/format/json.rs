@@ -4,7 +4,7 @@
 //! without being kept, so a long text costs no more than itself.
 
 use crate::error::{Error, Result};
-use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer as _, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// Levels of brackets that are accepted.
@@ -64,9 +64,7 @@ fn check_depth(text: &str) -> Result<()> {
             _ => {}
         }
         if depth > MAX_DEPTH {
-            return Err(Error::malformed(format!(
-                "metadata: brackets nest more than {MAX_DEPTH} deep"
-            )));
+            return Err(Error::malformed(format!("brackets nest more than {MAX_DEPTH} deep")));
         }
     }
     Ok(())
@@ -80,6 +78,39 @@ pub(super) fn string(value: &str) -> Result<String> {
     serde_json::from_str(value).map_err(malformed)
 }
 
+/// The integers from 0 to 2⁶³ − 1 of a JSON array.
+///
+/// # Errors
+/// [`Malformed`](crate::ErrorKind::Malformed) if it is none, or has more than `max` of them.
+pub(super) fn lengths(value: &str, max: usize) -> Result<Vec<u64>> {
+    let mut parser = serde_json::Deserializer::from_str(value);
+    parser.deserialize_seq(Lengths(max)).map_err(malformed)
+}
+
+struct Lengths(usize);
+
+impl<'t> Visitor<'t> for Lengths {
+    type Value = Vec<u64>;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a JSON array of integers from 0 to 2^63 - 1")
+    }
+
+    fn visit_seq<A: SeqAccess<'t>>(self, mut seq: A) -> std::result::Result<Self::Value, A::Error> {
+        let mut lengths = Vec::new();
+        while let Some(length) = seq.next_element::<u64>()? {
+            if length > i64::MAX.unsigned_abs() {
+                return Err(A::Error::custom(format!("{length} is more than 2^63 - 1")));
+            }
+            if lengths.len() == self.0 {
+                return Err(A::Error::custom(format!("more than {} axes", self.0)));
+            }
+            lengths.push(length);
+        }
+        Ok(lengths)
+    }
+}
+
 /// A JSON string, quotes included.
 ///
 /// # Errors
@@ -89,5 +120,5 @@ pub(super) fn quote(text: &str) -> Result<String> {
 }
 
 fn malformed(error: serde_json::Error) -> Error {
-    Error::malformed(format!("metadata: {error}"))
+    Error::malformed(error.to_string())
 }

@@ -3,16 +3,25 @@
 //! Nothing here reads, writes or knows the time. A short driver in `io` carries the pieces.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+pub mod frame;
 pub mod npy;
 pub mod raw;
 
 mod body;
+mod decode;
+mod header;
 mod json;
+mod metadata;
+mod tail;
 
 use crate::error::Result;
 use bytes::Bytes;
 
 pub(crate) use body::Body;
+pub use decode::{Accept, BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDecoder};
+pub use header::{Format, Header};
+pub use metadata::Metadata;
+pub use tail::{TAIL_MAGIC, Tail};
 
 /// Bytes on their way out.
 #[derive(Debug, Clone)]
@@ -74,4 +83,31 @@ pub enum ChecksumState {
     Unchecked,
     /// There is one, but whoever wrote the data last did not finish: it says nothing.
     Open,
+}
+
+/// How many bytes a machine's buffer grows at most at a time: a length is a claim, not bytes.
+const STEP: usize = 1 << 16;
+
+/// Whether a sum is the one that was written. The tests' positive control builds with `--cfg ndbytes_unchecked`.
+fn holds(found: u32, written: u32) -> bool {
+    cfg!(ndbytes_unchecked) || found == written
+}
+
+/// Little-endian fields, read from the front.
+struct Fields<'a>(&'a [u8]);
+
+impl Fields<'_> {
+    fn take<const N: usize>(&mut self) -> Option<[u8; N]> {
+        let (field, rest) = self.0.split_first_chunk::<N>()?;
+        self.0 = rest;
+        Some(*field)
+    }
+
+    fn u32(&mut self) -> Option<u32> {
+        self.take().map(u32::from_le_bytes)
+    }
+
+    fn u64(&mut self) -> Option<u64> {
+        self.take().map(u64::from_le_bytes)
+    }
 }

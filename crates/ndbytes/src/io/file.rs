@@ -1,9 +1,8 @@
 //! Files opened without surprises.
 
-use super::{Watch, read_npy, unwatched};
+use super::{Watch, read_array, unwatched};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::Dest;
-use crate::format::npy::{DecodeOptions, Decoded};
+use crate::format::{DecodeOptions, Decoded, Dest};
 use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -166,10 +165,10 @@ fn open_stream(path: &Path, _: Duration, _: Watch<'_>) -> Result<File> {
     Ok(File::open(path)?)
 }
 
-/// Reads the `.npy` file at `path`; its length is held against its header before memory is taken.
+/// Reads the `.npy` or `.ndb` file at `path`; its length is held against its header before memory is taken.
 ///
 /// # Errors
-/// As [`open`] and [`read_npy`].
+/// As [`open`] and [`read_array`].
 pub fn load(
     path: impl AsRef<Path>,
     mut options: DecodeOptions,
@@ -180,7 +179,7 @@ pub fn load(
     let input = open(path, PATIENCE)?;
     options.input_len = input.len();
     options.whole = true;
-    read_npy(input, options, |_| Ok(dest), watch).map_err(|error| error.in_file(path))
+    read_array(input, options, |_| Ok(dest), watch).map_err(|error| error.in_file(path))
 }
 
 /// How long a FIFO may stay without a writer.

@@ -8,7 +8,7 @@ mod temporary;
 mod write;
 
 pub use file::{Input, PATIENCE, load, open, open_watched};
-pub use read::{from_reader, from_slice, read_npy, read_to_end};
+pub use read::{from_reader, from_slice, read_array, read_to_end};
 pub use replace::{SaveOptions, replace, save};
 pub use seal::{seal, unseal};
 pub use write::{to_vec, to_writer, write};

@@ -4,24 +4,23 @@ use super::{Watch, unwatched};
 use crate::array::Array;
 use crate::buffer::{Buffer, BufferMut};
 use crate::error::{Error, Result};
-use crate::format::npy::{Checks, DecodeOptions, Decoded, Header, HeaderDecoder};
-use crate::format::{Dest, Event};
+use crate::format::{Checks, DecodeOptions, Decoded, Dest, Event, Header, HeaderDecoder};
 use crate::limits::Limits;
 use std::io::{ErrorKind as IoKind, Read};
 
-/// Reads a checked `.npy` array, and not a byte more; the reader may go on behind it.
+/// Reads a checked `.npy` array or a frame, and not a byte more; the reader may go on behind it.
 ///
 /// # Errors
 /// [`Truncated`](crate::ErrorKind::Truncated) if the input ends early or has no checksum tail, and as for
-/// [`HeaderDecoder::filled`] and [`BodyDecoder::filled`](crate::npy::BodyDecoder::filled);
+/// [`HeaderDecoder::filled`] and [`BodyDecoder::filled`](crate::BodyDecoder::filled);
 /// [`Io`](crate::ErrorKind::Io) from the reader.
 pub fn from_reader(reader: impl Read, limits: &Limits) -> Result<Array> {
     let options =
         DecodeOptions { limits: limits.clone(), checks: Checks::Required, ..Default::default() };
-    owned(read_npy(reader, options, |_| Ok(Dest::Owned), &mut unwatched)?)
+    owned(read_array(reader, options, |_| Ok(Dest::Owned), &mut unwatched)?)
 }
 
-/// Reads a checked `.npy` array that is the whole slice.
+/// Reads a checked `.npy` array or a frame that is the whole slice.
 ///
 /// # Errors
 /// As [`from_reader`], and [`Malformed`](crate::ErrorKind::Malformed) for bytes behind it.
@@ -33,18 +32,18 @@ pub fn from_slice(bytes: &[u8], limits: &Limits) -> Result<Array> {
         whole: true,
         ..Default::default()
     };
-    owned(read_npy(bytes, options, |_| Ok(Dest::Owned), &mut unwatched)?)
+    owned(read_array(bytes, options, |_| Ok(Dest::Owned), &mut unwatched)?)
 }
 
 fn owned(decoded: Decoded) -> Result<Array> {
     decoded.array.ok_or_else(|| Error::argument("the array went elsewhere"))
 }
 
-/// Reads a `.npy` array; `choose` sees the header and says where the data goes, or refuses it.
+/// Reads a `.npy` array or a frame; `choose` sees the header and says where the data goes, or refuses it.
 ///
 /// # Errors
 /// As [`from_reader`], and whatever `choose` or `watch` return.
-pub fn read_npy<'d>(
+pub fn read_array<'d>(
     mut reader: impl Read,
     options: DecodeOptions,
     choose: impl FnOnce(&Header) -> Result<Dest<'d>>,

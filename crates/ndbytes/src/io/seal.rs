@@ -1,27 +1,28 @@
 //! Putting a checksum tail on a `.npy` file, and taking it off.
 
 use super::file::{PATIENCE, open};
-use super::read::{read, read_npy};
+use super::read::{read, read_array};
 use super::replace::{SaveOptions, replace};
 use super::{Input, Watch};
 use crate::codec::{BLOCK, BlockSums};
 use crate::error::{Error, Result};
-use crate::format::npy::{
-    DecodeOptions, Decoded, Header, HeaderDecoder, Metadata, TAIL_MAGIC, Tail,
+use crate::format::{
+    ChecksumState, DecodeOptions, Decoded, Dest, Format, Header, HeaderDecoder, Metadata,
+    TAIL_MAGIC, Tail,
 };
-use crate::format::{ChecksumState, Dest};
 use std::io::{Read as _, Seek as _, SeekFrom, Write};
 use std::path::Path;
 
 /// Puts a checksum tail behind the `.npy` file at `path`, which is replaced whole. Its header and data stay byte
-/// for byte. False if it has a tail already: that one is verified and left.
+/// for byte. False if it has a tail already: that one is verified and left. A tail that was left open, of a `.npy`
+/// or `.ndb` file, is made anew for the data as they are.
 ///
 /// # Errors
 /// As [`load`](super::load) and [`replace`]; a damaged file is not sealed, and neither is one whose data ends with a
 /// checksum tail ([`Malformed`](crate::ErrorKind::Malformed)): its header has been changed to claim it.
 pub fn seal(path: impl AsRef<Path>, options: SaveOptions, watch: Watch<'_>) -> Result<bool> {
     let path = path.as_ref();
-    let mut file = Npy::open(path)?;
+    let mut file = Whole::open(path)?;
     let in_file = |error: Error| error.in_file(path);
     let metadata = if file.is_bare() {
         file.check_bare().map_err(in_file)?;
@@ -37,8 +38,9 @@ pub fn seal(path: impl AsRef<Path>, options: SaveOptions, watch: Watch<'_>) -> R
     replace(path, options, |out| {
         let mut sums = BlockSums::default();
         file.copy(out, watch, |part| sums.update(part)).map_err(in_file)?;
-        let tail = Tail::new(&file.bytes, file.header.nbytes(), sums.finish(), metadata);
-        Ok(out.write_all(&tail.encode()?)?)
+        let header = &file.header;
+        let tail = Tail::new(header.sum, header.nbytes(), sums.finish(), metadata);
+        Ok(out.write_all(&tail.encode(header.format)?)?)
     })?;
     Ok(true)
 }
@@ -47,11 +49,15 @@ pub fn seal(path: impl AsRef<Path>, options: SaveOptions, watch: Watch<'_>) -> R
 ///
 /// # Errors
 /// As [`load`](super::load) and [`replace`]; [`Argument`](crate::ErrorKind::Argument) where the tail holds the name of
-/// the dtype, which would be lost.
+/// the dtype, which would be lost, and for a `.ndb` file, which is never without.
 pub fn unseal(path: impl AsRef<Path>, options: SaveOptions, watch: Watch<'_>) -> Result<bool> {
     let path = path.as_ref();
-    let mut file = Npy::open(path)?;
+    let mut file = Whole::open(path)?;
     let in_file = |error: Error| error.in_file(path);
+    if file.header.format == Format::Frame {
+        let message = "a .ndb file always has its checksums; convert it to .npy to do without";
+        return Err(in_file(Error::argument(message)));
+    }
     let checked = file.verified(watch).map_err(in_file)?;
     if checked.state == ChecksumState::Unchecked {
         return Ok(false);
@@ -66,14 +72,14 @@ pub fn unseal(path: impl AsRef<Path>, options: SaveOptions, watch: Watch<'_>) ->
 }
 
 /// A file that stays the same one from the first look to the last byte copied.
-struct Npy {
+struct Whole {
     input: Input,
     header: Header,
     /// The bytes of the header.
     bytes: Vec<u8>,
 }
 
-impl Npy {
+impl Whole {
     fn open(path: &Path) -> Result<Self> {
         let mut input = open(path, PATIENCE)?;
         let in_file = |error: Error| error.in_file(path);
@@ -91,14 +97,14 @@ impl Npy {
     }
 
     fn is_bare(&self) -> bool {
-        self.input.len() == Some(self.header.len + self.header.nbytes())
+        self.header.format != Format::Frame && self.input.len() == Some(self.header.data_end())
     }
 
     /// A flipped bit in a header can make data of what was a tail.
     fn check_bare(&mut self) -> Result<()> {
         const LOOK: u64 = 2 << 20;
         let look = self.header.nbytes().min(LOOK);
-        let start = self.header.len + self.header.nbytes() - look;
+        let start = self.header.data_end() - look;
         self.input.seek(SeekFrom::Start(start))?;
         let mut end = Vec::new();
         (&mut self.input).take(look).read_to_end(&mut end)?;
@@ -115,7 +121,7 @@ impl Npy {
         self.input.seek(SeekFrom::Start(0))?;
         let options =
             DecodeOptions { input_len: self.input.len(), whole: true, ..Default::default() };
-        read_npy(&mut self.input, options, |_| Ok(Dest::Discard), watch)
+        read_array(&mut self.input, options, |_| Ok(Dest::Discard), watch)
     }
 
     /// Writes header and data; `each` sees the data.

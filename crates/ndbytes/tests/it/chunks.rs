@@ -1,8 +1,8 @@
 //! The same bytes give the same result however they are cut.
 
 use crate::{array, checked_files, encode};
-use ndbytes::npy::{Checks, DecodeOptions, Decoded, EncodeOptions, HeaderDecoder};
-use ndbytes::{Dest, Event, Result};
+use ndbytes::npy::EncodeOptions;
+use ndbytes::{Checks, DecodeOptions, Decoded, Dest, Event, HeaderDecoder, Result};
 use std::io::Read;
 
 /// A reader that gives at most `step` bytes at a time, and now and then an interruption.
@@ -26,7 +26,7 @@ impl Read for Choppy<'_> {
 fn chopped(bytes: &[u8], step: usize, checks: Checks) -> Result<Decoded> {
     let options = DecodeOptions { checks, ..Default::default() };
     let reader = Choppy { bytes, step, calls: 0 };
-    ndbytes::io::read_npy(reader, options, |_| Ok(Dest::Owned), &mut ndbytes::io::unwatched)
+    ndbytes::io::read_array(reader, options, |_| Ok(Dest::Owned), &mut ndbytes::io::unwatched)
 }
 
 #[test]
@@ -128,7 +128,7 @@ fn the_caller_chooses_the_destination_or_refuses() {
     let bytes = encode(&source, &EncodeOptions::checked());
     let mut memory = [0; 8];
     let options = || DecodeOptions { checks: Checks::Required, ..Default::default() };
-    let decoded = ndbytes::io::read_npy(
+    let decoded = ndbytes::io::read_array(
         &bytes[..],
         options(),
         |_| Ok(Dest::Into(&mut memory)),
@@ -137,7 +137,7 @@ fn the_caller_chooses_the_destination_or_refuses() {
     assert!(decoded.unwrap().array.is_none());
     assert_eq!(memory, source.data()[..]);
     let mut small = [0; 7];
-    let error = ndbytes::io::read_npy(
+    let error = ndbytes::io::read_array(
         &bytes[..],
         options(),
         |_| Ok(Dest::Into(&mut small)),
@@ -145,10 +145,9 @@ fn the_caller_chooses_the_destination_or_refuses() {
     );
     assert_eq!(error.unwrap_err().to_string(), "the array has 8 bytes, the destination 7");
     let expect: ndbytes::Spec = "<u2[5]".parse().unwrap();
-    let refuse = |header: &ndbytes::npy::Header| {
-        expect.check(&header.dtype, &header.shape).map(|()| Dest::Owned)
-    };
-    let error = ndbytes::io::read_npy(&bytes[..], options(), refuse, &mut ndbytes::io::unwatched)
+    let refuse =
+        |header: &ndbytes::Header| expect.check(&header.dtype, &header.shape).map(|()| Dest::Owned);
+    let error = ndbytes::io::read_array(&bytes[..], options(), refuse, &mut ndbytes::io::unwatched)
         .unwrap_err();
     assert_eq!(
         (error.kind(), error.message()),

@@ -4,12 +4,11 @@
 //! to it that they do.
 
 use crate::checked_files;
-use ndbytes::npy::{Checks, DecodeOptions, Decoded};
-use ndbytes::{Dest, ErrorKind, Result, io};
+use ndbytes::{Checks, DecodeOptions, Decoded, Dest, ErrorKind, Result, io};
 
 fn decode(bytes: &[u8], checks: Checks) -> Result<Decoded> {
     let options = DecodeOptions { checks, whole: true, ..Default::default() };
-    io::read_npy(bytes, options, |_| Ok(Dest::Discard), &mut io::unwatched)
+    io::read_array(bytes, options, |_| Ok(Dest::Discard), &mut io::unwatched)
 }
 
 /// Whether a flip of this byte is tried. In the file of two blocks each flip costs a pass over a megabyte: the

@@ -4,10 +4,11 @@
 mod chunks;
 mod damage;
 mod files;
+mod frames;
 mod vectors;
 
-use ndbytes::npy::{EncodeOptions, Encoder, Metadata};
-use ndbytes::{Array, Layout, Order, Spec, io};
+use ndbytes::npy::{EncodeOptions, Encoder};
+use ndbytes::{Array, Layout, Metadata, Order, Spec, io};
 
 /// An array of this spec, filled with bytes that differ from each other.
 fn array(spec: &str) -> Array {

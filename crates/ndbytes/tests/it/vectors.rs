@@ -1,7 +1,6 @@
 //! The golden and the bad files of `spec/vectors`, made by a program that shares no code with this one.
 
-use ndbytes::npy::{Checks, DecodeOptions};
-use ndbytes::{ChecksumState, Dest, crc32c, io};
+use ndbytes::{Checks, ChecksumState, DecodeOptions, Dest, crc32c, io};
 use serde_json::Value;
 use std::path::PathBuf;
 

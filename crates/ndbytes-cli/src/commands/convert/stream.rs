@@ -7,9 +7,9 @@ use crate::input::{self, Reader};
 use crate::session::Session;
 use crate::sources::Source;
 use ndbytes::io::{self, Watch};
-use ndbytes::npy::{Header, Metadata, Tail};
+use ndbytes::npy::{Version, encode_header};
 use ndbytes::raw::Raw;
-use ndbytes::{BLOCK, BlockSums, Dim, Error, Order, Result, Spec};
+use ndbytes::{BLOCK, BlockSums, Dim, Error, Format, Metadata, Order, Result, Spec, Tail, crc32c};
 use std::io::{Read as _, Write};
 
 /// What stands before and behind the items.
@@ -46,7 +46,7 @@ impl Stream {
         if job.format == FormatArg::Raw {
             return Ok(Some(Self { spec, size, header: Vec::new(), tail: None }));
         }
-        let header = Header::encode(&dtype, &shape, axes > 1 && raw.order == Order::F, None)?;
+        let header = encode_header(&dtype, &shape, axes > 1 && raw.order == Order::F, None)?;
         let mut metadata = Metadata::default();
         metadata.dtype = dtype.has_extension().then_some(dtype);
         let tail = (change.check || metadata.dtype.is_some()).then_some(metadata);
@@ -124,7 +124,8 @@ impl Stream {
         fixed.shape(seen).map_err(about_input)?;
         let tail = match &self.tail {
             Some(metadata) => {
-                Tail::new(&self.header, self.size, sums.finish(), metadata.clone()).encode()?
+                Tail::new(crc32c(&self.header), self.size, sums.finish(), metadata.clone())
+                    .encode(Format::Npy(Version::V1))?
             }
             None => Vec::new(),
         };

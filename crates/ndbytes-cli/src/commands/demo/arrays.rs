@@ -3,8 +3,7 @@
 use crate::input;
 use crate::session::Session;
 use crate::sources::Source;
-use ndbytes::npy::DecodeOptions;
-use ndbytes::{Array, Dest, Error, Result, io};
+use ndbytes::{Array, DecodeOptions, Dest, Error, Result, io};
 use std::path::PathBuf;
 
 /// An array with something to call it.
@@ -49,7 +48,7 @@ pub(super) fn load(session: &Session, files: &[PathBuf]) -> Result<Vec<Sample>> 
 
 fn embedded(name: &str, what: &str, bytes: &[u8]) -> Result<Sample> {
     let decoded =
-        io::read_npy(bytes, DecodeOptions::default(), |_| Ok(Dest::Owned), &mut io::unwatched)?;
+        io::read_array(bytes, DecodeOptions::default(), |_| Ok(Dest::Owned), &mut io::unwatched)?;
     let array = decoded.array.ok_or_else(|| Error::argument("the array went elsewhere"))?;
     Ok(Sample { name: name.to_owned(), what: what.to_owned(), array })
 }

@@ -5,9 +5,9 @@ use super::table;
 use crate::exit::{Exit, kind_name};
 use crate::report::{Report, counted, grouped};
 use ndbytes::io::SaveOptions;
-use ndbytes::npy::{DecodeOptions, EncodeOptions, Encoder, Header};
+use ndbytes::npy::{EncodeOptions, Encoder, encode_header};
 use ndbytes::raw::{self, Raw};
-use ndbytes::{Dest, Error, Order, Result, Spec, io};
+use ndbytes::{DecodeOptions, Dest, Error, Order, Result, Spec, io};
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -91,7 +91,7 @@ fn save(sample: &Sample, path: &Path, options: &EncodeOptions) -> Result<Vec<u8>
     let view = sample.array.view();
     let mut encoder = Encoder::new(&view, options)?;
     io::save(path, &mut encoder, SaveOptions::default(), &mut io::unwatched)?;
-    Header::encode(view.dtype(), view.shape(), view.is_fortran(), None)
+    encode_header(view.dtype(), view.shape(), view.is_fortran(), None)
 }
 
 fn flip(path: &Path, at: u64) -> Result<()> {

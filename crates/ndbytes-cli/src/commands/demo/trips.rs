@@ -4,10 +4,11 @@ use super::arrays::Sample;
 use crate::exit::Exit;
 use crate::session::Session;
 use ndbytes::io::SaveOptions;
-use ndbytes::npy::{DecodeOptions, EncodeOptions, Encoder};
+use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::raw::{self, Raw};
 use ndbytes::{
-    Array, ArrayRef, Dest, Endian, Error, Limits, Order, Result, Slice, Spec, io, to_bytes,
+    Array, ArrayRef, DecodeOptions, Dest, Endian, Error, Limits, Order, Result, Slice, Spec, io,
+    to_bytes,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};

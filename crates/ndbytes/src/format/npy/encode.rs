@@ -1,11 +1,11 @@
 //! An array to `.npy` bytes, bare or checked.
 
-use super::{Header, Metadata, Tail, Version};
+use super::{Version, encode_header};
 use crate::array::{ArrayRef, Order};
-use crate::codec::BlockSums;
+use crate::codec::{BlockSums, crc32c};
 use crate::dtype::Endian;
 use crate::error::{Error, Result};
-use crate::format::{Body, Encode, Piece};
+use crate::format::{Body, Encode, Format, Metadata, Piece, Tail};
 use crate::limits::Limits;
 use bytes::Bytes;
 
@@ -38,6 +38,9 @@ impl EncodeOptions {
     }
 }
 
+/// The tail is the same behind every version.
+const TAIL_FORMAT: Format = Format::Npy(Version::V1);
+
 /// Turns an array into a `.npy` file: header, data, and the tail where one is wanted.
 #[derive(Debug)]
 pub struct Encoder<'a> {
@@ -66,13 +69,8 @@ impl<'a> Encoder<'a> {
     pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
         let order = options.order.unwrap_or(Order::A);
         let body = Body::new(array, order, options.endian)?;
-        let layout = array.layout();
-        let itemsize = array.itemsize();
-        // What is contiguous both ways is written as C, as np.save does.
-        let one_order = layout.is_c_contiguous(itemsize) && layout.is_f_contiguous(itemsize);
-        let fortran = layout.is_fortran(order, itemsize) && !one_order;
         let header: Bytes =
-            Header::encode(body.dtype(), array.shape(), fortran, options.version)?.into();
+            encode_header(body.dtype(), array.shape(), body.is_fortran(), options.version)?.into();
         let tail = if options.checksum || body.dtype().has_extension() {
             let max = Limits::local().header;
             if header.len() > max {
@@ -81,7 +79,7 @@ impl<'a> Encoder<'a> {
             }
             let mut metadata = options.metadata.clone();
             metadata.dtype = body.dtype().has_extension().then(|| body.dtype().clone());
-            Some(Tail::new(&header, body.total(), Vec::new(), metadata))
+            Some(Tail::new(crc32c(&header), body.total(), Vec::new(), metadata))
         } else if options.metadata.is_empty() {
             None
         } else {
@@ -90,7 +88,7 @@ impl<'a> Encoder<'a> {
             ));
         };
         let tail_size = match &tail {
-            Some(tail) => Tail::size(body.total(), tail.metadata.to_json()?.len()),
+            Some(tail) => Tail::size(TAIL_FORMAT, body.total(), tail.metadata.to_json()?.len()),
             None => 0,
         };
         let total = header.len() as u64 + body.total() + tail_size;
@@ -114,7 +112,7 @@ impl<'a> Encode<'a> for Encoder<'a> {
             self.stage = Stage::Done;
             if let Some(mut tail) = self.tail.take() {
                 tail.sums = std::mem::take(&mut self.sums).finish();
-                return Ok(Some(Piece::Owned(tail.encode()?.into())));
+                return Ok(Some(Piece::Owned(tail.encode(TAIL_FORMAT)?.into())));
             }
         }
         Ok(None)

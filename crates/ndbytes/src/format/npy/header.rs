@@ -1,8 +1,11 @@
 //! The header of a `.npy` file: magic, version, length, and a Python dict of three keys.
 
-use crate::array::{Layout, Order, nbytes};
+use crate::array::nbytes;
+use crate::codec::crc32c;
 use crate::dtype::{DType, Mode, Parser, tuple};
 use crate::error::{Error, ErrorKind, Result, quoted};
+use crate::format::header::Parsed;
+use crate::format::{Accept, Format, Header, Metadata};
 use crate::limits::Limits;
 use std::borrow::Cow;
 
@@ -37,7 +40,7 @@ impl Version {
     }
 
     /// Bytes of the field that holds the header's length.
-    pub(super) fn length_size(self) -> usize {
+    fn length_size(self) -> usize {
         if self == Self::V1 { 2 } else { 4 }
     }
 
@@ -47,87 +50,76 @@ impl Version {
     }
 }
 
-/// What a `.npy` header says.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Header {
-    /// The version of the format.
-    pub version: Version,
-    /// The type of the items, as the header can spell it.
-    pub dtype: DType,
-    /// Length of each axis.
-    pub shape: Vec<usize>,
-    /// Whether the first axis is the fastest.
-    pub fortran_order: bool,
-    /// Bytes of the header, magic included: where the data starts.
-    pub len: u64,
+/// The bytes of a header exactly as `np.save` writes them; without a version, the oldest that can hold it.
+///
+/// # Errors
+/// [`Argument`](ErrorKind::Argument) if `dtype` has no `descr` or the version cannot hold the header.
+pub fn encode_header(
+    dtype: &DType,
+    shape: &[usize],
+    fortran_order: bool,
+    version: Option<Version>,
+) -> Result<Vec<u8>> {
+    let dict = dict(dtype, shape, fortran_order)?;
+    if let Some(version) = version {
+        return wrap(&dict, version);
+    }
+    let latin1 = dict.chars().all(|c| u32::from(c) < 256);
+    match wrap(&dict, Version::V1) {
+        Ok(header) => Ok(header),
+        Err(_) if latin1 => wrap(&dict, Version::V2),
+        Err(_) => wrap(&dict, Version::V3),
+    }
 }
 
-impl Header {
-    /// The bytes of a header exactly as `np.save` writes them; without a version, the oldest that can hold it.
-    ///
-    /// # Errors
-    /// [`Argument`](ErrorKind::Argument) if `dtype` has no `descr` or the version cannot hold the header.
-    pub fn encode(
-        dtype: &DType,
-        shape: &[usize],
-        fortran_order: bool,
-        version: Option<Version>,
-    ) -> Result<Vec<u8>> {
-        let dict = dict(dtype, shape, fortran_order)?;
-        if let Some(version) = version {
-            return wrap(&dict, version);
-        }
-        let latin1 = dict.chars().all(|c| u32::from(c) < 256);
-        match wrap(&dict, Version::V1) {
-            Ok(header) => Ok(header),
-            Err(_) if latin1 => wrap(&dict, Version::V2),
-            Err(_) => wrap(&dict, Version::V3),
-        }
+/// Reads a header that `bytes` begin and must not go beyond: magic, version, length, dict.
+pub(in crate::format) fn parse(bytes: &[u8], lenient: bool, limits: &Limits) -> Result<Parsed> {
+    let Some(([_, _, _, _, _, _, major, minor], rest)) = bytes.split_first_chunk() else {
+        return Ok(Parsed::Needs(8));
+    };
+    let version = version(*major, *minor)?;
+    let Some((length, text)) = rest.split_at_checked(version.length_size()) else {
+        return Ok(Parsed::Needs(version.prefix()));
+    };
+    let length = length.iter().rev().fold(0u64, |n, &byte| n << 8 | u64::from(byte));
+    let max = limits.header;
+    let Some(length) = usize::try_from(length).ok().filter(|&n| n <= max) else {
+        return Err(Error::limit("npy header", length, max as u64).at(8));
+    };
+    if text.len() < length {
+        return Ok(Parsed::Needs(version.prefix() + length));
     }
+    let mut header = parse_text(version, text, lenient, limits)?;
+    header.sum = crc32c(bytes);
+    Ok(Parsed::Header(Box::new(header)))
+}
 
-    /// Reads the dict that stands behind the prefix; `text` must be all of it.
-    pub(super) fn parse(
-        version: Version,
-        text: &[u8],
-        lenient: bool,
-        limits: &Limits,
-    ) -> Result<Self> {
-        let start = version.prefix();
-        let decoded = decode(version, text).map_err(|e| e.shifted(start as u64))?;
-        // Latin-1 text grew when it became UTF-8: an offset in it counts characters of the file.
-        let in_file = |offset: u64| {
-            let text =
-                decoded.get(..usize::try_from(offset).unwrap_or(usize::MAX)).unwrap_or(&decoded);
-            let bytes = if version == Version::V3 { text.len() } else { text.chars().count() };
-            (start + bytes) as u64
-        };
-        let mode = if lenient { Mode::NumPy } else { Mode::Strict };
-        let (dtype, shape, fortran_order) =
-            parse_dict(&decoded, mode, limits).map_err(|error| match error.offset() {
-                Some(offset) => error.at(in_file(offset)).context("npy header"),
-                None => error.context("npy header"),
-            })?;
-        let header =
-            Self { version, dtype, shape, fortran_order, len: (start + text.len()) as u64 };
-        nbytes(&header.shape, header.dtype.itemsize()).map_err(|e| e.context("npy header"))?;
-        Ok(header)
-    }
-
-    /// Bytes of the data.
-    #[must_use]
-    pub fn nbytes(&self) -> u64 {
-        self.shape.iter().map(|&len| len as u64).product::<u64>() * self.dtype.itemsize() as u64
-    }
-
-    /// Where the items lie in the data.
-    ///
-    /// # Errors
-    /// None for a header that was read: its size was counted then.
-    pub fn layout(&self) -> Result<Layout> {
-        let order = if self.fortran_order { Order::F } else { Order::C };
-        Layout::contiguous(&self.shape, self.dtype.itemsize(), order)
-    }
+/// Reads the dict that stands behind the prefix; `text` must be all of it.
+fn parse_text(version: Version, text: &[u8], lenient: bool, limits: &Limits) -> Result<Header> {
+    let start = version.prefix();
+    let decoded = decode(version, text).map_err(|e| e.shifted(start as u64))?;
+    // Latin-1 text grew when it became UTF-8: an offset in it counts characters of the file.
+    let in_file = |offset: u64| {
+        let text = decoded.get(..usize::try_from(offset).unwrap_or(usize::MAX)).unwrap_or(&decoded);
+        let bytes = if version == Version::V3 { text.len() } else { text.chars().count() };
+        (start + bytes) as u64
+    };
+    let mode = if lenient { Mode::NumPy } else { Mode::Strict };
+    let (dtype, shape, fortran_order) =
+        parse_dict(&decoded, mode, limits).map_err(|error| match error.offset() {
+            Some(offset) => error.at(in_file(offset)).context("npy header"),
+            None => error.context("npy header"),
+        })?;
+    nbytes(&shape, dtype.itemsize()).map_err(|e| e.context("npy header"))?;
+    Ok(Header {
+        format: Format::Npy(version),
+        dtype,
+        shape,
+        fortran_order,
+        metadata: Metadata::default(),
+        len: (start + text.len()) as u64,
+        sum: 0,
+    })
 }
 
 fn dict(dtype: &DType, shape: &[usize], fortran_order: bool) -> Result<String> {
@@ -242,15 +234,24 @@ fn boolean(parser: &mut Parser<'_>) -> Result<bool> {
     Err(parser.error("fortran_order: expected True or False"))
 }
 
-/// Why the first bytes are not those of a `.npy` file, with a guess at what they are.
-pub(super) fn wrong_magic(found: &[u8]) -> Error {
+/// Why the first bytes are not those of a format that is read, with a guess at what they are.
+pub(in crate::format) fn wrong_magic(found: &[u8], accept: Accept) -> Error {
     let guess = match found {
         [b'P', b'K', ..] => "; this looks like a zip or .npz archive",
         [0x1f, 0x8b, ..] => "; this looks like gzip: unpack it first",
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => "; this looks like a zlib stream",
         [0x89, b'H', b'D', b'F', ..] => "; this looks like HDF5",
         [0x80, 2..=5, ..] => "; this looks like a pickle, which is never read: it can run code",
+        [0x93, b'N', b'U', b'M', ..] => {
+            "; this looks like .npy: a sender that has only NumPy needs npy=True here"
+        }
+        [0x89, b'N', b'D', b'B', b'F', ..] => "; this looks like a frame of ndbytes",
         _ => "; for bytes without a header, declare dtype and shape",
+    };
+    let wanted = match accept {
+        Accept::Npy => "not a .npy file: expected \\x93NUMPY",
+        Accept::Frame => "not a frame of ndbytes: expected \\x89NDBF",
+        Accept::Any => "not a .npy or .ndb file: expected \\x93NUMPY or \\x89NDBF",
     };
     let found: String = found
         .iter()
@@ -258,11 +259,11 @@ pub(super) fn wrong_magic(found: &[u8]) -> Error {
         .flat_map(|byte| std::ascii::escape_default(*byte))
         .map(char::from)
         .collect();
-    Error::malformed(format!("not a .npy file: expected \\x93NUMPY, found {found}{guess}")).at(0)
+    Error::malformed(format!("{wanted}, found {found}{guess}")).at(0)
 }
 
 /// The version of these two bytes.
-pub(super) fn version(major: u8, minor: u8) -> Result<Version> {
+fn version(major: u8, minor: u8) -> Result<Version> {
     match (major, minor) {
         (1, 0) => Ok(Version::V1),
         (2, 0) => Ok(Version::V2),

@@ -2,14 +2,9 @@
 //!
 //! Source: NumPy's `numpy/lib/format.py` for the format; this project's `spec/FORMAT.md` for the tail.
 
-mod decode;
 mod encode;
 mod header;
-mod metadata;
-mod tail;
 
-pub use decode::{BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDecoder};
 pub use encode::{EncodeOptions, Encoder};
-pub use header::{Header, MAGIC, Version};
-pub use metadata::Metadata;
-pub use tail::{TAIL_MAGIC, Tail};
+pub use header::{MAGIC, Version, encode_header};
+pub(super) use header::{parse, wrong_magic};

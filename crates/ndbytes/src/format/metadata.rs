@@ -1,11 +1,11 @@
-//! What a checksum tail says beside its sums: name, attributes, and the dtype that a header cannot spell.
+//! What is said of an array beside dtype and shape: name, attributes, and the dtype that a header cannot spell.
 
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result, quoted, shortened};
 use crate::format::json;
 use crate::limits::Limits;
 
-/// The metadata of a checked `.npy` file.
+/// What a checked `.npy` file says in its tail, and a frame in its header.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Metadata {
@@ -29,6 +29,15 @@ impl Metadata {
     /// # Errors
     /// [`Argument`](crate::ErrorKind::Argument) if `attrs` is not the text of a JSON object.
     pub(super) fn to_json(&self) -> Result<String> {
+        let mut members = self.members()?;
+        if let Some(dtype) = &self.dtype {
+            members.push(format!("\"dtype\":{}", json::quote(&dtype.to_string())?));
+        }
+        Ok(if members.is_empty() { String::new() } else { format!("{{{}}}", members.join(",")) })
+    }
+
+    /// Name and attributes as members of a JSON object.
+    pub(super) fn members(&self) -> Result<Vec<String>> {
         let mut members = Vec::new();
         if let Some(name) = &self.name {
             members.push(format!("\"name\":{}", json::quote(name)?));
@@ -38,10 +47,7 @@ impl Metadata {
                 .map_err(|e| Error::argument(format!("attrs: {}", e.message())))?;
             members.push(format!("\"attrs\":{}", attrs.trim()));
         }
-        if let Some(dtype) = &self.dtype {
-            members.push(format!("\"dtype\":{}", json::quote(&dtype.to_string())?));
-        }
-        Ok(if members.is_empty() { String::new() } else { format!("{{{}}}", members.join(",")) })
+        Ok(members)
     }
 
     /// Reads what [`Metadata::to_json`] wrote; keys it does not know are passed over.
@@ -52,16 +58,23 @@ impl Metadata {
         if text.is_empty() {
             return Ok(Self::default());
         }
-        let [name, attrs, dtype] = json::members(text, ["name", "attrs", "dtype"])?;
+        let read = || {
+            let [name, attrs, dtype] = json::members(text, ["name", "attrs", "dtype"])?;
+            let dtype = dtype.map(|spelling| dtype_of(spelling, limits)).transpose()?;
+            Ok(Self { dtype, ..Self::of(name, attrs)? })
+        };
+        read().map_err(|error: Error| error.context("metadata"))
+    }
+
+    /// Name and attributes from the texts of their values.
+    pub(super) fn of(name: Option<&str>, attrs: Option<&str>) -> Result<Self> {
         if let Some(attrs) = attrs {
             json::members(attrs, [])?;
         }
         Ok(Self {
             name: name.map(json::string).transpose()?,
             attrs: attrs.map(str::to_owned),
-            dtype: dtype
-                .map(|spelling| true_dtype(&json::string(spelling)?, limits))
-                .transpose()?,
+            dtype: None,
         })
     }
 
@@ -71,18 +84,19 @@ impl Metadata {
     }
 }
 
-/// The dtype that is spelled as [`DType`] prints it, and in no other way: aliases mean different things on
-/// different machines.
-fn true_dtype(spelling: &str, limits: &Limits) -> Result<DType> {
-    let dtype = DType::from_spec(spelling, limits).map_err(|error| match error.kind() {
-        ErrorKind::Argument => Error::malformed(format!("metadata: {}", error.message())),
-        _ => error.context("metadata"),
+/// The dtype that a JSON string spells as [`DType`] prints it, and in no other way: aliases mean different things
+/// on different machines.
+pub(super) fn dtype_of(value: &str, limits: &Limits) -> Result<DType> {
+    let spelling = json::string(value)?;
+    let dtype = DType::from_spec(&spelling, limits).map_err(|error| match error.kind() {
+        ErrorKind::Argument => Error::malformed(error.message()),
+        _ => error,
     })?;
     if dtype.to_string() != spelling {
         let wanted = shortened(&dtype);
         return Err(Error::malformed(format!(
-            "metadata: the dtype {} is written {wanted}",
-            quoted(spelling)
+            "the dtype {} is written {wanted}",
+            quoted(&spelling)
         )));
     }
     Ok(dtype)
@@ -105,7 +119,7 @@ mod tests {
         let bad = Metadata::new(None, Some("[1]".into()));
         assert_eq!(
             bad.to_json().unwrap_err().message(),
-            "attrs: metadata: invalid type: sequence, expected a JSON object at line 1 column 0"
+            "attrs: invalid type: sequence, expected a JSON object at line 1 column 0"
         );
         let deep = |n: usize| format!("{{\"attrs\":{{\"a\":{}{}}}}}", "[".repeat(n), "]".repeat(n));
         assert!(Metadata::from_json(&deep(62), &Limits::local()).is_ok());

@@ -1,0 +1,75 @@
+//! An array to a frame.
+
+use super::encode_header;
+use crate::array::{ArrayRef, Order};
+use crate::codec::BlockSums;
+use crate::dtype::Endian;
+use crate::error::Result;
+use crate::format::{Body, Encode, Format, Metadata, Piece, Tail};
+use bytes::Bytes;
+
+/// How a frame is written.
+#[derive(Debug, Clone, Default)]
+pub struct EncodeOptions {
+    /// The byte order of the numbers; by default as stored.
+    pub endian: Option<Endian>,
+    /// The order of the items; by default [`Order::A`].
+    pub order: Option<Order>,
+    /// Name and attributes; its `dtype` is the array's own, whatever stands here.
+    pub metadata: Metadata,
+}
+
+/// Turns an array into a frame: header, data, tail.
+///
+/// ```
+/// use ndbytes::{ArrayRef, Encode as _, frame};
+/// let array = ArrayRef::from_slice(&[1.0f32, 2.0], &[2])?;
+/// let mut encoder = frame::Encoder::new(&array, &frame::EncodeOptions::default())?;
+/// let header = encoder.next()?.unwrap();
+/// assert_eq!(&header[..5], b"\x89NDBF");
+/// assert!(header.len() % 64 == 0);
+/// # Ok::<(), ndbytes::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    header: Option<Bytes>,
+    body: Body<'a>,
+    sums: Option<BlockSums>,
+    header_sum: u32,
+    total: u64,
+}
+
+impl<'a> Encoder<'a> {
+    /// Everything that can be refused is refused here, before the first byte.
+    ///
+    /// # Errors
+    /// As [`encode_header`].
+    pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
+        let body = Body::new(array, options.order.unwrap_or(Order::A), options.endian)?;
+        let (header, header_sum) =
+            encode_header(body.dtype(), array.shape(), body.is_fortran(), &options.metadata)?;
+        let total = header.len() as u64 + body.total() + Tail::size(Format::Frame, body.total(), 0);
+        let header = Some(header.into());
+        Ok(Self { header, body, sums: Some(BlockSums::default()), header_sum, total })
+    }
+}
+
+impl<'a> Encode<'a> for Encoder<'a> {
+    fn next(&mut self) -> Result<Option<Piece<'a>>> {
+        if let Some(header) = self.header.take() {
+            return Ok(Some(Piece::Owned(header)));
+        }
+        let Some(sums) = &mut self.sums else { return Ok(None) };
+        if let Some(piece) = self.body.next()? {
+            sums.update(&piece);
+            return Ok(Some(piece));
+        }
+        let sums = self.sums.take().unwrap_or_default().finish();
+        let tail = Tail::new(self.header_sum, self.body.total(), sums, Metadata::default());
+        Ok(Some(Piece::Owned(tail.encode(Format::Frame)?.into())))
+    }
+
+    fn total(&self) -> u64 {
+        self.total
+    }
+}

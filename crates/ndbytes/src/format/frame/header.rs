@@ -1,0 +1,145 @@
+//! The header of a frame: fixed numbers, a JSON object, and a sum over both.
+
+use crate::array::nbytes;
+use crate::codec::crc32c;
+use crate::dtype::DType;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::header::Parsed;
+use crate::format::metadata::dtype_of;
+use crate::format::{Fields, Format, Header, Metadata, holds, json};
+use crate::limits::{Limits, MAX_NDIM};
+
+/// The first eight bytes of a frame. The last bytes catch transfers in text mode, as in PNG.
+pub const MAGIC: [u8; 8] = *b"\x89NDBF\r\n\x1a";
+
+const FORMAT_VERSION: u8 = 0;
+/// The data starts at a multiple of so many bytes.
+const ALIGN: usize = 64;
+/// Bytes before the JSON object.
+const FIXED: usize = 24;
+/// Bytes of the sum at the end.
+const SUM: usize = 4;
+/// Where the header's length stands.
+const LENGTH_AT: usize = 12;
+
+/// The bytes of a frame's header, and the sum that the tail repeats.
+///
+/// # Errors
+/// [`Argument`](ErrorKind::Argument) for attributes that are no JSON object;
+/// [`Limit`](ErrorKind::Limit) for a header over 1 MiB, or a size that overflows.
+pub fn encode_header(
+    dtype: &DType,
+    shape: &[usize],
+    fortran_order: bool,
+    metadata: &Metadata,
+) -> Result<(Vec<u8>, u32)> {
+    let size = nbytes(shape, dtype.itemsize())? as u64;
+    let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
+    let mut members = vec![
+        format!("\"dtype\":{}", json::quote(&dtype.to_string())?),
+        format!("\"shape\":[{}]", axes.join(",")),
+        format!("\"order\":\"{}\"", if fortran_order { 'F' } else { 'C' }),
+    ];
+    members.extend(metadata.members()?);
+    let text = format!("{{{}}}", members.join(","));
+    let len = (FIXED + text.len() + SUM).next_multiple_of(ALIGN);
+    let max = Limits::local().header;
+    let written = u32::try_from(len).ok().filter(|_| len <= max);
+    let written = written.ok_or_else(|| Error::limit("frame header", len as u64, max as u64))?;
+    let mut header = MAGIC.to_vec();
+    header.extend([FORMAT_VERSION, 0, 0, 0]);
+    header.extend(written.to_le_bytes());
+    header.extend(size.to_le_bytes());
+    header.extend(text.as_bytes());
+    header.resize(len - SUM, b' ');
+    let sum = crc32c(&header);
+    header.extend(sum.to_le_bytes());
+    Ok((header, sum))
+}
+
+/// Reads a header that `bytes` begin, and must not go beyond. Nothing but its length is believed before its sum holds.
+pub(in crate::format) fn parse(bytes: &[u8], limits: &Limits) -> Result<Parsed> {
+    let Some(length) = bytes.get(LENGTH_AT..).and_then(|bytes| Fields(bytes).u32()) else {
+        return Ok(Parsed::Needs(FIXED));
+    };
+    let (len, max) = (length as usize, limits.header);
+    if len > max {
+        return Err(
+            Error::limit("frame header", u64::from(length), max as u64).at(LENGTH_AT as u64)
+        );
+    }
+    if len < ALIGN || !len.is_multiple_of(ALIGN) {
+        let message = format!("frame header: its length is {len}, which is no multiple of {ALIGN}");
+        return Err(Error::malformed(message).at(LENGTH_AT as u64));
+    }
+    if bytes.len() < len {
+        return Ok(Parsed::Needs(len));
+    }
+    let Some((front, sum)) = bytes.split_last_chunk() else { return Ok(Parsed::Needs(len)) };
+    let sum = u32::from_le_bytes(*sum);
+    if !holds(crc32c(front), sum) {
+        let kind = ErrorKind::Checksum { block: None, range: 0..u64::from(length) };
+        let message =
+            format!("the frame's header (bytes 0 to {len}) is damaged: its CRC-32C does not hold");
+        return Err(Error::new(kind, message).at(0));
+    }
+    let mut header = parse_fields(front, limits).map_err(|e| e.context("frame header"))?;
+    (header.len, header.sum) = (u64::from(length), sum);
+    Ok(Parsed::Header(Box::new(header)))
+}
+
+fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
+    let mut fields = Fields(front.get(MAGIC.len()..).unwrap_or_default());
+    let short = || Error::malformed("it is too short for its fields");
+    let [version, flags, filter, codec] = fields.take().ok_or_else(short)?;
+    let _length = fields.u32();
+    let size = fields.u64().ok_or_else(short)?;
+    let unsupported = |what: &str, found: u8, at: u64| {
+        let message = format!("{what} {found}; 0 is read: update ndbytes");
+        Err(Error::unsupported(message).at(at))
+    };
+    match (version, flags, filter, codec) {
+        (FORMAT_VERSION, 0, 0, 0) => {}
+        (FORMAT_VERSION, 0, 0, _) => return unsupported("codec", codec, 11),
+        (FORMAT_VERSION, 0, _, _) => return unsupported("filter", filter, 10),
+        (FORMAT_VERSION, _, _, _) => return unsupported("flags", flags, 9),
+        _ => return unsupported("version", version, 8),
+    }
+    let text = std::str::from_utf8(fields.0).map_err(|error| {
+        Error::malformed("its JSON is not UTF-8").at((FIXED + error.valid_up_to()) as u64)
+    })?;
+    let header = parse_json(text, limits).map_err(|error| error.at(FIXED as u64))?;
+    if header.nbytes() != size {
+        let expected = header.nbytes();
+        let message = format!("it says {size} bytes of data, dtype and shape make {expected}");
+        return Err(Error::malformed(message).at(16));
+    }
+    Ok(header)
+}
+
+fn parse_json(text: &str, limits: &Limits) -> Result<Header> {
+    let [dtype, shape, order, name, attrs] =
+        json::members(text, ["dtype", "shape", "order", "name", "attrs"])?;
+    let missing = |key: &str| Error::malformed(format!("the key {key:?} is missing"));
+    let dtype = dtype_of(dtype.ok_or_else(|| missing("dtype"))?, limits)?;
+    if matches!(dtype, DType::Sub(_)) {
+        return Err(Error::malformed("a subarray dtype stands only inside a record"));
+    }
+    let shape = json::lengths(shape.ok_or_else(|| missing("shape"))?, MAX_NDIM)
+        .map_err(|error| error.context("shape"))?;
+    let shape = shape
+        .into_iter()
+        .map(|len| usize::try_from(len).map_err(|_| Error::overflow("the array's size")))
+        .collect::<Result<Vec<_>>>()?;
+    nbytes(&shape, dtype.itemsize())?;
+    let fortran_order = match order.map(json::string).transpose()?.as_deref() {
+        None | Some("C") => false,
+        Some("F") => true,
+        Some(other) => {
+            let found = crate::error::quoted(other);
+            return Err(Error::malformed(format!("order: expected \"C\" or \"F\", found {found}")));
+        }
+    };
+    let metadata = Metadata::of(name, attrs)?;
+    Ok(Header { format: Format::Frame, dtype, shape, fortran_order, metadata, len: 0, sum: 0 })
+}

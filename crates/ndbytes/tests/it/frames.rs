@@ -1,0 +1,70 @@
+//! Frames: what is written reads back, with its name and attributes, in the order it was written.
+
+use crate::array;
+use ndbytes::{Array, Checks, DecodeOptions, Format, Limits, Metadata, Order, frame, io, to_bytes};
+
+/// One dtype of each class.
+pub(crate) const SPECS: [&str; 16] = [
+    "|b1[3]",
+    "|u1[]",
+    ">i2[2,3]",
+    "<u8[4]",
+    "<f2[2,0,3]",
+    ">f8[2,2]",
+    "<c8[3]",
+    "<f16[2]",
+    "|S3[4]",
+    ">U2[3]",
+    "|V5[2]",
+    "<M8[25s][3]",
+    ">m8[ns][2]",
+    "bfloat16[2,3]",
+    "{t:<u8,:|V2,img:<u2[2],x='b c':{d:|S3@4}/9}[3]",
+    "{a:<i4@4,b:<i2@4}/12[2]",
+];
+
+pub(crate) fn write(array: &Array, options: &frame::EncodeOptions) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = frame::Encoder::new(&array.view(), options).unwrap();
+    let total = ndbytes::Encode::total(&encoder);
+    io::write(&mut encoder, &mut bytes, &mut io::unwatched).unwrap();
+    assert_eq!(bytes.len() as u64, total);
+    bytes
+}
+
+#[test]
+fn every_class_of_dtype_reads_back() {
+    for spec in SPECS {
+        for order in [Order::C, Order::F] {
+            let array = array(spec);
+            let metadata = Metadata::new(Some("déjà".into()), Some("{\"unit\": [1, null]}".into()));
+            let mut options = frame::EncodeOptions::default();
+            (options.order, options.metadata) = (Some(order), metadata.clone());
+            let bytes = write(&array, &options);
+            let mut options = DecodeOptions::default();
+            options.checks = Checks::Required;
+            let read = io::read_array(
+                &bytes[..],
+                options,
+                |_| Ok(ndbytes::Dest::Owned),
+                &mut io::unwatched,
+            );
+            let read = read.unwrap_or_else(|error| panic!("{spec}: {error}"));
+            assert_eq!((read.header.format, &read.metadata), (Format::Frame, &metadata));
+            assert_eq!(read.header.len % 64, 0);
+            let back = read.array.unwrap();
+            assert_eq!((back.dtype(), back.shape()), (array.dtype(), array.shape()));
+            assert_eq!(
+                to_bytes(&back.view(), Order::C).unwrap(),
+                to_bytes(&array.view(), Order::C).unwrap()
+            );
+            let axes = array.shape().iter().filter(|&&len| len > 1).count();
+            let moved = order == Order::F && axes > 1 && array.nbytes() > 0;
+            assert_eq!(read.header.fortran_order, moved, "{spec}");
+        }
+    }
+    assert!(
+        ndbytes::from_slice(&write(&array("<f8[3]"), &Default::default()), &Limits::untrusted())
+            .is_ok()
+    );
+}
