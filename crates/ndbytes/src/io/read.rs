@@ -72,6 +72,21 @@ pub fn read_array<'d>(
     }
 }
 
+/// The same, where the input must end behind the array.
+///
+/// # Errors
+/// As [`read_array`].
+#[cfg(not(feature = "deflate"))]
+pub fn read_whole<'d>(
+    reader: impl Read,
+    mut options: DecodeOptions,
+    choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+    watch: Watch<'_>,
+) -> Result<Decoded> {
+    options.whole = true;
+    read_array(reader, options, choose, watch)
+}
+
 /// Everything up to the end of the input, of which `hint` bytes are expected.
 ///
 /// # Errors

@@ -2,7 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chunks;
+#[cfg(feature = "deflate")]
+mod compressed;
 mod damage;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod files;
 mod frames;
 mod vectors;
