@@ -14,8 +14,8 @@
 //! # Ok::<(), ndbytes::Error>(())
 //! ```
 //!
-//! What is written is one member with the time 0, no name, and the system "unknown": the same bytes give the same stream
-//! everywhere. What is read may have several members and zero bytes behind each; names and comments are skipped.
+//! What is written is one member with the time 0, no name, and the system "unknown": nothing tells who made it. What
+//! is read may have several members and zero bytes behind each; names and comments are skipped.
 
 use crate::array::Array;
 use crate::codec::{self, Container, Level};

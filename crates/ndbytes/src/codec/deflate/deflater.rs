@@ -6,7 +6,7 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 
 /// Compresses bytes that come in pieces into one stream; its caller moves them.
 ///
-/// The same bytes give the same stream however they were cut, on every machine.
+/// How the bytes are cut may show in the stream, though never in what is read from it.
 #[derive(Debug)]
 pub struct Deflater {
     engine: Compress,
