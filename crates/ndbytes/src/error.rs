@@ -60,6 +60,8 @@ pub enum ErrorKind {
     Io,
     /// The other side took too long.
     Timeout,
+    /// The other side of a connection is not there, or has gone.
+    Peer,
     /// The caller stopped it.
     Interrupted,
 }
@@ -128,12 +130,18 @@ impl Error {
 
     /// An error of the operating system; its errno stays at hand.
     ///
-    /// Out-of-memory and time-out errors keep their own kinds.
+    /// Out of memory, time-outs and lost connections have their own kinds.
     #[cold]
     pub fn io(error: std::io::Error) -> Self {
         let kind = match error.kind() {
             std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => ErrorKind::Timeout,
             std::io::ErrorKind::OutOfMemory => ErrorKind::Memory,
+            std::io::ErrorKind::ConnectionRefused
+            | std::io::ErrorKind::ConnectionReset
+            | std::io::ErrorKind::ConnectionAborted
+            | std::io::ErrorKind::HostUnreachable
+            | std::io::ErrorKind::NetworkUnreachable
+            | std::io::ErrorKind::NotConnected => ErrorKind::Peer,
             _ => ErrorKind::Io,
         };
         let message = error.to_string();
@@ -162,6 +170,12 @@ impl Error {
     #[must_use]
     pub fn context(self, context: impl fmt::Display) -> Self {
         self.with(|inner| inner.message = format!("{context}: {}", inner.message))
+    }
+
+    /// The same error of another kind.
+    #[must_use]
+    pub(crate) fn of_kind(self, kind: ErrorKind) -> Self {
+        self.with(|inner| inner.kind = kind)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -271,6 +285,8 @@ mod tests {
         assert_eq!(missing.io_error().and_then(std::io::Error::raw_os_error), Some(2));
         let late = Error::io(std::io::ErrorKind::TimedOut.into());
         assert_eq!(late.kind(), &ErrorKind::Timeout);
+        let gone = Error::io(std::io::ErrorKind::ConnectionReset.into());
+        assert_eq!(gone.kind(), &ErrorKind::Peer);
     }
 
     #[test]

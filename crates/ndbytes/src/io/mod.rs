@@ -4,6 +4,7 @@ mod file;
 mod read;
 mod replace;
 mod seal;
+pub mod stream;
 mod temporary;
 mod write;
 

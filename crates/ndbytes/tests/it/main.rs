@@ -5,6 +5,7 @@ mod chunks;
 mod damage;
 mod files;
 mod frames;
+mod streams;
 mod vectors;
 
 use ndbytes::npy::{EncodeOptions, Encoder};
