@@ -47,7 +47,7 @@ pub enum ErrorKind {
     Unsupported,
     /// A bound was exceeded; sizes that overflow count as such.
     Limit {
-        /// What is bounded: `array`, `npy header`, `metadata`, `dtype depth`, `dtype fields`, `itemsize`, `size`.
+        /// What is bounded: `array`, `npy header`, `frame header`, `metadata`, `dtype depth`, `dtype fields`, `itemsize`, `size`.
         name: &'static str,
         /// What was asked for; `u64::MAX` where it does not fit.
         asked: u64,
