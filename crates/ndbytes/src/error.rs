@@ -47,8 +47,8 @@ pub enum ErrorKind {
     Unsupported,
     /// A bound was exceeded; sizes that overflow count as such.
     Limit {
-        /// What is bounded: `array`, `npy header`, `metadata`, `dtype depth`, `dtype fields`, `itemsize`,
-        /// `size`, `decompressed`.
+        /// What is bounded: `array`, `npy header`, `frame header`, `metadata`, `dtype depth`, `dtype fields`,
+        /// `itemsize`, `size`, `decompressed`.
         name: &'static str,
         /// What was asked for; `u64::MAX` where it does not fit.
         asked: u64,
@@ -61,6 +61,8 @@ pub enum ErrorKind {
     Io,
     /// The other side took too long.
     Timeout,
+    /// The other side of a connection is not there, or has gone.
+    Peer,
     /// The caller stopped it.
     Interrupted,
 }
@@ -129,8 +131,8 @@ impl Error {
 
     /// An error of the operating system; its errno stays at hand.
     ///
-    /// Out-of-memory and time-out errors keep their own kinds, and an error of this crate that went through a reader
-    /// or writer comes out as it went in.
+    /// Out of memory, time-outs and lost connections have their own kinds, and an error of this crate that went
+    /// through a reader or writer comes out as it went in.
     #[cold]
     pub fn io(error: std::io::Error) -> Self {
         let error = match error.downcast::<Self>() {
@@ -140,6 +142,12 @@ impl Error {
         let kind = match error.kind() {
             std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => ErrorKind::Timeout,
             std::io::ErrorKind::OutOfMemory => ErrorKind::Memory,
+            std::io::ErrorKind::ConnectionRefused
+            | std::io::ErrorKind::ConnectionReset
+            | std::io::ErrorKind::ConnectionAborted
+            | std::io::ErrorKind::HostUnreachable
+            | std::io::ErrorKind::NetworkUnreachable
+            | std::io::ErrorKind::NotConnected => ErrorKind::Peer,
             _ => ErrorKind::Io,
         };
         let message = error.to_string();
@@ -168,6 +176,12 @@ impl Error {
     #[must_use]
     pub fn context(self, context: impl fmt::Display) -> Self {
         self.with(|inner| inner.message = format!("{context}: {}", inner.message))
+    }
+
+    /// The same error of another kind.
+    #[must_use]
+    pub(crate) fn of_kind(self, kind: ErrorKind) -> Self {
+        self.with(|inner| inner.kind = kind)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -292,6 +306,8 @@ mod tests {
         assert_eq!(missing.io_error().and_then(std::io::Error::raw_os_error), Some(2));
         let late = Error::io(std::io::ErrorKind::TimedOut.into());
         assert_eq!(late.kind(), &ErrorKind::Timeout);
+        let gone = Error::io(std::io::ErrorKind::ConnectionReset.into());
+        assert_eq!(gone.kind(), &ErrorKind::Peer);
     }
 
     #[test]

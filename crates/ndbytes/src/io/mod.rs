@@ -10,6 +10,7 @@ mod replace;
 mod seal;
 #[cfg(feature = "deflate")]
 mod sniff;
+pub mod stream;
 mod temporary;
 mod write;
 

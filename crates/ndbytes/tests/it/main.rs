@@ -9,6 +9,7 @@ mod damage;
 mod deflate;
 mod files;
 mod frames;
+mod streams;
 mod vectors;
 
 use ndbytes::npy::{EncodeOptions, Encoder};

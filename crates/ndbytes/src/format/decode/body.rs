@@ -105,7 +105,8 @@ impl<'d> BodyDecoder<'d> {
     /// # Errors
     /// [`Truncated`](crate::ErrorKind::Truncated), [`Checksum`](crate::ErrorKind::Checksum),
     /// [`Malformed`](crate::ErrorKind::Malformed) for bytes that are no tail or follow it,
-    /// [`Unsupported`](crate::ErrorKind::Unsupported), [`Limit`](crate::ErrorKind::Limit).
+    /// [`Unsupported`](crate::ErrorKind::Unsupported), [`Limit`](crate::ErrorKind::Limit), and whatever a
+    /// [`Dest::Sink`] returns.
     pub fn filled(&mut self, n: usize) -> Result<Event> {
         match self.stage {
             Stage::Data if n == 0 => {
