@@ -126,7 +126,7 @@ def test_what_python_refuses_is_refused(oracle, container):
             assert ours in (None, data)
             if ours != theirs:
                 differ.append((at, flip))
-    # Python's gzip passes over reserved flags; and behind what it takes for the end of a zlib stream it looks no more.
+    # Python's gzip passes over reserved flags, which RFC 1952 forbids.
     assert all(container == "gzip" and at == 3 and flip & 0xE0 for at, flip in differ), differ
 
 
