@@ -1,6 +1,6 @@
 //! Readers and writers of zlib and gzip streams, and files that are such streams.
 
-use crate::deflate::{compress, sample};
+use crate::deflate::{BOTH, compress, sample};
 use crate::{array, checked_files, encode};
 use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::{
@@ -8,8 +8,6 @@ use ndbytes::{
     Limits, Result, gzip, io, zlib,
 };
 use std::io::{Read, Write};
-
-const BOTH: [Container; 2] = [Container::Zlib, Container::Gzip];
 
 /// Moves at most `step` bytes at a time, with an interruption now and then.
 struct Choppy<T> {

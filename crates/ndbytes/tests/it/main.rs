@@ -7,6 +7,8 @@ mod compressed;
 mod damage;
 #[cfg(feature = "deflate")]
 mod deflate;
+#[cfg(feature = "deflate")]
+mod deflate_damage;
 mod files;
 mod frames;
 mod streams;
