@@ -22,11 +22,7 @@ fn three_states_and_their_codes() {
 fn an_open_tail_is_its_own_state() {
     let room = Room::new();
     let mut file = room.checked("a.npy", &[100]);
-    let tail = 328 + 128;
-    file[tail + 9] = 1;
-    let end = file.len() - 4;
-    let sum = ndbytes::crc32c(&file[328..end]).to_le_bytes();
-    file[end..].copy_from_slice(&sum);
+    mark_open(&mut file, 328, 328 + 128);
     room.write("a.npy", &file);
     room.run(&["verify", "a.npy"])
         .said("a.npy: open: complete, but a writer did not finish its checksum");
@@ -120,4 +116,11 @@ fn the_highest_code_counts_and_all_files_are_seen() {
     assert!(lines[1].starts_with("ndbytes: flipped.npy: block 0 of 0 to 0"));
     assert_eq!(lines[2], "ndbytes: 2 of 3 files did not pass");
     assert_eq!(room.run(&["verify", "--quiet", "ok.npy"]).out, "");
+}
+
+/// Marks the tail that starts at `start`, its record at `record`, as one whose writer has not finished.
+fn mark_open(file: &mut [u8], start: usize, record: usize) {
+    file[record + 9] = 1;
+    let sum = ndbytes::crc32c(&file[start..record + 32]).to_le_bytes();
+    file[record + 32..record + 36].copy_from_slice(&sum);
 }
