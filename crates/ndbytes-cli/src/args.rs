@@ -1,6 +1,7 @@
 //! What was typed. Nothing is opened, parsed or decided here.
 
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use crate::formats::FormatArg;
 use std::path::PathBuf;
 
 const ABOUT: &str = "NumPy-style arrays to bytes and back: exact, self-describing, checked";
@@ -300,12 +301,6 @@ pub(crate) enum OrderArg {
 pub(crate) enum EndianArg {
     Little,
     Big,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormatArg {
-    Npy,
-    Raw,
 }
 
 #[cfg(test)]
