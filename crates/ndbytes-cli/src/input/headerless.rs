@@ -4,9 +4,9 @@ use crate::args::{OrderArg, RawArgs};
 use crate::formats::{FormatArg, named_as};
 use crate::sources::Source;
 use ndbytes::raw::Raw;
-use ndbytes::{Error, Order, Result, frame, npy};
+use ndbytes::{Container, Error, Order, Result, frame, npy};
 use std::fs::File;
-use std::io::Read;
+use std::io::Read as _;
 use std::path::Path;
 
 /// What headerless inputs are, as the options declare it.
@@ -41,24 +41,61 @@ pub(crate) fn refuse_headerless(source: &Source) -> Result<()> {
         return Ok(());
     }
     let metadata = std::fs::metadata(path).map_err(|e| Error::io(e).in_file(path))?;
-    if !metadata.is_file() || describes_itself(path) {
+    if !metadata.is_file() || describes_itself(&front(path)) {
         return Ok(());
     }
     let message = format!("no header says what these bytes are; {}", guess(metadata.len()));
     Err(Error::argument(message).in_file(path))
 }
 
-fn describes_itself(path: &Path) -> bool {
-    let mut start = [0; 8];
-    let read = File::open(path).and_then(|mut file| file.read_exact(&mut start));
-    read.is_ok() && (start.starts_with(&npy::MAGIC) || start.starts_with(&frame::MAGIC))
+/// The first bytes of every gzip stream. Those of a zlib stream are two, and too likely among other bytes.
+const GZIP: &[u8] = b"\x1f\x8b\x08";
+
+/// Refuses a file that is compressed, by its name and by its bytes: taken as they are, they would be wrong numbers.
+///
+/// # Errors
+/// [`ndbytes::ErrorKind::Argument`].
+pub(crate) fn refuse_compressed(source: &Source) -> Result<()> {
+    let Source::File(path) = source else { return Ok(()) };
+    let Some(suffix) = path.extension().filter(|_| path.is_file()) else { return Ok(()) };
+    match Container::of(front(path)) {
+        Some(container) if suffix == container.suffix() => {
+            let message = format!(
+                "{container} compressed it, and --raw takes bytes as they are; unpack it first"
+            );
+            Err(Error::argument(message).in_file(path))
+        }
+        _ => Ok(()),
+    }
 }
 
-/// The same error, with a guess if it is that the file has no header.
-pub(crate) fn with_guess(error: Error, source: &Source, len: Option<u64>) -> Error {
-    match (len, source) {
-        // Not where the error has a guess of its own, as that it is an archive.
-        (Some(len), Source::File(_)) if error.message().ends_with("declare dtype and shape") => {
+fn describes_itself(front: &[u8; 8]) -> bool {
+    [&npy::MAGIC[..], &frame::MAGIC, GZIP].iter().any(|magic| front.starts_with(magic))
+}
+
+/// The first bytes of a file; zeros where there are none.
+fn front<const N: usize>(path: &Path) -> [u8; N] {
+    let mut front = [0; N];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut front));
+    if read.is_ok() { front } else { [0; N] }
+}
+
+/// The same error, with advice if it is that the bytes have no header.
+pub(crate) fn with_guess(
+    error: Error,
+    source: &Source,
+    len: Option<u64>,
+    container: Option<Container>,
+) -> Error {
+    // Not where the error has a guess of its own, as that it is an archive.
+    if !error.message().ends_with("declare dtype and shape") {
+        return error;
+    }
+    match (container, len, source) {
+        (Some(_), ..) => {
+            Error::malformed(format!("{} with --raw, once it is unpacked", error.message())).at(0)
+        }
+        (None, Some(len), Source::File(_)) => {
             Error::malformed(format!("{} ({})", error.message(), guess(len))).at(0)
         }
         _ => error,

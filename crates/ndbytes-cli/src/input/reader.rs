@@ -4,8 +4,10 @@ use super::named;
 use crate::session::Session;
 use crate::sources::Source;
 use ndbytes::{Error, Result, io};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::rc::Rc;
 
 /// An open input whose waits end on Ctrl-C.
 #[derive(Debug)]
@@ -13,6 +15,7 @@ pub(crate) struct Reader<'s> {
     stream: Stream,
     /// Its length, if it is a file.
     pub(crate) len: Option<u64>,
+    moved: Rc<Cell<u64>>,
     session: &'s Session,
 }
 
@@ -30,13 +33,13 @@ pub(crate) fn open<'s>(session: &'s Session, source: &Source) -> Result<Reader<'
     match source {
         Source::Stdin => {
             let file = stdin().map_err(|error| named(error.into(), source))?;
-            Ok(Reader { stream: Stream::Stdin(file), len: None, session })
+            Ok(Reader::new(Stream::Stdin(file), None, session))
         }
         Source::File(path) => {
             let file = io::open_watched(path, session.patience, &mut |_| session.check())
                 .map_err(about_folder)?;
             let len = file.len();
-            Ok(Reader { stream: Stream::File(file), len, session })
+            Ok(Reader::new(Stream::File(file), len, session))
         }
     }
 }
@@ -65,10 +68,12 @@ fn stdin() -> std::io::Result<File> {
 impl Read for Reader<'_> {
     fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> {
         self.wait()?;
-        match &mut self.stream {
+        let n = match &mut self.stream {
             Stream::Stdin(file) => file.read(space),
             Stream::File(file) => file.read(space),
-        }
+        }?;
+        self.moved.set(self.moved.get() + n as u64);
+        Ok(n)
     }
 }
 
@@ -81,7 +86,16 @@ impl Seek for Reader<'_> {
     }
 }
 
-impl Reader<'_> {
+impl<'s> Reader<'s> {
+    fn new(stream: Stream, len: Option<u64>, session: &'s Session) -> Self {
+        Self { stream, len, moved: Rc::default(), session }
+    }
+
+    /// The bytes read so far, for whoever lends it to others.
+    pub(crate) fn moved(&self) -> Rc<Cell<u64>> {
+        self.moved.clone()
+    }
+
     /// Waits for bytes, or the end, with an eye on Ctrl-C.
     #[cfg(unix)]
     fn wait(&self) -> std::io::Result<()> {

@@ -106,17 +106,23 @@ fn only(sources: &Sources, why: &str) -> Result<Source> {
 }
 
 fn by_suffix(output: &Path) -> Result<FormatArg> {
-    match output.extension().and_then(|suffix| suffix.to_str()) {
-        Some("npy") => Ok(FormatArg::Npy),
-        Some("raw" | "bin") => Ok(FormatArg::Raw),
-        found => {
-            let found = found.map_or_else(|| "no suffix".to_owned(), |suffix| format!(".{suffix}"));
-            let message = format!(
-                "{found} says no format; .npy, .raw and .bin do, or --to npy and --to raw; a folder ends with /"
-            );
-            Err(Error::argument(message).in_file(output))
-        }
+    if let Some((_, format)) = named_as(output) {
+        return Ok(format);
     }
+    let suffix = output.extension().and_then(|suffix| suffix.to_str());
+    let message = match suffix {
+        Some(suffix @ ("zz" | "gz")) => format!(
+            "a compressed output holds a .npy: end its name with .npy.{suffix}, or say --to {suffix}"
+        ),
+        _ => {
+            let found =
+                suffix.map_or_else(|| "no suffix".to_owned(), |suffix| format!(".{suffix}"));
+            format!(
+                "{found} says no format; .npy, .ndb, .npy.zz, .npy.gz, .raw and .bin do, or --to; a folder ends with /"
+            )
+        }
+    };
+    Err(Error::argument(message).in_file(output))
 }
 
 fn into_folder(sources: &Sources, args: &ConvertArgs) -> Result<Plan> {
