@@ -23,7 +23,7 @@ impl Exit {
             | ErrorKind::Unsupported => 5,
             ErrorKind::Checksum { .. } => 6,
             ErrorKind::Limit { .. } | ErrorKind::Memory => 7,
-            ErrorKind::Timeout => 9,
+            ErrorKind::Timeout | ErrorKind::Peer => 9,
             ErrorKind::Interrupted => 130,
             _ => 8,
         })
@@ -55,6 +55,7 @@ pub(crate) fn kind_name(kind: &ErrorKind) -> &'static str {
         ErrorKind::Limit { .. } => "limit",
         ErrorKind::Memory => "memory",
         ErrorKind::Timeout => "timeout",
+        ErrorKind::Peer => "peer",
         ErrorKind::Interrupted => "interrupted",
         _ => "io",
     }
@@ -85,6 +86,7 @@ mod tests {
             (Error::memory(1), 7),
             (std::io::Error::from(std::io::ErrorKind::StorageFull).into(), 8),
             (std::io::Error::from(std::io::ErrorKind::TimedOut).into(), 9),
+            (std::io::Error::from(std::io::ErrorKind::ConnectionReset).into(), 9),
             (Error::new(ErrorKind::Interrupted, ""), 130),
         ] {
             assert_eq!(Exit::of(&error), Exit(code), "{error:?}");

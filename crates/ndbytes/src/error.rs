@@ -47,7 +47,8 @@ pub enum ErrorKind {
     Unsupported,
     /// A bound was exceeded; sizes that overflow count as such.
     Limit {
-        /// What is bounded: `array`, `npy header`, `metadata`, `dtype depth`, `dtype fields`, `itemsize`, `size`.
+        /// What is bounded: `array`, `npy header`, `frame header`, `metadata`, `dtype depth`, `dtype fields`,
+        /// `itemsize`, `size`, `decompressed`.
         name: &'static str,
         /// What was asked for; `u64::MAX` where it does not fit.
         asked: u64,
@@ -60,6 +61,8 @@ pub enum ErrorKind {
     Io,
     /// The other side took too long.
     Timeout,
+    /// The other side of a connection is not there, or has gone.
+    Peer,
     /// The caller stopped it.
     Interrupted,
 }
@@ -128,12 +131,23 @@ impl Error {
 
     /// An error of the operating system; its errno stays at hand.
     ///
-    /// Out-of-memory and time-out errors keep their own kinds.
+    /// Out of memory, time-outs and lost connections have their own kinds, and an error of this crate that went
+    /// through a reader or writer comes out as it went in.
     #[cold]
     pub fn io(error: std::io::Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(own) => return own,
+            Err(other) => other,
+        };
         let kind = match error.kind() {
             std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => ErrorKind::Timeout,
             std::io::ErrorKind::OutOfMemory => ErrorKind::Memory,
+            std::io::ErrorKind::ConnectionRefused
+            | std::io::ErrorKind::ConnectionReset
+            | std::io::ErrorKind::ConnectionAborted
+            | std::io::ErrorKind::HostUnreachable
+            | std::io::ErrorKind::NetworkUnreachable
+            | std::io::ErrorKind::NotConnected => ErrorKind::Peer,
             _ => ErrorKind::Io,
         };
         let message = error.to_string();
@@ -162,6 +176,12 @@ impl Error {
     #[must_use]
     pub fn context(self, context: impl fmt::Display) -> Self {
         self.with(|inner| inner.message = format!("{context}: {}", inner.message))
+    }
+
+    /// The same error of another kind.
+    #[must_use]
+    pub(crate) fn of_kind(self, kind: ErrorKind) -> Self {
+        self.with(|inner| inner.kind = kind)
     }
 
     fn with(mut self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -231,6 +251,21 @@ impl From<std::io::Error> for Error {
     }
 }
 
+/// For readers and writers that find more wrong than the system can.
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Truncated => std::io::ErrorKind::UnexpectedEof,
+            ErrorKind::Memory => std::io::ErrorKind::OutOfMemory,
+            ErrorKind::Malformed | ErrorKind::Checksum { .. } => std::io::ErrorKind::InvalidData,
+            ErrorKind::Unsupported => std::io::ErrorKind::Unsupported,
+            ErrorKind::Argument => std::io::ErrorKind::InvalidInput,
+            _ => std::io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// What an error shows of something that an input may have made very long: its start.
 pub(crate) fn shortened(thing: &impl fmt::Display) -> String {
     const SHOWN: usize = 200;
@@ -271,6 +306,20 @@ mod tests {
         assert_eq!(missing.io_error().and_then(std::io::Error::raw_os_error), Some(2));
         let late = Error::io(std::io::ErrorKind::TimedOut.into());
         assert_eq!(late.kind(), &ErrorKind::Timeout);
+        let gone = Error::io(std::io::ErrorKind::ConnectionReset.into());
+        assert_eq!(gone.kind(), &ErrorKind::Peer);
+    }
+
+    #[test]
+    fn own_errors_pass_through_io() {
+        let cut = Error::truncated("cut").at(7);
+        let io = std::io::Error::from(cut);
+        assert_eq!(io.kind(), std::io::ErrorKind::UnexpectedEof);
+        let back = Error::from(io);
+        assert_eq!((back.kind(), back.offset()), (&ErrorKind::Truncated, Some(7)));
+        assert_eq!(back.to_string(), "cut (at byte 7)");
+        let stopped = Error::new(ErrorKind::Interrupted, "stopped");
+        assert_eq!(Error::from(std::io::Error::other(stopped)).kind(), &ErrorKind::Interrupted);
     }
 
     #[test]

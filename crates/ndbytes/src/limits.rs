@@ -31,6 +31,13 @@ impl Limits {
         Self { header: 1 << 16, fields: 256, array: 1 << 30, grow: 1 << 20 }
     }
 
+    /// For a connection: header 64 KiB, 256 fields; an array may be as large as its sender makes it, and takes
+    /// memory as it arrives.
+    #[must_use]
+    pub const fn stream() -> Self {
+        Self { array: u64::MAX, ..Self::untrusted() }
+    }
+
     /// The same bounds with arrays up to `bytes` bytes.
     #[must_use]
     pub const fn with_array(mut self, bytes: u64) -> Self {

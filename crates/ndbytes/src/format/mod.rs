@@ -9,6 +9,8 @@ pub mod raw;
 
 mod body;
 mod decode;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod header;
 mod json;
 mod metadata;
@@ -19,6 +21,8 @@ use bytes::Bytes;
 
 pub(crate) use body::Body;
 pub use decode::{Accept, BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDecoder};
+#[cfg(feature = "deflate")]
+pub(crate) use deflate::decompress_array;
 pub use header::{Format, Header};
 pub use metadata::Metadata;
 pub use tail::{TAIL_MAGIC, Tail};
@@ -55,14 +59,26 @@ pub trait Encode<'a> {
 }
 
 /// Where a decoder puts the bytes of the array.
-#[derive(Debug)]
 pub enum Dest<'d> {
     /// Into a buffer of its own.
     Owned,
     /// Into the caller's memory, of exactly the array's size.
     Into(&'d mut [u8]),
+    /// To a function that takes them piece by piece, in order, before anything vouches for them.
+    Sink(&'d mut dyn FnMut(&[u8]) -> Result<()>),
     /// Nowhere: they are only checked.
     Discard,
+}
+
+impl std::fmt::Debug for Dest<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Owned => "Owned",
+            Self::Into(_) => "Into",
+            Self::Sink(_) => "Sink",
+            Self::Discard => "Discard",
+        })
+    }
 }
 
 /// What a decoder says after taking bytes in.

@@ -44,27 +44,47 @@ impl Raw {
     /// [`Limit`](crate::ErrorKind::Limit) if a size overflows.
     pub fn shape(&self, len: u64) -> Result<Vec<usize>> {
         let overflow = || Error::overflow("the declared size");
+        let (dims, row) = self.row()?;
+        let free = match dims.contains(&Dim::Any) {
+            false => self.exact(row, len).map(|()| 1)?,
+            true => self.open_axis(row, len)?,
+        };
+        let free = usize::try_from(free).map_err(|_| overflow())?;
+        Ok(dims.iter().map(|dim| if let Dim::Exact(len) = dim { *len } else { free }).collect())
+    }
+
+    /// The most bytes that the array may stand in, the gap behind the last item counted; `None` where an axis may be
+    /// of any length.
+    ///
+    /// # Errors
+    /// [`Argument`](crate::ErrorKind::Argument) for more than one axis of any length;
+    /// [`Limit`](crate::ErrorKind::Limit) if a size overflows.
+    pub fn size(&self) -> Result<Option<u64>> {
+        let (dims, row) = self.row()?;
+        if dims.contains(&Dim::Any) {
+            return Ok(None);
+        }
+        let size = row.checked_add(self.offset);
+        size.map(Some).ok_or_else(|| Error::overflow("the declared size"))
+    }
+
+    /// The axes, and the bytes of one step along the one of any length, or of all items where there is none.
+    fn row(&self) -> Result<(&[Dim], u64)> {
+        let overflow = || Error::overflow("the declared size");
         let itemsize = self.spec.dtype.itemsize() as u64;
         let step = itemsize.checked_add(self.gap).ok_or_else(overflow)?;
-        let any = [Dim::Any];
-        let dims = self.spec.shape.as_deref().unwrap_or(&any);
+        let dims = self.spec.shape.as_deref().unwrap_or(&[Dim::Any]);
+        if dims.iter().filter(|dim| **dim == Dim::Any).count() > 1 {
+            let message = format!("{}: only one axis may be of any length", self.spec);
+            return Err(Error::argument(message));
+        }
         let mut known = 1u64;
         for dim in dims {
             if let Dim::Exact(len) = dim {
                 known = known.checked_mul(*len as u64).ok_or_else(overflow)?;
             }
         }
-        let row = known.checked_mul(step).ok_or_else(overflow)?;
-        let free = match dims.iter().filter(|dim| **dim == Dim::Any).count() {
-            0 => self.exact(row, len).map(|()| 1)?,
-            1 => self.open_axis(row, len)?,
-            _ => {
-                let message = format!("{}: only one axis may be of any length", self.spec);
-                return Err(Error::argument(message));
-            }
-        };
-        let free = usize::try_from(free).map_err(|_| overflow())?;
-        Ok(dims.iter().map(|dim| if let Dim::Exact(len) = dim { *len } else { free }).collect())
+        Ok((dims, known.checked_mul(step).ok_or_else(overflow)?))
     }
 
     /// That `len` bytes are `offset` and `size` bytes, the last gap of which may be missing.

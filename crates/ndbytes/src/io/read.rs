@@ -4,7 +4,9 @@ use super::{Watch, unwatched};
 use crate::array::Array;
 use crate::buffer::{Buffer, BufferMut};
 use crate::error::{Error, Result};
-use crate::format::{Checks, DecodeOptions, Decoded, Dest, Event, Header, HeaderDecoder};
+use crate::format::{
+    BodyDecoder, Checks, DecodeOptions, Decoded, Dest, Event, Header, HeaderDecoder,
+};
 use crate::limits::Limits;
 use std::io::{ErrorKind as IoKind, Read};
 
@@ -49,21 +51,54 @@ pub fn read_array<'d>(
     choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
     watch: Watch<'_>,
 ) -> Result<Decoded> {
+    let mut read = |space: &mut [u8]| read(&mut reader, space);
     let mut machine = HeaderDecoder::new(options);
-    let header = loop {
-        let n = read(&mut reader, machine.space())?;
+    let header = fill_header(&mut read, &mut machine)?;
+    let start = header.len;
+    fill_body(&mut read, machine.body(choose(&header)?)?, &mut |seen| watch(start + seen))
+}
+
+/// The same, where the input must end behind the array.
+///
+/// # Errors
+/// As [`read_array`].
+#[cfg(not(feature = "deflate"))]
+pub fn read_whole<'d>(
+    reader: impl Read,
+    mut options: DecodeOptions,
+    choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+    watch: Watch<'_>,
+) -> Result<Decoded> {
+    options.whole = true;
+    read_array(reader, options, choose, watch)
+}
+
+/// Bytes for the front of some space; 0 at the end of the input.
+pub(super) type Fill<'f> = &'f mut dyn FnMut(&mut [u8]) -> Result<usize>;
+
+/// Reads a header through `read`.
+pub(super) fn fill_header(read: Fill<'_>, machine: &mut HeaderDecoder) -> Result<Header> {
+    loop {
+        let n = read(machine.space())?;
         if let Some(header) = machine.filled(n)? {
-            break header;
+            return Ok(header);
         }
-    };
-    let mut seen = header.len;
-    let mut machine = machine.body(choose(&header)?)?;
+    }
+}
+
+/// Reads data and tail through `read`; `watch` counts from the first byte of the data.
+pub(super) fn fill_body(
+    read: Fill<'_>,
+    mut machine: BodyDecoder<'_>,
+    watch: Watch<'_>,
+) -> Result<Decoded> {
+    let mut seen = 0;
     loop {
         let space = machine.space()?;
         if space.is_empty() {
             return machine.finish();
         }
-        let n = read(&mut reader, space)?;
+        let n = read(space)?;
         seen += n as u64;
         watch(seen)?;
         if machine.filled(n)? == Event::Done {

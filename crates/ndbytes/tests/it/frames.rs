@@ -41,8 +41,7 @@ fn every_class_of_dtype_reads_back() {
             let mut options = frame::EncodeOptions::default();
             (options.order, options.metadata) = (Some(order), metadata.clone());
             let bytes = write(&array, &options);
-            let mut options = DecodeOptions::default();
-            options.checks = Checks::Required;
+            let options = DecodeOptions { checks: Checks::Required, ..Default::default() };
             let read = io::read_array(
                 &bytes[..],
                 options,

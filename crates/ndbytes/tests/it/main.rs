@@ -2,9 +2,14 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chunks;
+#[cfg(feature = "deflate")]
+mod compressed;
 mod damage;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod files;
 mod frames;
+mod streams;
 mod vectors;
 
 use ndbytes::npy::{EncodeOptions, Encoder};

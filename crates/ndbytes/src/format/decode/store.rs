@@ -5,10 +5,12 @@ use crate::codec::{BLOCK, BlockSums};
 use crate::error::{Error, Result};
 use crate::format::Dest;
 
-/// The place of the data.
+/// The data so far.
 #[derive(Debug)]
 pub(super) struct Store<'d> {
     place: Place<'d>,
+    /// Where there is no place of theirs, the bytes come here.
+    scratch: Vec<u8>,
     size: usize,
     done: usize,
     /// Bytes touched ahead of the bytes seen.
@@ -16,11 +18,22 @@ pub(super) struct Store<'d> {
     sums: Option<BlockSums>,
 }
 
-#[derive(Debug)]
 enum Place<'d> {
     Owned(BufferMut),
     Into(&'d mut [u8]),
-    Discard(Vec<u8>),
+    Sink(&'d mut dyn FnMut(&[u8]) -> Result<()>),
+    Discard,
+}
+
+impl std::fmt::Debug for Place<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Owned(_) => "Owned",
+            Self::Into(_) => "Into",
+            Self::Sink(_) => "Sink",
+            Self::Discard => "Discard",
+        })
+    }
 }
 
 impl<'d> Store<'d> {
@@ -35,10 +48,12 @@ impl<'d> Store<'d> {
                 let message = format!("the array has {size} bytes, the destination {found}");
                 return Err(Error::argument(message));
             }
-            Dest::Discard => Place::Discard(Vec::new()),
+            Dest::Sink(sink) => Place::Sink(sink),
+            Dest::Discard => Place::Discard,
         };
         let step = BLOCK.min(grow.max(1));
-        Ok(Self { place, size: fits, done: 0, step, sums: summed.then(BlockSums::default) })
+        let sums = summed.then(BlockSums::default);
+        Ok(Self { place, scratch: Vec::new(), size: fits, done: 0, step, sums })
     }
 
     /// Bytes that have come.
@@ -55,9 +70,9 @@ impl<'d> Store<'d> {
         match &mut self.place {
             Place::Owned(buffer) => buffer.space(self.done, end),
             Place::Into(memory) => Ok(memory.get_mut(self.done..end).unwrap_or_default()),
-            Place::Discard(scratch) => {
-                scratch.resize(self.step.min(self.size), 0);
-                Ok(scratch.get_mut(..end - self.done).unwrap_or_default())
+            Place::Sink(_) | Place::Discard => {
+                self.scratch.resize(self.step.min(self.size), 0);
+                Ok(self.scratch.get_mut(..end - self.done).unwrap_or_default())
             }
         }
     }
@@ -65,12 +80,18 @@ impl<'d> Store<'d> {
     /// The first `n` bytes of the space have come.
     pub(super) fn filled(&mut self, n: usize) -> Result<()> {
         let end = self.size.min(self.done.saturating_add(n.min(self.step)));
+        let bytes = match &mut self.place {
+            Place::Owned(buffer) => buffer.space(self.done, end)?,
+            Place::Into(memory) => memory.get(self.done..end).unwrap_or_default(),
+            Place::Sink(_) | Place::Discard => {
+                self.scratch.get(..end - self.done).unwrap_or_default()
+            }
+        };
         if let Some(sums) = &mut self.sums {
-            sums.update(match &mut self.place {
-                Place::Owned(buffer) => buffer.space(self.done, end)?,
-                Place::Into(memory) => memory.get(self.done..end).unwrap_or_default(),
-                Place::Discard(scratch) => scratch.get(..end - self.done).unwrap_or_default(),
-            });
+            sums.update(bytes);
+        }
+        if let Place::Sink(sink) = &mut self.place {
+            sink(self.scratch.get(..end - self.done).unwrap_or_default())?;
         }
         self.done = end;
         Ok(())
@@ -85,7 +106,7 @@ impl<'d> Store<'d> {
     pub(super) fn finish(self) -> Result<Option<Buffer>> {
         match self.place {
             Place::Owned(buffer) => buffer.freeze().map(Some),
-            Place::Into(_) | Place::Discard(_) => Ok(None),
+            Place::Into(_) | Place::Sink(_) | Place::Discard => Ok(None),
         }
     }
 }

@@ -1,0 +1,55 @@
+//! Arrays over sockets, pipes and any other byte stream: many on one connection, each a frame of its own.
+//!
+//! `spec/WIRE.md` says how they travel. Nothing is answered, so one direction of a connection is enough.
+//!
+//! ```
+//! use ndbytes::io::stream::{Receiver, Sender};
+//! use ndbytes::ArrayRef;
+//! use std::net::{TcpListener, TcpStream};
+//!
+//! let listener = TcpListener::bind("127.0.0.1:0")?;
+//! let address = listener.local_addr()?;
+//! let sending = std::thread::spawn(move || -> ndbytes::Result<()> {
+//!     let mut sender = Sender::over(TcpStream::connect(address)?)?;
+//!     sender.send(&ArrayRef::from_slice(&[1.0f32, 2.0], &[2])?)?;
+//!     sender.send(&ArrayRef::from_slice(&[3u8], &[])?)
+//! });
+//! let mut receiver = Receiver::over(listener.accept()?.0)?;
+//! let first = receiver.recv()?.expect("an array").array.unwrap();
+//! assert_eq!(first.into_vec::<f32>()?, [1.0, 2.0]);
+//! let second = receiver.recv()?.expect("another one").array.unwrap();
+//! assert!(second.shape().is_empty());
+//! assert!(receiver.recv()?.is_none()); // The sender is done: a clean end.
+//! sending.join().unwrap()?;
+//! # Ok::<(), ndbytes::Error>(())
+//! ```
+
+mod clock;
+mod recv;
+mod send;
+mod socket;
+
+pub use recv::{Incoming, Receiver};
+pub use send::Sender;
+pub use socket::Socket;
+
+use crate::limits::Limits;
+use std::time::Duration;
+
+/// How a connection is used; both sides must agree on `npy`.
+#[derive(Debug, Clone)]
+pub struct StreamOptions {
+    /// Bounds on what a sender may ask for.
+    pub limits: Limits,
+    /// Speaks bare `.npy`, with peers that have only NumPy. Nothing is checked then.
+    pub npy: bool,
+    /// How long the peer may take for a header, and for each 64 KiB behind it. Between arrays there is no bound.
+    pub timeout: Option<Duration>,
+}
+
+impl Default for StreamOptions {
+    /// Frames, [`Limits::stream`], 30 seconds.
+    fn default() -> Self {
+        Self { limits: Limits::stream(), npy: false, timeout: Some(Duration::from_secs(30)) }
+    }
+}
