@@ -118,15 +118,12 @@ impl Facts {
     }
 
     fn checksum_text(&self) -> String {
-        match (self.container, self.checksum) {
-            (Some(container), Checksum::Present | Checksum::Verified) => {
-                format!(
-                    "{} of the {container} stream, {}",
-                    container.sum_name(),
-                    self.checksum.sentence()
-                )
+        let state = self.checksum.sentence();
+        match self.container {
+            Some(container) if !matches!(self.checksum, Checksum::Open) => {
+                format!("{state}: the {} of the {container} stream", container.sum_name())
             }
-            _ => self.checksum.sentence().to_owned(),
+            _ => state.to_owned(),
         }
     }
 
