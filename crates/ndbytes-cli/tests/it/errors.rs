@@ -29,10 +29,14 @@ fn missing_files_and_folders() {
             .failed(3, "ndbytes: no.npy: No such file or directory (os error 2)");
         room.run(&[command, "d"]).failed(
             8,
-            "ndbytes: d: a folder; -r takes the .npy files in it: Is a directory (os error 21)",
+            "ndbytes: d: a folder; -r takes the array files in it: Is a directory (os error 21)",
         );
-        room.run(&[command, "-r", "d"])
-            .failed(3, "ndbytes: d: no .npy file in this folder: entity not found");
+        let formats = match command {
+            "checksum" => ".npy or .ndb",
+            _ => ".npy, .ndb, .npy.zz or .npy.gz",
+        };
+        let err = format!("ndbytes: d: no {formats} file in this folder: entity not found");
+        room.run(&[command, "-r", "d"]).failed(3, &err);
     }
     room.bare("a.npy", &[3]);
     room.run(&["convert", "a.npy", "-o", "no/a.npy"])

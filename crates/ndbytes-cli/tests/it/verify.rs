@@ -1,4 +1,4 @@
-use crate::room::Room;
+use crate::room::{Room, mark_open};
 use serde_json::json;
 
 #[test]
@@ -14,7 +14,7 @@ fn three_states_and_their_codes() {
     );
     let states = room.run(&["verify", "--require-checksum", "--json", "ok.npy", "bare.npy"]);
     assert_eq!((states.code, states.err.as_str()), (Some(5), ""));
-    let expected = json!({"path": "bare.npy", "state": "unchecked", "spec": "<u2[100]", "blocks": 1, "data_bytes": 200});
+    let expected = json!({"path": "bare.npy", "state": "unchecked", "spec": "<u2[100]", "blocks": 1, "data_bytes": 200, "compression": null});
     assert_eq!(states.json()[1], expected);
 }
 
@@ -116,11 +116,4 @@ fn the_highest_code_counts_and_all_files_are_seen() {
     assert!(lines[1].starts_with("ndbytes: flipped.npy: block 0 of 0 to 0"));
     assert_eq!(lines[2], "ndbytes: 2 of 3 files did not pass");
     assert_eq!(room.run(&["verify", "--quiet", "ok.npy"]).out, "");
-}
-
-/// Marks the tail that starts at `start`, its record at `record`, as one whose writer has not finished.
-fn mark_open(file: &mut [u8], start: usize, record: usize) {
-    file[record + 9] = 1;
-    let sum = ndbytes::crc32c(&file[start..record + 32]).to_le_bytes();
-    file[record + 32..record + 36].copy_from_slice(&sum);
 }
