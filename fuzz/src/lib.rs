@@ -14,9 +14,11 @@ mod input;
 mod machine;
 mod stream;
 mod tail;
+mod zlib;
 
 pub use descr::descr;
 pub use header::npy_header;
 pub use input::Rng;
 pub use stream::npy_stream;
 pub use tail::checksum_tail;
+pub use zlib::zlib_bound;

@@ -27,6 +27,11 @@ fn checksum_tail() {
     replay("checksum_tail", ndbytes_fuzz::checksum_tail);
 }
 
+#[test]
+fn zlib_bound() {
+    replay("zlib_bound", ndbytes_fuzz::zlib_bound);
+}
+
 fn replay(target: &str, run: fn(&[u8])) {
     let corpus = corpus(target);
     assert!(!corpus.is_empty(), "no corpus of {target}");

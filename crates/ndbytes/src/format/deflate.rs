@@ -4,6 +4,7 @@ use super::raw::Raw;
 use crate::array::Array;
 use crate::buffer::BufferMut;
 use crate::codec::{BLOCK, Container, Pull, decompress, too_long};
+use crate::dtype::Dim;
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 
@@ -16,9 +17,13 @@ pub(crate) fn decompress_array(
     raw: &Raw,
     limits: &Limits,
 ) -> Result<Array> {
-    let Some(size) = raw.size()? else {
+    let dims = raw.spec.shape.as_deref().unwrap_or(&[Dim::Any]);
+    if dims.contains(&Dim::Any) {
+        // With nothing behind the offset only the declaration itself can be wrong.
+        raw.shape(raw.offset)?;
         return raw.array(decompress(container, bytes, limits.array)?.into());
-    };
+    }
+    let (_, size) = raw.whole()?;
     if size > limits.array {
         return Err(Error::limit("array", size, limits.array));
     }

@@ -15,6 +15,8 @@ pub struct Inflater {
     place: Place,
     /// Bytes taken before the current zlib stream or gzip member.
     start: u64,
+    /// Seen behind bytes that were good.
+    failed: Option<Error>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +40,7 @@ impl Inflater {
     /// At the first byte of a stream.
     #[must_use]
     pub fn new(container: Container) -> Self {
-        Self { engine: engine(container), container, place: Place::Inside, start: 0 }
+        Self { engine: engine(container), container, place: Place::Inside, start: 0, failed: None }
     }
 
     /// Bytes of the stream so far.
@@ -57,16 +59,21 @@ impl Inflater {
         self.container
     }
 
-    /// Takes compressed bytes in and puts decompressed ones out, never more than there is room for.
+    /// Takes compressed bytes in and puts decompressed ones out, never more than there is room for. Room that is left
+    /// may have been used as scratch.
     ///
     /// It wants more input when there is room left in the output; where there is no more, [`Inflater::input_ended`]
-    /// says whether the stream may end there. It takes nothing that stands behind the stream.
+    /// says whether the stream may end there. It takes nothing that stands behind the stream. What stands before a
+    /// fault comes out before the error does.
     ///
     /// # Errors
     /// All with the byte of the stream: [`Malformed`](ErrorKind::Malformed);
     /// [`Checksum`](ErrorKind::Checksum) if the bytes are not those that were compressed;
     /// [`Unsupported`](ErrorKind::Unsupported) for a stream that needs a dictionary.
     pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         let mut taken = 0;
         loop {
             let rest = input.get(taken..).unwrap_or_default();
@@ -121,7 +128,10 @@ impl Inflater {
             Ok(Status::Ok | Status::BufError) => {}
             Ok(Status::StreamEnd) if self.container == Container::Zlib => self.leave(Place::End),
             Ok(Status::StreamEnd) => self.leave(Place::Between { zeros: 0 }),
-            Err(error) => return Err(self.wrong(&error)),
+            Err(error) => {
+                let error = self.failed.insert(self.wrong(&error));
+                return if made > 0 { Ok((taken, made)) } else { Err(error.clone()) };
+            }
         }
         Ok((taken, made))
     }
@@ -158,7 +168,16 @@ impl Inflater {
                 Error::malformed(format!("not a {container} stream: incorrect header")).at(start)
             }
             other => {
-                let what = other.unwrap_or("invalid data");
+                // The engine forgets which of these it was where it was quick.
+                let forgotten = |what: &str| {
+                    what.starts_with("invalid distance ")
+                        || what == "invalid literal/length code"
+                        || what == "repeated call with bad state"
+                };
+                let what = match other {
+                    Some(what) if !forgotten(what) => what,
+                    _ => "invalid length, literal or distance",
+                };
                 Error::malformed(format!("the {container} stream: {what}")).at(end)
             }
         }

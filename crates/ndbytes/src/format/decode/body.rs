@@ -213,9 +213,6 @@ impl<'d> BodyDecoder<'d> {
             .at(start));
         }
         if found == 0 {
-            if self.options.sealed {
-                self.checked = Some((ChecksumState::Verified, Metadata::default()));
-            }
             self.stage = Stage::Done;
             return Ok(());
         }
@@ -228,6 +225,14 @@ impl<'d> BodyDecoder<'d> {
         .at(end))
     }
 
+    /// The state without a tail: read to its end, a sealed input was checked.
+    fn bare_state(&self) -> ChecksumState {
+        match self.options.sealed && self.options.checks != Checks::Ignored {
+            true => ChecksumState::Verified,
+            false => ChecksumState::Unchecked,
+        }
+    }
+
     /// What was read.
     ///
     /// # Errors
@@ -238,8 +243,8 @@ impl<'d> BodyDecoder<'d> {
             return Err(Error::argument("the array is not complete"));
         }
         let start = self.header.data_end();
-        let (state, metadata) =
-            self.checked.unwrap_or_else(|| (ChecksumState::Unchecked, Metadata::default()));
+        let bare = self.bare_state();
+        let (state, metadata) = self.checked.unwrap_or_else(|| (bare, Metadata::default()));
         let mut header = self.header;
         if let Some(dtype) = &metadata.dtype {
             if dtype.storage() != header.dtype {
