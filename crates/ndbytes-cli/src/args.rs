@@ -1,6 +1,8 @@
 //! What was typed. Nothing is opened, parsed or decided here.
 
+use crate::formats::FormatArg;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use ndbytes::Level;
 use std::path::PathBuf;
 
 const ABOUT: &str = "NumPy-style arrays to bytes and back: exact, self-describing, checked";
@@ -50,7 +52,7 @@ pub(crate) enum Command {
 /// file is cut, and you see what ndbytes says and what NumPy would have said. Nothing of yours is changed.
 #[derive(Debug, Group)]
 pub(crate) struct DemoArgs {
-    /// .npy files to use instead of the built-in arrays
+    /// Files to use instead of the built-in arrays
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
@@ -60,7 +62,8 @@ pub(crate) struct DemoArgs {
 /// Says what is in a file: dtype, shape, order, size, checksum, and a spec to paste
 ///
 /// Quick at any size: it reads the header and looks for a checksum tail, but sums nothing; `verify` does.
-/// A stream is read to its end, and so is verified as well.
+/// Of a compressed file it unpacks the header only: name and attributes of a checked .npy in it stand at the
+/// end, and show with --stats. A pipe is read to its end, and so is verified as well.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
@@ -105,16 +108,19 @@ pub(crate) struct HeadArgs {
     pub(crate) common: Common,
 }
 
-/// Converts between .npy and raw bytes, and changes order and byte order
+/// Converts between .npy, .ndb, compressed .npy and raw bytes, and changes order and byte order
 ///
-/// The suffix of the output decides: .npy, or .raw and .bin for bare items. An output that exists is
-/// replaced whole or not at all, so a file can be converted onto itself. Many files go to a folder, each
-/// under its own name with the new suffix. `-` is standard input or output.
+/// The suffix of the output decides: .npy; .ndb, which always has checksums, and place for a name and
+/// attributes; .npy.zz and .npy.gz, a .npy in a zlib or gzip stream; .raw, .bin and .dat for bare items.
+/// Inputs are told apart by their first bytes, whatever they are called. An output that exists is replaced
+/// whole or not at all, so a file can be converted onto itself. Many files go to a folder, each under its
+/// own name with the new suffix. `-` is standard input or output.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
   ndbytes convert scan.raw -o scan.npy --raw '<u2[512,512]'
   ndbytes convert a.npy -o a.npy --check            the same file with a checksum tail
+  ndbytes convert a.npy -o a.npy.gz --level 9       what gunzip unpacks, and np.load(gzip.open(...)) reads
   ndbytes convert *.npy -o out/ --to raw --endian big
   curl -s URL | ndbytes convert - -o - --raw 'f4[?,3]' > points.npy")]
 pub(crate) struct ConvertArgs {
@@ -138,10 +144,13 @@ pub(crate) struct ConvertArgs {
     /// Let the cast round, wrap and cut off, as NumPy's astype does
     #[arg(long, requires = "cast")]
     pub(crate) lossy: bool,
-    /// The format to write, whatever the suffix says: npy or raw
-    #[arg(long, value_name = "npy|raw", hide_possible_values = true)]
+    /// The format to write, whatever the suffix says: npy, ndb, zz (.npy.zz), gz (.npy.gz) or raw
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) to: Option<FormatArg>,
-    /// Write a checksum tail behind the array; NumPy passes over it
+    /// How hard .npy.zz and .npy.gz are compressed: 0 stores, 1 is fast, 9 is small. By default 6
+    #[arg(long, value_name = "0-9")]
+    pub(crate) level: Option<Level>,
+    /// Write a checksum tail behind the array of a .npy; NumPy passes over it. It keeps name and attributes
     #[arg(long)]
     pub(crate) check: bool,
     /// Return only once the file is on the disk, safe from a loss of power
@@ -153,7 +162,7 @@ pub(crate) struct ConvertArgs {
 
 /// Reads files to their last byte and says of each: ok, unchecked, open, or what is damaged
 ///
-/// ok: every checksum holds. unchecked: complete and readable, but there is no checksum that could prove
+/// ok: every checksum holds, of a compressed file that of its stream. unchecked: complete and readable, but there is no checksum that could prove
 /// it. open: a writer did not finish, the checksums say nothing. Damage (cut short, or changed since it was
 /// written) is an error that names the block and its bytes. Memory stays small at any size of file.
 #[derive(Debug, Group)]
@@ -175,7 +184,9 @@ pub(crate) struct VerifyArgs {
 /// Puts a checksum tail on .npy files, or takes it off
 ///
 /// The array stays byte for byte as it was and NumPy reads it as before; the checksums stand behind it. A
-/// file that has a tail is verified and left. Each file is replaced whole or not at all.
+/// file that has a tail is verified and left, a .ndb file too, which always has its checksums; those of a
+/// file whose writer did not finish are made anew. Compressed files have a checksum in their stream, and -r
+/// passes over them. Each file is replaced whole or not at all.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
@@ -228,7 +239,7 @@ pub(crate) struct Files {
     /// Files to read; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Take the .npy files in folders, and in their folders
+    /// Take the .npy, .ndb, .npy.zz and .npy.gz files in folders, and in their folders
     #[arg(short, long)]
     pub(crate) recursive: bool,
     /// Work on N files at a time; 0 means one for each core
@@ -300,12 +311,6 @@ pub(crate) enum OrderArg {
 pub(crate) enum EndianArg {
     Little,
     Big,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormatArg {
-    Npy,
-    Raw,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod args;
 mod batch;
 mod commands;
 mod exit;
+mod formats;
 mod input;
 mod names;
 mod print;

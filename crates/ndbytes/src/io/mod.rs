@@ -26,7 +26,7 @@ pub use replace::{SaveOptions, replace, save};
 pub use seal::{seal, unseal};
 #[cfg(feature = "deflate")]
 pub use sniff::{Sniffed, read_whole, sniff};
-pub use write::{to_vec, to_writer, write};
+pub use write::{pieces, to_vec, to_writer, write};
 
 use crate::error::Result;
 

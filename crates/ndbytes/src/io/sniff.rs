@@ -17,17 +17,11 @@ use std::io::Read;
 /// and its offset counts decompressed bytes.
 pub fn read_whole<'d>(
     reader: impl Read,
-    mut options: DecodeOptions,
+    options: DecodeOptions,
     choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
     watch: Watch<'_>,
 ) -> Result<Decoded> {
-    let mut reader = sniff(reader)?;
-    options.whole = true;
-    if reader.container().is_some() {
-        options.input_len = None;
-        options.sealed = true;
-    }
-    read_array(&mut reader, options, choose, watch).map_err(|error| reader.explain(error))
+    sniff(reader)?.read_whole(options, choose, watch)
 }
 
 /// Looks at the first two bytes of `reader`, and decompresses what follows if they begin a zlib or gzip stream.
@@ -68,6 +62,24 @@ impl<R: Read> Sniffed<R> {
             Inner::Plain(_) => None,
             Inner::Compressed(reader) => Some(reader.container()),
         }
+    }
+
+    /// Reads the array in it as [`read_whole`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn read_whole<'d>(
+        &mut self,
+        mut options: DecodeOptions,
+        choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+        watch: Watch<'_>,
+    ) -> Result<Decoded> {
+        options.whole = true;
+        if self.container().is_some() {
+            options.input_len = None;
+            options.sealed = true;
+        }
+        read_array(&mut *self, options, choose, watch).map_err(|error| self.explain(error))
     }
 
     /// The error of a machine that was fed from here, which says so if it is about decompressed bytes.

@@ -42,8 +42,11 @@ pub fn write<'a>(
     Ok(writer.flush()?)
 }
 
-/// Writes all pieces of a machine.
-pub(super) fn pieces<'a>(
+/// Writes all pieces of a machine, and leaves flushing to the caller: a compressor's flush costs bytes.
+///
+/// # Errors
+/// As [`write`].
+pub fn pieces<'a>(
     encoder: &mut dyn Encode<'a>,
     writer: &mut impl Write,
     watch: Watch<'_>,

@@ -21,8 +21,14 @@ pub(super) fn cases(sample: &Sample, folder: &Path) -> Result<Vec<Report>> {
     if sample.array.nbytes() < 2 {
         return Ok(Vec::new());
     }
-    Ok(vec![flipped(sample, folder)?, cut(sample, folder)?, cut_raw(sample, folder)?])
+    CASES.iter().map(|case| case(sample, folder)).collect()
 }
+
+/// Does one kind of damage to a copy in the folder, and reports what is said about it.
+type Case = fn(&Sample, &Path) -> Result<Report>;
+
+/// Every kind of damage.
+const CASES: &[Case] = &[flipped, cut, cut_raw];
 
 fn flipped(sample: &Sample, folder: &Path) -> Result<Report> {
     let path = folder.join("flipped.npy");

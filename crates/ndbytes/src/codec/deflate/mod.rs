@@ -54,7 +54,9 @@ impl Container {
         }
     }
 
-    fn sum_name(self) -> &'static str {
+    /// What its checksum is called: `Adler-32` or `CRC-32`.
+    #[must_use]
+    pub fn sum_name(self) -> &'static str {
         match self {
             Self::Zlib => "Adler-32",
             Self::Gzip => "CRC-32",

@@ -5,7 +5,7 @@ use super::store::Store;
 use super::{Checks, DecodeOptions};
 use crate::array::Array;
 use crate::error::{Error, Result, shortened};
-use crate::format::tail::{TAIL_HEADER, tail_header, trailing};
+use crate::format::tail::{TAIL_HEADER, frame_length, tail_header, trailing};
 use crate::format::{ChecksumState, Dest, Event, Header, Metadata, STEP, Tail, npy};
 
 /// Reads data and tail: fill the space it hands out until it is done.
@@ -118,18 +118,18 @@ impl<'d> BodyDecoder<'d> {
             }
             Stage::Tail => self.filled_tail(n)?,
             Stage::End if n == 0 => self.stage = Stage::Done,
-            Stage::End => return Err(self.more_behind()),
+            Stage::End => self.more_behind()?,
             Stage::Done => {}
         }
         Ok(if self.stage == Stage::Done { Event::Done } else { Event::More })
     }
 
-    fn more_behind(&self) -> Error {
-        let end = self.header.data_end() + self.tail_done as u64;
+    fn more_behind(&self) -> Result<()> {
+        let end = self.tail_done as u64;
         if self.header.format.is_frame() {
-            return Error::malformed("bytes behind the end of the frame; a file holds one").at(end);
+            return frame_length(&self.header, end + 1);
         }
-        trailing(end)
+        Err(trailing(self.header.data_end() + end))
     }
 
     fn filled_tail(&mut self, n: usize) -> Result<()> {
@@ -203,11 +203,7 @@ impl<'d> BodyDecoder<'d> {
         let (start, found) = (self.header.data_end(), self.tail_done);
         let end = start.saturating_add(found as u64);
         if self.header.format.is_frame() {
-            let size = Tail::size(self.header.format, self.header.nbytes(), 0);
-            let message = format!(
-                "the checksum tail is cut: the input ends {found} bytes into it, it has {size}"
-            );
-            return Err(Error::truncated(message).at(end));
+            return frame_length(&self.header, found as u64);
         }
         if found == 0 && self.options.checks == Checks::Required && !self.options.sealed {
             return Err(Error::truncated(
