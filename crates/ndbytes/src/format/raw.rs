@@ -43,18 +43,9 @@ impl Raw {
     /// [`Argument`](crate::ErrorKind::Argument) for more than one axis of any length;
     /// [`Limit`](crate::ErrorKind::Limit) if a size overflows.
     pub fn shape(&self, len: u64) -> Result<Vec<usize>> {
-        let overflow = || Error::overflow("the declared size");
-        let itemsize = self.spec.dtype.itemsize() as u64;
-        let step = itemsize.checked_add(self.gap).ok_or_else(overflow)?;
         let any = [Dim::Any];
         let dims = self.spec.shape.as_deref().unwrap_or(&any);
-        let mut known = 1u64;
-        for dim in dims {
-            if let Dim::Exact(len) = dim {
-                known = known.checked_mul(*len as u64).ok_or_else(overflow)?;
-            }
-        }
-        let row = known.checked_mul(step).ok_or_else(overflow)?;
+        let row = self.size(dims)?;
         let free = match dims.iter().filter(|dim| **dim == Dim::Any).count() {
             0 => self.exact(row, len).map(|()| 1)?,
             1 => self.open_axis(row, len)?,
@@ -67,10 +58,34 @@ impl Raw {
         Ok(dims.iter().map(|dim| if let Dim::Exact(len) = dim { *len } else { free }).collect())
     }
 
+    /// Bytes of items of this shape with all their gaps; an axis of any length counts as 1.
+    fn size(&self, dims: &[Dim]) -> Result<u64> {
+        let step = (self.spec.dtype.itemsize() as u64).checked_add(self.gap);
+        let exact = dims.iter().filter_map(|dim| match dim {
+            Dim::Exact(len) => Some(*len as u64),
+            Dim::Any => None,
+        });
+        exact.fold(step, |size, len| size?.checked_mul(len)).ok_or_else(overflow)
+    }
+
+    /// The shape, and the bytes of a whole file with the last gap, where every axis is known.
+    ///
+    /// # Errors
+    /// [`Argument`](crate::ErrorKind::Argument) for an axis of any length;
+    /// [`Limit`](crate::ErrorKind::Limit) if a size overflows.
+    pub fn whole(&self) -> Result<(Vec<usize>, u64)> {
+        let dims = self.spec.shape.as_deref().unwrap_or(&[Dim::Any]);
+        let len = self.size(dims)?.checked_add(self.offset).ok_or_else(overflow)?;
+        if dims.contains(&Dim::Any) {
+            let message = format!("{}: a new file needs the length of every axis", self.spec);
+            return Err(Error::argument(message));
+        }
+        Ok((self.shape(len)?, len))
+    }
+
     /// That `len` bytes are `offset` and `size` bytes, the last gap of which may be missing.
     fn exact(&self, size: u64, len: u64) -> Result<()> {
-        let needed =
-            size.checked_add(self.offset).ok_or_else(|| Error::overflow("the declared size"))?;
+        let needed = size.checked_add(self.offset).ok_or_else(overflow)?;
         let least = needed - if size == 0 { 0 } else { self.gap };
         if len == needed || len == least {
             return Ok(());
@@ -106,14 +121,21 @@ impl Raw {
     /// As [`Raw::shape`].
     pub fn array(&self, data: Buffer) -> Result<Array> {
         let shape = self.shape(data.len() as u64)?;
-        let overflow = || Error::overflow("the declared size");
+        let offset = usize::try_from(self.offset).map_err(|_| overflow())?;
+        Array::new(self.spec.dtype.clone(), self.layout(&shape, offset)?, data)
+    }
+
+    /// Where items of this shape lie, the first of them at `offset`.
+    pub(crate) fn layout(&self, shape: &[usize], offset: usize) -> Result<Layout> {
         let gap = usize::try_from(self.gap).map_err(|_| overflow())?;
         let step = self.spec.dtype.itemsize().checked_add(gap).ok_or_else(overflow)?;
-        let packed = Layout::contiguous(&shape, step, self.order)?;
-        let offset = usize::try_from(self.offset).map_err(|_| overflow())?;
-        let layout = Layout::new(shape, packed.strides().to_vec(), offset)?;
-        Array::new(self.spec.dtype.clone(), layout, data)
+        let packed = Layout::contiguous(shape, step, self.order)?;
+        Layout::new(shape.to_vec(), packed.strides().to_vec(), offset)
     }
+}
+
+fn overflow() -> Error {
+    Error::overflow("the declared size")
 }
 
 /// Turns an array into its bare items.

@@ -1,6 +1,8 @@
 //! Drivers over `std`: readers, writers, and files that are replaced whole or not at all.
 
 mod file;
+#[cfg(feature = "map")]
+pub mod map;
 mod read;
 mod replace;
 mod seal;

@@ -5,6 +5,7 @@ mod chunks;
 mod damage;
 mod files;
 mod frames;
+mod maps;
 mod streams;
 mod vectors;
 
