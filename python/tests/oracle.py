@@ -25,6 +25,9 @@ def keep_memory():
         mallopt(mmap_threshold, 1 << 30)
 
 
+NOTHING = np.empty(0, "u1")
+
+
 class Refused(Exception):
     """An error of the library."""
 
@@ -157,6 +160,10 @@ class Oracle:
     def raw(self, spec, data, order="C", offset=0, gap=0):
         shape, items = self.ask("raw", spec, order, offset, gap, data)
         return numbers(shape.decode()), items
+
+    def map(self, path, *steps, array=NOTHING):
+        """What the steps answer; `array` is what `write` and `append` take."""
+        return self.ask("map", path, "\n".join(steps), *view(array))
 
 
 def view(array):

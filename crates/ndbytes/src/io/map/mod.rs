@@ -31,7 +31,7 @@ use super::file::open_regular;
 use crate::array::{Array, ArrayRef, Layout};
 use crate::buffer::Buffer;
 use crate::dtype::DType;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::raw::Raw;
 use crate::format::{Checks, DecodeOptions, Metadata};
 use bytes::Bytes;
@@ -256,14 +256,17 @@ impl Map {
         if range.is_empty() {
             return Ok(());
         }
+        let at = self.contents.data.start + range.start as u64;
         match self.pages.populate(range) {
+            Ok(()) => Ok(()),
             // A kernel that does not know how.
             Err(error) if error.kind() == std::io::ErrorKind::InvalidInput => Ok(()),
+            // EFAULT: they are behind the end of the file, or were for a moment, or the disk fails.
             Err(error) => {
                 self.check_size(self.contents.data.end)?;
-                Err(self.named(Error::io(error).context("pages of the file cannot be read")))
+                let error = Error::io(error).of_kind(ErrorKind::Truncated);
+                Err(self.named(error.context("the file was cut under its map").at(at)))
             }
-            Ok(()) => Ok(()),
         }
     }
 
