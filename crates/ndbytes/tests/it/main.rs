@@ -12,6 +12,7 @@ mod deflate_damage;
 mod files;
 mod frames;
 mod maps;
+mod pipe;
 mod streams;
 mod vectors;
 
