@@ -44,8 +44,14 @@ def quote(text):
     return json.dumps(text, ensure_ascii=False)
 
 
+def frame_of(text, data, d=None, **numbers):
+    """The frame with this JSON text, whatever it says."""
+    head = header_of(text, len(data) if d is None else d, **numbers)
+    return head + data + sums_record(crc32c(head[:-4]), data)
+
+
 def header_of(text, d, h=None, version=0, flags=0, filter=0, codec=0):
-    """A header with this JSON text; what is no frame can be made too, for the vectors."""
+    """The header with this JSON text; one that breaks the rules can be made too."""
     padded = -(-(28 + len(text)) // 64) * 64
     fields = MAGIC + struct.pack("<BBBBIQ", version, flags, filter, codec, padded if h is None else h, d)
     return with_sum((fields + text).ljust(padded - 4))
