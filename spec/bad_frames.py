@@ -130,6 +130,8 @@ def bad_dtypes_and_shapes(put):
         "needless_offset": ("{a:<f8@0}/8", 'the dtype "{a:<f8@0}/8" is written {a:<f8}'),
         "two_gaps": ("{a:<i4,:|V2,:|V2}", 'the dtype "{a:<i4,:|V2,:|V2}" is written {a:<i4,:|V4}'),
         "offset_for_a_gap": ("{a:<i2,b:<i4@4}", 'the dtype "{a:<i2,b:<i4@4}" is written {a:<i2,:|V2,b:<i4}'),
+        "needless_escape": (r"{'\x61 b':<f8}", r"""the dtype "{'\\x61 b':<f8}" is written {'a b':<f8}"""),
+        "long_escape": (r"{'\u00e9':<f8}", r"""the dtype "{'\\u00e9':<f8}" is written {'é':<f8}"""),
         "needless_quotes": ("{'a':<f8}", "the dtype \"{'a':<f8}\" is written {a:<f8}"),
         "field_outside": ("{b:<i4@4,a:<i4@0}/4",
             'spec "{b:<i4@4,a:<i4@0}/4": field "b" of 4 bytes at offset 4 does not fit an item of 4 bytes, '

@@ -33,7 +33,7 @@ def frame(dtype, shape, data, order="C", name=None, attrs=None, state=0):
 
 
 def header(dtype, shape, order="C", name=None, attrs=None):
-    """A header as writers make it (section 6)."""
+    """A header as writers should make it (section 6)."""
     members = [f'"dtype":{quote(dtype)}', f'"shape":{json.dumps(shape, separators=(",", ":"))}', f'"order":"{order}"']
     members += [f'"name":{quote(name)}'] if name is not None else []
     members += [f'"attrs":{attrs.strip(WHITE)}'] if attrs is not None else []
@@ -58,7 +58,7 @@ def header_of(text, d, h=None, version=0, flags=0, filter=0, codec=0):
 
 
 def read(file, required=True):
-    """Reads a file that is one frame (section 6)."""
+    """Reads a file that is one frame (section 7)."""
     array = read_header(file)
     h, d = array["h"], array["d"]
     data, tail = file[h : h + d], file[h + d :]

@@ -70,6 +70,7 @@ def goods(good):
     put_text("unknown_keys.ndb", '{"later":[{"shape":1}],"dtype":"<f8","later":null,"shape":[3]}')
     put_text("white_space.ndb", '\n{ "shape" :\t[ 3 ] ,\r\n"order": "C" , "dtype" : "<f8" }' + 100 * " " + "\n")
     put_text("json_escapes.ndb", r'{"\u0064type":"\u003cf8","shape":[3],"name":"\ud83d\ude00\/"}', name="😀/")
+    put_text("escaped_field_names.ndb", r"""{"dtype":"{'\\xe9\\u65e5\\U0001f600':<f8}","shape":[3]}""", "{'é日😀':<f8}")
     put_text("any_order.ndb", '{"attrs":{"a":1,"a":2},"order":"F","shape":[3],"dtype":"<f8"}', order="F", attrs='{"a":2}')
 
 

@@ -1,4 +1,4 @@
-"""The checksum tail in pure Python, written from `spec/FORMAT.md`, sections 1 and 3, and nothing else.
+"""The checksum tail in pure Python, written from `spec/FORMAT.md`, sections 1, 3 and 4, and nothing else.
 
 It shares no line with the library or with the reference reader beside that document.
 """

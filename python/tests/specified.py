@@ -13,3 +13,8 @@ def specified(name):
         return importlib.import_module(name)
     finally:
         sys.path.remove(str(SPEC))
+
+
+def in_ascii(spelling):
+    """A dtype in one spelling: characters beyond ASCII may stand as they are or escaped."""
+    return spelling.encode("ascii", "backslashreplace").decode()

@@ -10,7 +10,7 @@ import cases
 from cases import DTYPES
 from oracle import Refused
 from oracle import spec as spelled
-from specified import specified
+from specified import in_ascii, specified
 
 frame, dtypes, sums = specified("frame"), specified("dtypes"), specified("sums")
 
@@ -67,7 +67,7 @@ SPELLINGS = [
     "{a:<i4,:|V4,Title='b c':|u1[2][3],n:{x:<f4@4,y:<f4@0}/8}",
     "{'é\\xad\\'\"':|b1,'':<m8,'\\n':>U2}",
 ]
-SNIPPETS = ["", *"{}[]:,\"'\\ \t0123459-+.eE@/=<>|ufVMmsné\x00", '"a"', "null", "{}", "[]", ":|V2", "\\u00e9", "@0", "[2]"]
+SNIPPETS = ["", *"{}[]:,\"'\\ \t0123459-+.eE@/=<>|ufVMmsné\x00", '"a"', "null", "{}", "[]", ":|V2", "\\u00e9", "\\xe9", "@0", "[2]"]
 
 
 def mutated(texts):
@@ -93,12 +93,12 @@ def both_say(oracle, text):
         pass
     try:
         read = oracle.decode(file, checks="required")
-        ours = read.spec, list(read.shape), "F" if read.fortran else "C", read.name, read.attrs
+        ours = in_ascii(read.spec), list(read.shape), "F" if read.fortran else "C", read.name, read.attrs
     except Refused as refused:
         ours = refused.kind.lower()
     try:
         read = frame.read(file)
-        theirs = read["dtype"], read["shape"], read["order"], read["name"] or "", read["attrs"] or ""
+        theirs = in_ascii(read["dtype"]), read["shape"], read["order"], read["name"] or "", read["attrs"] or ""
     except sums.FormatError as refused:
         theirs = refused.kind
     return ours, theirs
