@@ -3,6 +3,7 @@
 //! Its name follows from the target's, so that the next save of the same file finds what a killed one left and
 //! removes it. A lock tells the living from the dead: the system drops it with the process.
 
+use super::file::is_same;
 use crate::codec::crc32c;
 use crate::error::Result;
 use std::fs::{File, Metadata, OpenOptions};
@@ -146,20 +147,13 @@ fn remove_if_dead(path: &Path) {
 }
 
 /// Whether `path` still names the file.
-#[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
     let this = file.metadata()?;
     match std::fs::symlink_metadata(path) {
-        Ok(named) => Ok((this.dev(), this.ino()) == (named.dev(), named.ino())),
+        Ok(named) => Ok(is_same(&this, &named)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> Result<bool> {
-    Ok(true)
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod deflate;
 mod deflate_damage;
 mod files;
 mod frames;
+mod maps;
 mod streams;
 mod vectors;
 

@@ -1,12 +1,13 @@
 //! The ways that bytes can take, there and back: one function for each.
 
 use ndbytes::io::SaveOptions;
+use ndbytes::io::map::{Map, Mode};
 use ndbytes::io::stream::{Receiver, Sender};
 use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::raw::{self, Raw};
 use ndbytes::{
     Array, ArrayRef, Container, DecodeOptions, Decoded, Dest, Encode, Error, Level, Limits, Order,
-    Result, Spec, frame, io,
+    Result, Spec, frame, io, to_bytes,
 };
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -37,6 +38,7 @@ pub(super) const WAYS: &[Way] = &[
     },
     Way { name: "raw file", what: "bare items; dtype and shape are declared", carry: by_raw },
     Way { name: ".ndb file", what: "a frame: says what it is, and has checksums", carry: by_frame },
+    Way { name: "memory map", what: "a checked .npy, written and read in place", carry: by_map },
     Way { name: "zlib", what: "a .npy.zz file, compressed at level 1", carry: by_zlib },
     Way { name: "TCP", what: "a frame over a connection of its own", carry: by_tcp },
 ];
@@ -62,6 +64,17 @@ fn by_frame(array: &ArrayRef<'_>, path: &Path) -> Result<Arrived> {
 fn by_file<'a>(encoder: &mut dyn Encode<'a>, path: &Path) -> Result<Arrived> {
     io::save(path, encoder, SaveOptions::default(), &mut io::unwatched)?;
     load(path)
+}
+
+fn by_map(array: &ArrayRef<'_>, path: &Path) -> Result<Arrived> {
+    let order = if array.is_fortran() { Order::F } else { Order::C };
+    let options = EncodeOptions { order: Some(order), ..EncodeOptions::checked() };
+    let mut map = Map::create(path, array.dtype(), array.shape(), &options)?;
+    map.bytes_mut()?.copy_from_slice(&to_bytes(array, Order::A)?);
+    map.close()?;
+    let map = Map::open(path, Mode::Read, DecodeOptions::default())?;
+    map.verify(&mut io::unwatched)?;
+    Ok(Arrived { array: map.array()?, stored: std::fs::metadata(path)?.len() })
 }
 
 fn by_zlib(array: &ArrayRef<'_>, path: &Path) -> Result<Arrived> {
