@@ -10,6 +10,7 @@ mod deflate;
 #[cfg(feature = "deflate")]
 mod deflate_damage;
 mod files;
+mod frame_damage;
 mod frames;
 mod streams;
 mod vectors;
