@@ -67,7 +67,7 @@ def headers():
         "other-order-of-keys": '{"attrs":{},"name":"","order":"F","shape":[2,2],"dtype":"<u4"}',
         "other-keys": '{"x":[{"y":null}],"dtype":"<f8","shape":[3],"z":1e999}',
         "white-space": '\n{\t"dtype" : "<f8" ,\r"shape" : [ 3 ] }\n',
-        "record": members("{t:<u8,:|V2,img:<u2[2],x='b c':{d:|S3@4}/9}", [3]),
+        "record": members("{t:<u8,:|V2,img:<u2[2],x='b c':{:|V4,d:|S3,:|V2}}", [3]),
         "overlap": members("{a:<i4@4,b:<i2@4}/12", [2]),
         "bfloat16": members("bfloat16", [2]),
         "big-bfloat16-field": members("{a:>bfloat16}", [2]),
@@ -179,7 +179,7 @@ def streams():
         seed(f"limit-{name}", four + b"\0\0" + damage(0, 130), 0, limits)
     seed("two-blocks-flip", array(0xE0, (2,), seed=3) + b"\0\0" + damage(0, 128 + (1 << 20), 0, 1), 0)
     seed("two-blocks-swapped", array(0xE1, (2,), seed=3) + b"\0\0" + damage(7, 128, 132, 255), 0)
-    for name, spec in {"void-0": b"|V0", "overlap": b"{b:<i4@4,a:<i4@0}@8", "unicode": "{'日':<i4}".encode()}.items():
+    for name, spec in {"void-0": b"|V0", "overlap": b"{a:<i4@4,b:<i2@4}/12", "unicode": "{'日':<i4}".encode()}.items():
         seed(f"spec-{name}", array(12 | 0x20, (3,), spec=spec) + b"\0\0" + damage(0, 5, 0, 1), 0)
 
     changes = {
@@ -191,10 +191,10 @@ def streams():
         seed(f"tail-{name}", four + change, 1)
         seed(f"tail-{name}-optional", four + change, 1 | 4)
     row = struct.pack("<H", 3) + array(1 | 0x40, (2, 3))
-    seed("row", row + array(0) + array(1 | 0x40, (0, 3)) + array(0x2B, (2,)) + b"\xff\xff", 2)
-    seed("row-ignored", row + array(0) + array(0x2B, (2,)) + array(4 | 0x20, (2,)) + b"\xff\xff", 2 | 8)
-    seed("row-mixed", row + b"\1" + array(0) + b"\0" + array(8 | 0x20, (3,)) + b"\1" + array(0) + b"\0\xff\xff", 2 | 0x20)
-    seed("row-damaged", row + array(0) + array(0) + array(0x20, (3,)) + struct.pack("<H", 260) + b"\3", 2)
+    seed("row", row + array(0) + array(1 | 0x40, (0, 3)) + array(0x2B, (2,)) + b"\0", 2)
+    seed("row-ignored", row + array(0) + array(0x2B, (2,)) + array(4 | 0x20, (2,)) + b"\0", 2 | 8)
+    seed("row-mixed", row + b"\1" + array(0) + b"\0" + array(8 | 0x20, (3,)) + b"\1" + array(0) + b"\0\0", 2 | 0x20)
+    seed("row-damaged", row + array(0) + array(0) + array(0x20, (3,)) + struct.pack("<BHB", 1, 260, 3), 2)
 
     plain = frame("<f8", [3], F8)
     whole = {
