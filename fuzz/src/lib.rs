@@ -8,7 +8,11 @@
     reason = "options that may grow cannot be written as a whole outside their crate"
 )]
 
+mod arrays;
+mod damage;
 mod descr;
+mod frame_header;
+mod frame_stream;
 mod header;
 mod input;
 mod machine;
@@ -17,6 +21,8 @@ mod tail;
 mod zlib;
 
 pub use descr::descr;
+pub use frame_header::frame_header;
+pub use frame_stream::frame_stream;
 pub use header::npy_header;
 pub use input::Rng;
 pub use stream::npy_stream;

@@ -28,6 +28,16 @@ fn checksum_tail() {
 }
 
 #[test]
+fn frame_header() {
+    replay("frame_header", ndbytes_fuzz::frame_header);
+}
+
+#[test]
+fn frame_stream() {
+    replay("frame_stream", ndbytes_fuzz::frame_stream);
+}
+
+#[test]
 fn zlib_bound() {
     replay("zlib_bound", ndbytes_fuzz::zlib_bound);
 }

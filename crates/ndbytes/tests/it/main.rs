@@ -10,8 +10,11 @@ mod deflate;
 #[cfg(feature = "deflate")]
 mod deflate_damage;
 mod files;
+mod frame_chunks;
+mod frame_damage;
 mod frames;
 mod maps;
+mod pipe;
 mod streams;
 mod vectors;
 
