@@ -32,6 +32,8 @@
 //! - `oracle decompress zlib|gzip MAX PATH` says how many bytes a stream holds;
 //! - `oracle save PATH SIZE SEED [--durable] [--checksum] [--in-place] [--times N]` saves `SIZE` bytes counting from
 //!   `SEED`, through a temporary file, or, to show what that is for, in place;
+//! - `oracle recv` says on which address it listens, receives what one connection brings into memory, and says how many
+//!   arrays and bytes that were, and its largest resident size in KiB;
 //! - `oracle map PATH STEP…` maps a file; see `oracle/map.rs`.
 //!
 //! `read`, `raw` and `decompress` answer with one message, `peak` and the largest resident size in KiB last. `save`
@@ -62,6 +64,7 @@ fn main() -> ExitCode {
         ["read", path, ref flags @ ..] => with_peak(read(path, flags)),
         ["raw", spec, path] => with_peak(read_raw(spec, path)),
         ["decompress", container, max, path] => with_peak(deflate::once(container, max, path)),
+        ["recv"] => return finished(recv()),
         ["save", path, size, seed, ref flags @ ..] => match save(path, size, seed, flags) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => failed(&error),
@@ -81,6 +84,19 @@ fn main() -> ExitCode {
 
 fn finished(served: std::io::Result<()>) -> ExitCode {
     if served.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn recv() -> std::io::Result<()> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", listener.local_addr()?);
+    let receiver = io::stream::Receiver::over(listener.accept()?.0)?;
+    let (mut arrays, mut bytes) = (0, 0);
+    for read in receiver {
+        arrays += 1;
+        bytes += read?.array.map_or(0, |array| array.nbytes());
+    }
+    println!("{arrays} {bytes} {}", peak());
+    Ok(())
 }
 
 // Messages.
@@ -428,9 +444,13 @@ fn save(path: &str, size: &str, seed: &str, flags: &[&str]) -> Result<()> {
 /// The answer, and this process's largest resident size where the system tells it.
 fn with_peak(answer: Result<Fields>) -> Fields {
     let mut answer = answer.unwrap_or_else(|error| failed(&error));
+    answer.extend([b"peak".to_vec(), peak().into_bytes()]);
+    answer
+}
+
+/// The largest resident size so far, in KiB.
+fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let peak = peak.and_then(|text| text.split_whitespace().next()).unwrap_or_default();
-    answer.extend([b"peak".to_vec(), peak.into()]);
-    answer
+    peak.and_then(|text| text.split_whitespace().next()).unwrap_or_default().to_owned()
 }

@@ -81,8 +81,8 @@ impl Work<'_> {
                 Ok(Some(exit)) => self.count(exit),
                 Ok(None) => return,
                 Err(error) => {
-                    receiver.into_inner().abort();
-                    return self.count(failed(error));
+                    self.count(failed(error));
+                    return receiver.into_inner().abort();
                 }
             }
         }

@@ -1,0 +1,94 @@
+"""`ndbytes recv` and `ndbytes send` as processes, and sockets to talk to them."""
+
+import contextlib
+import os
+import re
+import select
+import socket
+import subprocess
+import time
+
+PATIENCE = 60  # seconds for what takes a moment
+
+
+class Receiver:
+    """`ndbytes recv`, listening; the folder it fills."""
+
+    def __init__(self, program, folder, *options, listen="tcp://:0"):
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        line = [program, "recv", "--listen", listen, "-o", folder, *options]
+        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
+        assert ready, "it does not say where it listens"
+        first = self.process.stdout.readline()
+        assert first.startswith("listening on "), (first, self.process.stderr.read() if not first else "")
+        self.address = first.removeprefix("listening on ").strip()
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def connect(self):
+        if match := re.fullmatch(r"tcp://(.*):(\d+)", self.address):
+            return socket.create_connection((match[1], int(match[2])), PATIENCE)
+        sock = socket.socket(socket.AF_UNIX)
+        sock.settimeout(PATIENCE)
+        sock.connect(self.address.removeprefix("unix:"))
+        return sock
+
+    def done(self):
+        """Exit code, lines of output and lines of errors, once it has ended by itself."""
+        out, err = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, out.splitlines(), err.splitlines()
+
+    def files(self):
+        return sorted(path.name for path in self.folder.iterdir())
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.communicate()
+
+
+def send(program, *args):
+    """Exit code, lines of output and lines of errors of `ndbytes send`."""
+    done = subprocess.run([program, "send", *map(str, args)], capture_output=True, text=True, timeout=PATIENCE)
+    return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
+
+
+def peak(pid):
+    """The largest resident size of a process so far, in bytes."""
+    with open(f"/proc/{pid}/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
+
+
+def eventually(condition):
+    """Waits until it holds."""
+    deadline = time.monotonic() + PATIENCE
+    while not (value := condition()):
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.02)
+    return value
+
+
+def is_closed(sock):
+    """Whether the peer has closed or reset the connection."""
+    try:
+        return sock.recv(1) == b""
+    except ConnectionError:
+        return True
+
+
+def sparse(path, gib):
+    """A .npy of so many GiB of zeros that take no place."""
+    import numpy as np
+
+    header = np.lib.format.header_data_from_array_1_0(np.empty(0, "<f8")) | {"shape": (gib << 27,)}
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        file.truncate(file.tell() + (gib << 30))
+    return os.fspath(path)
