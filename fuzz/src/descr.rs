@@ -91,7 +91,7 @@ fn spec(text: &str) {
 }
 
 /// Levels of records; nested subarrays count too, the first one of a field does not.
-fn depth(dtype: &DType) -> usize {
+pub(crate) fn depth(dtype: &DType) -> usize {
     let of_field = |dtype: &DType| match dtype {
         DType::Sub(sub) => depth(&sub.0),
         _ => depth(dtype),
@@ -105,7 +105,8 @@ fn depth(dtype: &DType) -> usize {
     }
 }
 
-fn fields(dtype: &DType) -> usize {
+/// Fields, nested ones counted.
+pub(crate) fn fields(dtype: &DType) -> usize {
     let count = |record: &Record| -> usize {
         record.fields().iter().map(|field| 1 + fields(&field.dtype)).sum()
     };

@@ -8,15 +8,23 @@
     reason = "options that may grow cannot be written as a whole outside their crate"
 )]
 
+mod arrays;
+mod damage;
 mod descr;
+mod frame_header;
+mod frame_stream;
 mod header;
 mod input;
 mod machine;
 mod stream;
 mod tail;
+mod zlib;
 
 pub use descr::descr;
+pub use frame_header::frame_header;
+pub use frame_stream::frame_stream;
 pub use header::npy_header;
 pub use input::Rng;
 pub use stream::npy_stream;
 pub use tail::checksum_tail;
+pub use zlib::zlib_bound;

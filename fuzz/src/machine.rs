@@ -124,8 +124,8 @@ impl Read {
     }
 }
 
-/// Reads a whole `.npy` from the front of the stream.
-pub(crate) fn read_npy(
+/// Reads a whole array from the front of the stream.
+pub(crate) fn read_array(
     stream: &[u8],
     options: &DecodeOptions,
     target: Target,

@@ -1,11 +1,11 @@
 //! Whole `.npy` streams: any cut, destination and driver gives the same answer, and success means the input's bytes.
 
 use crate::input::{Input, Rng};
-use crate::machine::{Cuts, Fault, Read, Target, read_npy};
+use crate::machine::{Cuts, Fault, Read, Target, read_array};
 use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::{
-    BLOCK, Checks, ChecksumState, DecodeOptions, Dest, Encode as _, ErrorKind, Limits, Order, Tail,
-    crc32c, to_bytes,
+    Accept, BLOCK, Checks, ChecksumState, DecodeOptions, Dest, Encode as _, ErrorKind, Limits,
+    Order, Tail, crc32c, to_bytes,
 };
 
 /// Bytes up to which data is also read into memory of the caller's.
@@ -16,6 +16,7 @@ pub fn npy_stream(data: &[u8]) {
     let mut input = Input::new(data);
     let choices = input.byte();
     let mut options = DecodeOptions::default();
+    options.accept = Accept::Npy;
     options.checks =
         [Checks::Required, Checks::Optional, Checks::Ignored][usize::from(choices % 3)];
     options.lenient = choices & 8 != 0;
@@ -24,26 +25,38 @@ pub fn npy_stream(data: &[u8]) {
     let every = usize::from(input.byte());
     let seed = u64::from(input.u16());
     let stream = input.rest();
-
-    let whole = read_npy(stream, &options, Target::Discard, &mut Cuts::Whole);
-    let cuts = [Cuts::Whole, Cuts::Every(1), Cuts::Every(every), Cuts::Random(Rng::new(seed))];
-    for mut cuts in cuts {
-        same(&whole, &read_npy(stream, &options, Target::Owned, &mut cuts));
+    match &every_way(stream, &options, every, seed) {
+        Ok(read) => accepted(read, stream, &options),
+        Err(fault) => refused(fault, stream),
     }
-    same(&whole, &read_npy(stream, &options, Target::Discard, &mut Cuts::Random(Rng::new(!seed))));
+}
+
+/// The one answer that every cut, every destination and the driver give.
+pub(crate) fn every_way(
+    stream: &[u8],
+    options: &DecodeOptions,
+    every: usize,
+    seed: u64,
+) -> Result<Read, Fault> {
+    let whole = read_array(stream, options, Target::Owned, &mut Cuts::Whole);
+    same(&whole, &read_array(stream, options, Target::Discard, &mut Cuts::Whole));
+    // A byte at a time would take seconds for blocks.
+    let few = if stream.len() as u64 <= SMALL { 1 } else { 4093 };
+    let cuts =
+        [Cuts::Whole, Cuts::Every(few), Cuts::Every(every * few), Cuts::Random(Rng::new(seed))];
+    for mut cuts in cuts {
+        same(&whole, &read_array(stream, options, Target::Owned, &mut cuts));
+    }
+    same(&whole, &read_array(stream, options, Target::Discard, &mut Cuts::Random(Rng::new(!seed))));
     if whole.as_ref().is_ok_and(|read| read.header.nbytes() <= SMALL) {
-        same(&whole, &read_npy(stream, &options, Target::Into, &mut Cuts::Every(3)));
+        same(&whole, &read_array(stream, options, Target::Into, &mut Cuts::Every(3)));
     }
     // Knowing the length lets it refuse earlier, in the same words.
     let mut known = options.clone();
     known.input_len = Some(stream.len() as u64);
-    same(&whole, &read_npy(stream, &known, Target::Owned, &mut Cuts::Whole));
-    driver(&whole, stream, &options, seed);
-
-    match &whole {
-        Ok(read) => accepted(read, stream, &options),
-        Err(fault) => refused(fault, stream),
-    }
+    same(&whole, &read_array(stream, &known, Target::Owned, &mut Cuts::Whole));
+    driver(&whole, stream, options, seed);
+    whole
 }
 
 fn same(one: &Result<Read, Fault>, other: &Result<Read, Fault>) {
@@ -93,7 +106,7 @@ fn accepted(read: &Read, stream: &[u8], options: &DecodeOptions) {
     let start = usize::try_from(read.header.len).expect("it is in memory");
     let end = start + usize::try_from(read.header.nbytes()).expect("it is in memory");
     let data = &stream[start..end];
-    let owned = read_npy(stream, options, Target::Owned, &mut Cuts::Whole).expect("read before");
+    let owned = read_array(stream, options, Target::Owned, &mut Cuts::Whole).expect("read before");
     assert_eq!(owned.data.as_deref(), Some(data), "other bytes than the input's");
     match read.state {
         ChecksumState::Verified => verified(read, stream, start, end),
@@ -127,16 +140,16 @@ fn verified(read: &Read, stream: &[u8], start: usize, end: usize) {
 fn looser(read: &Read, stream: &[u8], options: &DecodeOptions) {
     let mut loose = options.clone();
     loose.lenient = true;
-    let lenient = read_npy(stream, &loose, Target::Discard, &mut Cuts::Whole);
+    let lenient = read_array(stream, &loose, Target::Discard, &mut Cuts::Whole);
     assert!(lenient.is_ok_and(|lenient| lenient.same(read)), "the lenient mode says otherwise");
     if options.checks == Checks::Required {
         loose.checks = Checks::Optional;
         let only = &stream[..read.consumed];
-        let optional = read_npy(only, &loose, Target::Discard, &mut Cuts::Whole);
+        let optional = read_array(only, &loose, Target::Discard, &mut Cuts::Whole);
         assert!(optional.is_ok_and(|optional| optional.same(read)), "Optional says otherwise");
     }
     loose.checks = Checks::Ignored;
-    let ignored = read_npy(stream, &loose, Target::Owned, &mut Cuts::Whole);
+    let ignored = read_array(stream, &loose, Target::Owned, &mut Cuts::Whole);
     let ignored = ignored.expect("Ignored takes everything that is complete");
     assert_eq!(ignored.header, read.header);
 }
@@ -157,7 +170,7 @@ fn again(owned: &Read, read: &Read) {
     options.checks = Checks::Required;
     options.whole = true;
     options.limits.header = usize::MAX;
-    let back = read_npy(&bytes, &options, Target::Owned, &mut Cuts::Whole);
+    let back = read_array(&bytes, &options, Target::Owned, &mut Cuts::Whole);
     let back = back.expect("what was written reads back");
     let back_array = back.array.expect("an owned array");
     assert_eq!(back_array.dtype(), array.dtype());
@@ -170,7 +183,7 @@ fn again(owned: &Read, read: &Read) {
     assert_eq!((&one.name, &one.attrs), (&two.name, &two.attrs));
 }
 
-fn refused(fault: &Fault, stream: &[u8]) {
+pub(crate) fn refused(fault: &Fault, stream: &[u8]) {
     let known = matches!(
         fault.kind,
         ErrorKind::Malformed

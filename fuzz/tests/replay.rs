@@ -27,6 +27,21 @@ fn checksum_tail() {
     replay("checksum_tail", ndbytes_fuzz::checksum_tail);
 }
 
+#[test]
+fn frame_header() {
+    replay("frame_header", ndbytes_fuzz::frame_header);
+}
+
+#[test]
+fn frame_stream() {
+    replay("frame_stream", ndbytes_fuzz::frame_stream);
+}
+
+#[test]
+fn zlib_bound() {
+    replay("zlib_bound", ndbytes_fuzz::zlib_bound);
+}
+
 fn replay(target: &str, run: fn(&[u8])) {
     let corpus = corpus(target);
     assert!(!corpus.is_empty(), "no corpus of {target}");

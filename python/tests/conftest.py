@@ -4,8 +4,11 @@ import os
 from pathlib import Path
 
 import hypothesis
+import numpy as np
 import pytest
 
+from npyfiles import numpy_save
+from once import run
 from oracle import Oracle, keep_memory
 
 LONG = bool(os.environ.get("NDBYTES_LONG"))
@@ -41,3 +44,14 @@ def oracle(oracle_program):
     """The serving process, one for the whole run: what a panic or a leak leaves behind would show."""
     with Oracle(oracle_program) as process:
         yield process
+
+
+@pytest.fixture(scope="session")
+def baseline(oracle_program, tmp_path_factory):
+    """The resident size of a process that reads a tiny valid file, by file and by pipe."""
+    path = tmp_path_factory.mktemp("baseline") / "tiny.npy"
+    path.write_bytes(numpy_save(np.arange(3)))
+    runs = [run(oracle_program, "read", path) for _ in range(3)]
+    runs += [run(oracle_program, "read", "-", data=path.read_bytes()) for _ in range(3)]
+    assert all(isinstance(answer, list) for answer, _ in runs)
+    return min(peak for _, peak in runs)

@@ -161,6 +161,23 @@ class Oracle:
         shape, items = self.ask("raw", spec, order, offset, gap, data)
         return numbers(shape.decode()), items
 
+    def compress(self, container, data, level=6, chunk=0):
+        return self.ask("compress", container, level, chunk, data)[0]
+
+    def decompress(self, container, data, limit=1 << 30, chunk=0):
+        return self.ask("decompress", container, limit, chunk, data)[0]
+
+    def decompress_array(self, container, spec, data, limit=1 << 62):
+        shape, items = self.ask("decompress array", container, spec, limit, data)
+        return numbers(shape.decode()), items
+
+    def save_compressed(self, path, array, container, level=6, checksum=False):
+        *layout, data = view(array)
+        self.ask("save compressed", path, container, level, checksum, *layout, data)
+
+    def load(self, path):
+        return decoded(self.ask("load", path))
+
     def map(self, path, *steps, array=NOTHING):
         """What the steps answer; `array` is what `write` and `append` take."""
         return self.ask("map", path, "\n".join(steps), *view(array))

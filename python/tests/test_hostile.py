@@ -8,40 +8,8 @@ import numpy as np
 import pytest
 
 from npyfiles import header, npy, numpy_save
-from oracle import Refused, parsed
-
-MIB = 1 << 20
-
-
-def run(program, *args, data=None):
-    """What one process answers, and its largest resident size in bytes."""
-    result = subprocess.run([program, *args], input=data, capture_output=True, timeout=60)
-    assert result.returncode in (0, 1) and not result.stderr, result
-    out = memoryview(result.stdout)
-
-    def take(n):
-        nonlocal out
-        part, out = bytes(out[:n]), out[n:]
-        return part
-
-    try:
-        answer = parsed(take)
-        fields = answer
-    except Refused as refused:
-        answer, fields = refused, refused.fields
-    assert fields[-2] == b"peak" and fields[-1]
-    return answer, int(fields[-1]) * 1024
-
-
-@pytest.fixture(scope="module")
-def baseline(oracle_program, tmp_path_factory):
-    """The resident size of a process that reads a tiny valid file, by file and by pipe."""
-    path = tmp_path_factory.mktemp("baseline") / "tiny.npy"
-    path.write_bytes(numpy_save(np.arange(3)))
-    runs = [run(oracle_program, "read", path) for _ in range(3)]
-    runs += [run(oracle_program, "read", "-", data=path.read_bytes()) for _ in range(3)]
-    assert all(isinstance(answer, list) for answer, _ in runs)
-    return min(peak for _, peak in runs)
+from once import MIB, run
+from oracle import Refused
 
 
 def deep(n):

@@ -1,6 +1,8 @@
 //! What was typed. Nothing is opened, parsed or decided here.
 
+use crate::formats::FormatArg;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
+use ndbytes::Level;
 use std::path::PathBuf;
 
 const ABOUT: &str = "NumPy-style arrays to bytes and back: exact, self-describing, checked";
@@ -13,6 +15,7 @@ Examples:
   ndbytes convert scan.raw -o scan.npy --raw '<u2[512,512]'
   ndbytes checksum scan.npy                     add checksums; NumPy still reads the file
   ndbytes verify -r results/                    find files that are damaged or cut short
+  ndbytes recv --listen tcp://:5000 -o in/      wait for arrays, as `ndbytes send *.npy tcp://:5000` sends them
 
 A SPEC says what bytes are: a NumPy dtype, then the shape in brackets.
   '<u2[512,512]'   little-endian uint16, 512 rows of 512
@@ -41,6 +44,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Checksum(ChecksumArgs),
     Diff(DiffArgs),
+    Send(SendArgs),
+    Recv(RecvArgs),
 }
 
 /// Sends real arrays through memory and files, checks every bit, then damages a copy
@@ -50,7 +55,7 @@ pub(crate) enum Command {
 /// file is cut, and you see what ndbytes says and what NumPy would have said. Nothing of yours is changed.
 #[derive(Debug, Group)]
 pub(crate) struct DemoArgs {
-    /// .npy files to use instead of the built-in arrays
+    /// Files to use instead of the built-in arrays
     #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
@@ -60,7 +65,8 @@ pub(crate) struct DemoArgs {
 /// Says what is in a file: dtype, shape, order, size, checksum, and a spec to paste
 ///
 /// Quick at any size: it reads the header and looks for a checksum tail, but sums nothing; `verify` does.
-/// A stream is read to its end, and so is verified as well.
+/// Of a compressed file it unpacks the header only: name and attributes of a checked .npy in it stand at the
+/// end, and show with --stats. A pipe is read to its end, and so is verified as well.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
@@ -105,16 +111,19 @@ pub(crate) struct HeadArgs {
     pub(crate) common: Common,
 }
 
-/// Converts between .npy and raw bytes, and changes order and byte order
+/// Converts between .npy, .ndb, compressed .npy and raw bytes, and changes order and byte order
 ///
-/// The suffix of the output decides: .npy, or .raw and .bin for bare items. An output that exists is
-/// replaced whole or not at all, so a file can be converted onto itself. Many files go to a folder, each
-/// under its own name with the new suffix. `-` is standard input or output.
+/// The suffix of the output decides: .npy; .ndb, which always has checksums, and place for a name and
+/// attributes; .npy.zz and .npy.gz, a .npy in a zlib or gzip stream; .raw, .bin and .dat for bare items.
+/// Inputs are told apart by their first bytes, whatever they are called. An output that exists is replaced
+/// whole or not at all, so a file can be converted onto itself. Many files go to a folder, each under its
+/// own name with the new suffix. `-` is standard input or output.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
   ndbytes convert scan.raw -o scan.npy --raw '<u2[512,512]'
   ndbytes convert a.npy -o a.npy --check            the same file with a checksum tail
+  ndbytes convert a.npy -o a.npy.gz --level 9       what gunzip unpacks, and np.load(gzip.open(...)) reads
   ndbytes convert *.npy -o out/ --to raw --endian big
   curl -s URL | ndbytes convert - -o - --raw 'f4[?,3]' > points.npy")]
 pub(crate) struct ConvertArgs {
@@ -138,10 +147,13 @@ pub(crate) struct ConvertArgs {
     /// Let the cast round, wrap and cut off, as NumPy's astype does
     #[arg(long, requires = "cast")]
     pub(crate) lossy: bool,
-    /// The format to write, whatever the suffix says: npy or raw
-    #[arg(long, value_name = "npy|raw", hide_possible_values = true)]
+    /// The format to write, whatever the suffix says: npy, ndb, zz (.npy.zz), gz (.npy.gz) or raw
+    #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) to: Option<FormatArg>,
-    /// Write a checksum tail behind the array; NumPy passes over it
+    /// How hard .npy.zz and .npy.gz are compressed: 0 stores, 1 is fast, 9 is small. By default 6
+    #[arg(long, value_name = "0-9")]
+    pub(crate) level: Option<Level>,
+    /// Write a checksum tail behind the array of a .npy; NumPy passes over it. It keeps name and attributes
     #[arg(long)]
     pub(crate) check: bool,
     /// Return only once the file is on the disk, safe from a loss of power
@@ -153,7 +165,7 @@ pub(crate) struct ConvertArgs {
 
 /// Reads files to their last byte and says of each: ok, unchecked, open, or what is damaged
 ///
-/// ok: every checksum holds. unchecked: complete and readable, but there is no checksum that could prove
+/// ok: every checksum holds, of a compressed file that of its stream. unchecked: complete and readable, but there is no checksum that could prove
 /// it. open: a writer did not finish, the checksums say nothing. Damage (cut short, or changed since it was
 /// written) is an error that names the block and its bytes. Memory stays small at any size of file.
 #[derive(Debug, Group)]
@@ -175,7 +187,9 @@ pub(crate) struct VerifyArgs {
 /// Puts a checksum tail on .npy files, or takes it off
 ///
 /// The array stays byte for byte as it was and NumPy reads it as before; the checksums stand behind it. A
-/// file that has a tail is verified and left. Each file is replaced whole or not at all.
+/// file that has a tail is verified and left, a .ndb file too, which always has its checksums; those of a
+/// file whose writer did not finish are made anew. Compressed files have a checksum in their stream, and -r
+/// passes over them. Each file is replaced whole or not at all.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
@@ -223,12 +237,99 @@ pub(crate) struct DiffArgs {
     pub(crate) common: Common,
 }
 
+/// Sends arrays to whoever listens at an address
+///
+/// Each file goes as an array with its dtype, shape, order, name, attributes and checksums; `ndbytes recv`, or the
+/// library, takes them. Files are read as they are sent, so their size does not matter. A file that turns out to be
+/// damaged is cut off, so that the receiver sees it too.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ndbytes send ecg.npy tcp://127.0.0.1:5000
+  ndbytes send results/*.npy unix:/run/arrays
+  ndbytes send --npy ecg.npy tcp://lab:5000      to np.load(sock.makefile('rb')): no checksums
+
+Whoever can read the network can read the arrays: beyond this machine, send through ssh or a VPN.")]
+pub(crate) struct SendArgs {
+    /// Files to send; - is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Where to: tcp://HOST:PORT or unix:/path
+    #[arg(value_name = "ADDR", required = true)]
+    pub(crate) address: String,
+    #[command(flatten)]
+    pub(crate) wire: WireArgs,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// Waits for arrays at an address, and makes a file of each
+///
+/// A file is there only once all of it has come and every checksum held. Its name is the array's, as far as that is
+/// the name of a file: an array never goes outside the folder, and never takes the place of another file unless
+/// --force says so. Arrays of any size are taken in little memory.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ndbytes recv --listen tcp://:5000 -o in/       until Ctrl-C; only this machine can connect
+  ndbytes recv --listen tcp://0.0.0.0:5000 --max-bytes 1000000000
+  ndbytes recv --listen unix:/run/arrays --once  one connection, then the end
+
+The first line says where it listens, with the port that tcp://:0 was given.
+Nobody is asked who they are: beyond this machine, listen behind ssh or a VPN.")]
+pub(crate) struct RecvArgs {
+    /// Where: tcp://HOST:PORT, tcp://:0 for any port of this machine, or unix:/path
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: String,
+    /// The folder for the files; it is made if it is not there
+    #[arg(short, long, value_name = "DIR", default_value = ".")]
+    pub(crate) output: PathBuf,
+    /// End when the first connection has ended
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// Refuse arrays of more than N bytes
+    #[arg(long, value_name = "N")]
+    pub(crate) max_bytes: Option<u64>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The format to write: npy (the default) or ndb
+    #[arg(long, value_name = "npy|ndb", default_value = "npy", value_parser = received_as, hide_default_value = true)]
+    pub(crate) to: FormatArg,
+    /// Write a checksum tail behind every .npy; those with attributes always have one
+    #[arg(long)]
+    pub(crate) check: bool,
+    #[command(flatten)]
+    pub(crate) wire: WireArgs,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+fn received_as(text: &str) -> Result<FormatArg, String> {
+    match text {
+        "npy" => Ok(FormatArg::Npy),
+        "ndb" => Ok(FormatArg::Ndb),
+        _ => Err("npy and ndb are possible".to_owned()),
+    }
+}
+
+/// What both ends of a connection must know.
+#[derive(Debug, Group)]
+pub(crate) struct WireArgs {
+    /// Speak bare .npy, with a peer that has only NumPy; nothing is checked then
+    #[arg(long)]
+    pub(crate) npy: bool,
+    /// Seconds the peer may take to connect, for a header, and for each 64 KiB of an array
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
+    pub(crate) timeout: f64,
+}
+
 #[derive(Debug, Group)]
 pub(crate) struct Files {
     /// Files to read; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Take the .npy files in folders, and in their folders
+    /// Take the .npy, .ndb, .npy.zz and .npy.gz files in folders, and in their folders
     #[arg(short, long)]
     pub(crate) recursive: bool,
     /// Work on N files at a time; 0 means one for each core
@@ -300,12 +401,6 @@ pub(crate) enum OrderArg {
 pub(crate) enum EndianArg {
     Little,
     Big,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum FormatArg {
-    Npy,
-    Raw,
 }
 
 #[cfg(test)]

@@ -54,6 +54,12 @@ pub(crate) fn counted(n: u64, what: &str) -> String {
     format!("{} {what}{}", grouped(n), if n == 1 { "" } else { "s" })
 }
 
+/// A part of a whole: `12.5 %`.
+pub(crate) fn percent(part: u64, whole: u64) -> String {
+    let thousandths = u128::from(part) * 1000 / u128::from(whole.max(1));
+    format!("{}.{} %", thousandths / 10, thousandths % 10)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +70,7 @@ mod tests {
             assert_eq!(grouped(n), text);
         }
         assert_eq!(printable("a\x1b[2J\nb\u{9b}é"), "a\\u{1b}[2J\\nb\\u{9b}é");
+        assert_eq!((percent(1, 8), percent(3, 0)), ("12.5 %".into(), "300.0 %".into()));
         assert_eq!((counted(1, "byte"), counted(2, "byte")), ("1 byte".into(), "2 bytes".into()));
     }
 }

@@ -1,7 +1,9 @@
 //! Which inputs a command line names.
 
 use crate::args::Files;
+use crate::formats::{FormatArg, named_as};
 use crate::report::printable;
+use clap::ValueEnum as _;
 use ndbytes::{Error, Result};
 use std::path::{Path, PathBuf};
 
@@ -40,6 +42,15 @@ impl Source {
         }
     }
 
+    /// Bytes of the file; a pipe has no length.
+    pub(crate) fn len(&self) -> Option<u64> {
+        let Self::File(path) = self else { return None };
+        std::fs::metadata(path)
+            .ok()
+            .filter(std::fs::Metadata::is_file)
+            .map(|metadata| metadata.len())
+    }
+
     /// The file's path, for what only files can do.
     ///
     /// # Errors
@@ -53,18 +64,28 @@ impl Source {
 }
 
 impl Sources {
-    /// The files named, and with `-r` the `.npy` files below the folders named.
+    /// The files named, and with `-r` those below the folders named whose names say that they hold an array.
     ///
     /// # Errors
     /// [`ndbytes::ErrorKind::Argument`] if standard input is named twice.
     pub(crate) fn find(files: &Files) -> Result<Self> {
+        Self::find_only(files, FormatArg::describes_itself)
+    }
+
+    /// The same, where folders give only the formats that `takes` says.
+    ///
+    /// # Errors
+    /// As [`Sources::find`].
+    pub(crate) fn find_only(files: &Files, takes: fn(FormatArg) -> bool) -> Result<Self> {
         let mut sources = Self::default();
         for path in &files.files {
             match Source::new(path) {
                 Source::Stdin if sources.found.contains(&Source::Stdin) => {
                     return Err(Error::argument("'-' stands twice; it can be read once"));
                 }
-                Source::File(path) if files.recursive && path.is_dir() => sources.add_folder(&path),
+                Source::File(path) if files.recursive && path.is_dir() => {
+                    sources.add_folder(&path, takes);
+                }
                 source => sources.found.push(source),
             }
         }
@@ -73,24 +94,22 @@ impl Sources {
 
     /// Bytes of all of them, as far as they are known.
     pub(crate) fn size(&self) -> u64 {
-        let len = |source: &Source| match source {
-            Source::Stdin => 0,
-            Source::File(path) => std::fs::metadata(path).map_or(0, |m| m.len()),
-        };
-        self.found.iter().map(len).fold(0, u64::saturating_add)
+        self.found.iter().filter_map(Source::len).fold(0, u64::saturating_add)
     }
 
-    fn add_folder(&mut self, folder: &Path) {
+    fn add_folder(&mut self, folder: &Path, takes: fn(FormatArg) -> bool) {
         let before = (self.found.len(), self.errors.len());
-        self.walk(folder);
+        self.walk(folder, takes);
         if before == (self.found.len(), self.errors.len()) {
             let none = Error::io(std::io::ErrorKind::NotFound.into());
-            self.errors.push(none.context("no .npy file in this folder").in_file(folder));
+            self.errors.push(
+                none.context(format!("no {} file in this folder", all(takes))).in_file(folder),
+            );
         }
     }
 
     /// Depth first, by name. Links to folders are not followed, so there are no loops.
-    fn walk(&mut self, folder: &Path) {
+    fn walk(&mut self, folder: &Path, takes: fn(FormatArg) -> bool) {
         let listed = std::fs::read_dir(folder)
             .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let mut paths: Vec<PathBuf> = match listed {
@@ -101,10 +120,21 @@ impl Sources {
         for path in paths {
             let Ok(own) = path.symlink_metadata() else { continue };
             if own.is_dir() {
-                self.walk(&path);
-            } else if path.extension().is_some_and(|suffix| suffix == "npy") && path.is_file() {
+                self.walk(&path, takes);
+            } else if named_as(&path).is_some_and(|(_, format)| takes(format)) && path.is_file() {
                 self.found.push(Source::File(path));
             }
         }
+    }
+}
+
+/// The suffixes of these formats, as a person lists them.
+fn all(takes: fn(FormatArg) -> bool) -> String {
+    let formats = FormatArg::value_variants().iter().filter(|format| takes(**format));
+    let suffixes: Vec<String> = formats.map(|format| format!(".{}", format.suffix())).collect();
+    match suffixes.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
     }
 }

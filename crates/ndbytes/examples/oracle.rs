@@ -14,6 +14,11 @@
 //! | `descr` lenient text | descr spec itemsize |
 //! | `spec` text | the spec as it is printed |
 //! | `raw` spec order offset gap data | shape, bytes in C order |
+//! | `compress` `zlib`\|`gzip` level chunk data | the stream |
+//! | `decompress` `zlib`\|`gzip` max chunk data | the bytes |
+//! | `decompress array` `zlib`\|`gzip` spec max data | shape, bytes in C order |
+//! | `save compressed` path `zlib`\|`gzip` level checksum dtype shape strides offset data | |
+//! | `load` path | as `decode` |
 //! | `map` path steps dtype shape strides offset data | what the steps answer; see `oracle/map.rs` |
 //!
 //! Version 0 is a frame, the others are `.npy`'s. A dtype is a `descr` (it begins with a quote or a bracket) or a spec. With a chunk, readers and writers move at
@@ -24,14 +29,16 @@
 //!
 //! - `oracle read PATH|- [--patience MS]` reads a `.npy` file: a fresh process for each hostile file;
 //! - `oracle raw SPEC PATH|-` reads a headerless one;
+//! - `oracle decompress zlib|gzip MAX PATH` says how many bytes a stream holds;
 //! - `oracle save PATH SIZE SEED [--durable] [--checksum] [--in-place] [--times N]` saves `SIZE` bytes counting from
-//!   `SEED`, through a temporary file, or, to show what that is for, in place.
-//!
+//!   `SEED`, through a temporary file, or, to show what that is for, in place;
 //! - `oracle map PATH STEP…` maps a file; see `oracle/map.rs`.
 //!
-//! `read` and `raw` answer with one message, `peak` and the largest resident size in KiB last. `save`
+//! `read`, `raw` and `decompress` answer with one message, `peak` and the largest resident size in KiB last. `save`
 //! answers only an error, and `map` only that or what its steps ask for, so that a trace shows little else than the work.
 
+#[path = "oracle/deflate.rs"]
+mod deflate;
 #[path = "oracle/map.rs"]
 mod map;
 
@@ -54,6 +61,7 @@ fn main() -> ExitCode {
         [] => return finished(serve()),
         ["read", path, ref flags @ ..] => with_peak(read(path, flags)),
         ["raw", spec, path] => with_peak(read_raw(spec, path)),
+        ["decompress", container, max, path] => with_peak(deflate::once(container, max, path)),
         ["save", path, size, seed, ref flags @ ..] => match save(path, size, seed, flags) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => failed(&error),
@@ -213,6 +221,11 @@ fn answer(request: &Fields) -> Result<Fields> {
                 (args.text()?.parse()?, args.number()?, args.number()?);
             items(&file.array(args.bytes()?.to_vec().into())?)
         }
+        "compress" => deflate::compress(args),
+        "decompress" => deflate::decompress(args),
+        "decompress array" => deflate::decompress_array(args),
+        "save compressed" => deflate::save(args),
+        "load" => deflate::load(args),
         other => Err(Error::argument(format!("unknown request {other:?}"))),
     }
 }

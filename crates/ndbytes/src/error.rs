@@ -47,7 +47,8 @@ pub enum ErrorKind {
     Unsupported,
     /// A bound was exceeded; sizes that overflow count as such.
     Limit {
-        /// What is bounded: `array`, `npy header`, `frame header`, `metadata`, `dtype depth`, `dtype fields`, `itemsize`, `size`.
+        /// What is bounded: `array`, `npy header`, `frame header`, `metadata`, `dtype depth`, `dtype fields`,
+        /// `itemsize`, `size`, `decompressed`.
         name: &'static str,
         /// What was asked for; `u64::MAX` where it does not fit.
         asked: u64,
@@ -130,9 +131,14 @@ impl Error {
 
     /// An error of the operating system; its errno stays at hand.
     ///
-    /// Out of memory, time-outs and lost connections have their own kinds.
+    /// Out of memory, time-outs and lost connections have their own kinds, and an error of this crate that went
+    /// through a reader or writer comes out as it went in.
     #[cold]
     pub fn io(error: std::io::Error) -> Self {
+        let error = match error.downcast::<Self>() {
+            Ok(own) => return own,
+            Err(other) => other,
+        };
         let kind = match error.kind() {
             std::io::ErrorKind::TimedOut | std::io::ErrorKind::WouldBlock => ErrorKind::Timeout,
             std::io::ErrorKind::OutOfMemory => ErrorKind::Memory,
@@ -251,6 +257,21 @@ impl From<std::io::Error> for Error {
     }
 }
 
+/// For readers and writers that find more wrong than the system can.
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match error.kind() {
+            ErrorKind::Truncated => std::io::ErrorKind::UnexpectedEof,
+            ErrorKind::Memory => std::io::ErrorKind::OutOfMemory,
+            ErrorKind::Malformed | ErrorKind::Checksum { .. } => std::io::ErrorKind::InvalidData,
+            ErrorKind::Unsupported => std::io::ErrorKind::Unsupported,
+            ErrorKind::Argument => std::io::ErrorKind::InvalidInput,
+            _ => std::io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 /// What an error shows of something that an input may have made very long: its start.
 pub(crate) fn shortened(thing: &impl fmt::Display) -> String {
     const SHOWN: usize = 200;
@@ -293,6 +314,18 @@ mod tests {
         assert_eq!(late.kind(), &ErrorKind::Timeout);
         let gone = Error::io(std::io::ErrorKind::ConnectionReset.into());
         assert_eq!(gone.kind(), &ErrorKind::Peer);
+    }
+
+    #[test]
+    fn own_errors_pass_through_io() {
+        let cut = Error::truncated("cut").at(7);
+        let io = std::io::Error::from(cut);
+        assert_eq!(io.kind(), std::io::ErrorKind::UnexpectedEof);
+        let back = Error::from(io);
+        assert_eq!((back.kind(), back.offset()), (&ErrorKind::Truncated, Some(7)));
+        assert_eq!(back.to_string(), "cut (at byte 7)");
+        let stopped = Error::new(ErrorKind::Interrupted, "stopped");
+        assert_eq!(Error::from(std::io::Error::other(stopped)).kind(), &ErrorKind::Interrupted);
     }
 
     #[test]

@@ -26,14 +26,20 @@ mod codec;
 mod dtype;
 mod error;
 mod format;
+#[cfg(feature = "deflate")]
+pub mod gzip;
 #[cfg(feature = "std")]
 pub mod io;
 mod kernel;
 mod limits;
+#[cfg(feature = "deflate")]
+pub mod zlib;
 
 pub use array::{Array, ArrayRef, Blocks, Element, Layout, Order, Slice, nbytes};
 pub use buffer::{Buffer, BufferMut};
 pub use codec::{BLOCK, BlockSums, Crc32c, crc32c};
+#[cfg(feature = "deflate")]
+pub use codec::{Container, Deflater, Inflater, Level, Step};
 pub use dtype::{DType, Dim, Endian, Field, Record, Scalar, Spec, TimeKind, TimeUnit, Unit};
 pub use error::{Error, ErrorKind, Result};
 pub use format::{

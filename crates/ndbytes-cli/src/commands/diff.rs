@@ -33,9 +33,6 @@ fn positive(option: &str, value: f64) -> Result<f64> {
 }
 
 fn load(session: &Session, source: &Source, raw: Option<&Raw>) -> Result<Loaded> {
-    if raw.is_none() {
-        input::refuse_headerless(source)?;
-    }
     input::load(session, source, raw, &mut session.watch())
 }
 

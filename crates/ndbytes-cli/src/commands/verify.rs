@@ -3,11 +3,11 @@
 use crate::args::VerifyArgs;
 use crate::batch;
 use crate::exit::{Exit, kind_name};
-use crate::input;
+use crate::input::{self, Whole};
 use crate::report::Report;
 use crate::session::Session;
 use crate::sources::{Source, Sources};
-use ndbytes::{BLOCK, ChecksumState, Decoded, Dest, Error, ErrorKind, Result, Spec};
+use ndbytes::{BLOCK, ChecksumState, Dest, Error, ErrorKind, Result, Spec};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -18,7 +18,7 @@ pub(crate) fn run(session: &Session, args: &VerifyArgs) -> Result<Exit> {
     let failed = AtomicUsize::new(0);
     let done = batch::run(session, &sources.found, |source, watch| {
         let report = match input::read(session, source, Dest::Discard, watch) {
-            Ok(decoded) => Ok(whole(source, &decoded, args.require_checksum)),
+            Ok(read) => Ok(whole(source, &read, args.require_checksum)),
             Err(error) if is_damage(&error) => Ok(damaged(source, error)),
             Err(error) => Err(error),
         };
@@ -38,21 +38,26 @@ fn is_damage(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Checksum { .. } | ErrorKind::Truncated | ErrorKind::Malformed)
 }
 
-fn whole(source: &Source, decoded: &Decoded, required: bool) -> Report {
-    let header = &decoded.header;
-    let (state, detail) = match decoded.state {
-        ChecksumState::Verified => ("ok", ""),
-        ChecksumState::Unchecked => ("unchecked", ": complete, but no checksum proves it"),
-        ChecksumState::Open => ("open", ": complete, but a writer did not finish its checksum"),
+fn whole(source: &Source, read: &Whole, required: bool) -> Report {
+    let (header, checked) = (&read.decoded.header, read.decoded.state);
+    let (state, detail, help) = match checked {
+        ChecksumState::Verified => ("ok", "", ""),
+        ChecksumState::Unchecked => {
+            ("unchecked", ": complete, but no checksum proves it", "; `ndbytes checksum` adds one")
+        }
+        ChecksumState::Open => {
+            let detail = ": complete, but a writer did not finish its checksum";
+            ("open", detail, "; `ndbytes checksum` makes it anew")
+        }
     };
     let json = json!({
         "path": source.typed(), "state": state, "data_bytes": header.nbytes(),
         "spec": Spec::exact(header.dtype.clone(), &header.shape).to_string(),
-        "blocks": header.nbytes().div_ceil(BLOCK as u64),
+        "blocks": header.nbytes().div_ceil(BLOCK as u64), "compression": read.container.map(|c| c.to_string()),
     });
     let report = Report::new(format!("{}: {state}{detail}", source.name()), json);
-    if required && decoded.state != ChecksumState::Verified {
-        let message = format!("{state}{detail}; `ndbytes checksum` adds one");
+    if required && checked != ChecksumState::Verified {
+        let message = format!("{state}{detail}{help}");
         return report.failed(Error::mismatch(message).in_file(source.name()));
     }
     report

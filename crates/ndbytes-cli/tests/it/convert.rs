@@ -42,6 +42,7 @@ fn order_and_byte_order_change_and_the_array_stays() {
     let done = room.run(&["convert", "--json", "a.npy", "-o", "big.npy", "--endian", "big"]);
     let expected = json!({
         "path": "a.npy", "output": "big.npy", "spec": ">u2[2,3]", "bytes": 140, "format": "npy", "checksum": false,
+        "compression": null,
     });
     assert_eq!(done.json(), [expected]);
     assert_eq!(room.run(&["info", "--json", "big.npy"]).json()[0]["descr"], "'>u2'");
@@ -124,11 +125,11 @@ fn outputs_that_cannot_be_meant() {
     for (args, err) in [
         (
             &["a.npy", "-o", "a.txt"][..],
-            "ndbytes: a.txt: .txt says no format; .npy, .raw and .bin do, or --to npy and --to raw; a folder ends with /",
+            "ndbytes: a.txt: .txt says no format; .npy, .ndb, .npy.zz, .npy.gz, .raw and .bin do, or --to; a folder ends with /",
         ),
         (
             &["a.npy", "-o", "a"],
-            "ndbytes: a: no suffix says no format; .npy, .raw and .bin do, or --to npy and --to raw; a folder ends with /",
+            "ndbytes: a: no suffix says no format; .npy, .ndb, .npy.zz, .npy.gz, .raw and .bin do, or --to; a folder ends with /",
         ),
         (
             &["a.npy", "b.npy", "-o", "-"],
@@ -176,17 +177,26 @@ fn streamed_and_gathered_outputs_are_the_same() {
         let to = |output: &'static str| {
             [&["convert", "a.bin", "-o", output, "--raw", &spec][..], options].concat()
         };
-        let done = room.run(&to("streamed.npy"));
-        assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{spec}");
-        // A cast to the same dtype is none, but needs the array in memory.
-        let dtype = spec.split('[').next().unwrap();
-        let gathered = [&to("gathered.npy")[..], &["--cast", dtype]].concat();
-        if !dtype.starts_with('{') {
-            assert_eq!(room.run(&gathered).code, Some(0), "{spec}");
-            assert!(room.read("streamed.npy") == room.read("gathered.npy"), "{spec} {options:?}");
-        }
-        if !options.contains(&"raw") {
-            assert_eq!(room.run(&["verify", "streamed.npy"]).code, Some(0), "{spec}");
+        for (streamed, gathered) in [
+            ("streamed.npy", "gathered.npy"),
+            ("streamed.ndb", "gathered.ndb"),
+            ("streamed.npy.zz", "gathered.npy.zz"),
+        ] {
+            let done = room.run(&to(streamed));
+            assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{streamed} {spec}");
+            // A cast to the same dtype is none, but needs the array in memory.
+            let dtype = spec.split('[').next().unwrap();
+            if !dtype.starts_with('{') {
+                let done = room.run(&[&to(gathered)[..], &["--cast", dtype]].concat());
+                assert_eq!(done.code, Some(0), "{gathered} {spec}");
+                assert!(
+                    room.read(streamed) == room.read(gathered),
+                    "{streamed} {spec} {options:?}"
+                );
+            }
+            if !options.contains(&"raw") {
+                assert_eq!(room.run(&["verify", streamed]).code, Some(0), "{streamed} {spec}");
+            }
         }
     }
 }

@@ -29,10 +29,14 @@ fn missing_files_and_folders() {
             .failed(3, "ndbytes: no.npy: No such file or directory (os error 2)");
         room.run(&[command, "d"]).failed(
             8,
-            "ndbytes: d: a folder; -r takes the .npy files in it: Is a directory (os error 21)",
+            "ndbytes: d: a folder; -r takes the array files in it: Is a directory (os error 21)",
         );
-        room.run(&[command, "-r", "d"])
-            .failed(3, "ndbytes: d: no .npy file in this folder: entity not found");
+        let formats = match command {
+            "checksum" => ".npy or .ndb",
+            _ => ".npy, .ndb, .npy.zz or .npy.gz",
+        };
+        let err = format!("ndbytes: d: no {formats} file in this folder: entity not found");
+        room.run(&[command, "-r", "d"]).failed(3, &err);
     }
     room.bare("a.npy", &[3]);
     room.run(&["convert", "a.npy", "-o", "no/a.npy"])
@@ -48,13 +52,13 @@ fn bytes_that_are_no_npy_file() {
         (
             b"hello world!",
             5,
-            "not a .npy file: expected \\x93NUMPY, found hello ; for bytes without a header, declare dtype and shape \
+            "not a .npy or .ndb file: expected \\x93NUMPY or \\x89NDBF, found hello ; for bytes without a header, declare dtype and shape \
              (12 bytes may be '|u1[12]', '<u2[6]', '<f4[3]': say which with --raw) (at byte 0)",
         ),
         (
             b"PK\x03\x04\x14\x00\x00\x00",
             5,
-            "not a .npy file: expected \\x93NUMPY, found PK\\x03\\x04\\x14\\x00; this looks like a zip or .npz archive (at byte 0)",
+            "not a .npy or .ndb file: expected \\x93NUMPY or \\x89NDBF, found PK\\x03\\x04\\x14\\x00; this looks like a zip or .npz archive (at byte 0)",
         ),
         (b"\x93NUMPY\x04\x00\x10\x00", 5, "npy version 4.0; 1.0, 2.0 and 3.0 are read (at byte 6)"),
         (cut, 5, "npy header: the input ends after 20 bytes, at least 68 are needed (at byte 20)"),

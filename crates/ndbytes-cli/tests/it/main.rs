@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod checksum;
+mod compressed;
 mod convert;
 mod demo;
 mod errors;
+mod frames;
 mod info;
 mod many;
 mod room;

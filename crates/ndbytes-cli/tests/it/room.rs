@@ -160,3 +160,10 @@ pub(crate) fn with_header(dict: &str, data: &[u8]) -> Vec<u8> {
     file.extend(data);
     file
 }
+
+/// Marks the tail that starts at `start`, its record at `record`, as one whose writer has not finished.
+pub(crate) fn mark_open(file: &mut [u8], start: usize, record: usize) {
+    file[record + 9] = 1;
+    let sum = ndbytes::crc32c(&file[start..record + 32]).to_le_bytes();
+    file[record + 32..record + 36].copy_from_slice(&sum);
+}

@@ -1,5 +1,13 @@
-//! Blocks in, blocks out. So far only their checksums.
+//! Blocks in, blocks out: checksums, and compression.
 
 mod checksum;
+#[cfg(feature = "deflate")]
+mod deflate;
 
 pub use checksum::{BLOCK, BlockSums, Crc32c, crc32c};
+#[cfg(all(feature = "deflate", feature = "std"))]
+pub(crate) use deflate::trailing;
+#[cfg(feature = "deflate")]
+pub use deflate::{Container, Deflater, Inflater, Level, Step};
+#[cfg(feature = "deflate")]
+pub(crate) use deflate::{Pull, compress, decompress, too_long};

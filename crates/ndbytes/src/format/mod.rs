@@ -9,6 +9,8 @@ pub mod raw;
 
 mod body;
 mod decode;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod header;
 mod json;
 mod metadata;
@@ -19,6 +21,8 @@ use bytes::Bytes;
 
 pub(crate) use body::Body;
 pub use decode::{Accept, BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDecoder};
+#[cfg(feature = "deflate")]
+pub(crate) use deflate::decompress_array;
 pub use header::{Format, Header};
 pub use metadata::Metadata;
 pub use tail::{TAIL_MAGIC, Tail};

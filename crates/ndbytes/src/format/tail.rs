@@ -9,6 +9,7 @@ use crate::codec::{BLOCK, crc32c};
 use crate::dtype::{DType, Scalar};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// The first eight bytes of a tail's content. The last bytes catch transfers in text mode, as in PNG.
@@ -131,6 +132,9 @@ impl Tail {
     pub fn decode(bytes: &[u8], header: &Header, limits: &Limits) -> Result<Self> {
         let start = header.data_end();
         let at_start = |error: Error| error.at(start);
+        if header.format == Format::Frame {
+            frame_length(header, bytes.len() as u64)?;
+        }
         let content = match header.format {
             Format::Frame => Some(bytes),
             Format::Npy(_) => bytes.get(TAIL_HEADER..).filter(|c| c.starts_with(&TAIL_MAGIC)),
@@ -271,6 +275,22 @@ impl Tail {
             ),
         };
         Err(Error::new(kind, message).at(0))
+    }
+}
+
+/// That so many bytes behind the data of a frame are its tail, which says nothing of its own length.
+pub(super) fn frame_length(header: &Header, found: u64) -> Result<()> {
+    let (start, size) = (header.data_end(), Tail::size(Format::Frame, header.nbytes(), 0));
+    match found.cmp(&size) {
+        Ordering::Less => Err(Error::truncated(format!(
+            "the checksum tail is cut: the input ends {found} bytes into it, it has {size}"
+        ))
+        .at(start.saturating_add(found))),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => {
+            let message = "bytes behind the end of the frame; a file holds one";
+            Err(Error::malformed(message).at(start.saturating_add(size)))
+        }
     }
 }
 

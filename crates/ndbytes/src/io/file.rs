@@ -1,6 +1,6 @@
 //! Files opened without surprises.
 
-use super::{Watch, read_array, unwatched};
+use super::{Watch, read_whole, unwatched};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DecodeOptions, Decoded, Dest};
 use std::fs::{File, Metadata};
@@ -211,10 +211,10 @@ fn open_stream(path: &Path, _: Duration, _: Watch<'_>) -> Result<File> {
     Ok(File::open(path)?)
 }
 
-/// Reads the `.npy` or `.ndb` file at `path`; its length is held against its header before memory is taken.
+/// Reads the `.npy` or `.ndb` file at `path`, also compressed with zlib or gzip; the length of one that is not is held against its header before memory is taken.
 ///
 /// # Errors
-/// As [`open`] and [`read_array`].
+/// As [`open`] and [`read_whole`].
 pub fn load(
     path: impl AsRef<Path>,
     mut options: DecodeOptions,
@@ -224,8 +224,7 @@ pub fn load(
     let path = path.as_ref();
     let input = open(path, PATIENCE)?;
     options.input_len = input.len();
-    options.whole = true;
-    read_array(input, options, |_| Ok(dest), watch).map_err(|error| error.in_file(path))
+    read_whole(input, options, |_| Ok(dest), watch).map_err(|error| error.in_file(path))
 }
 
 /// How long a FIFO may stay without a writer.

@@ -1,20 +1,34 @@
 //! Drivers over `std`: readers, writers, and files that are replaced whole or not at all.
 
+#[cfg(feature = "deflate")]
+mod compress;
+#[cfg(feature = "deflate")]
+mod decompress;
 mod file;
 #[cfg(feature = "map")]
 pub mod map;
 mod read;
 mod replace;
 mod seal;
+#[cfg(feature = "deflate")]
+mod sniff;
 pub mod stream;
 mod temporary;
 mod write;
 
+#[cfg(feature = "deflate")]
+pub use compress::{Compressor, save_compressed, write_compressed};
+#[cfg(feature = "deflate")]
+pub use decompress::Decompressor;
 pub use file::{Input, PATIENCE, load, open, open_watched};
+#[cfg(not(feature = "deflate"))]
+pub use read::read_whole;
 pub use read::{from_reader, from_slice, read_array, read_to_end};
 pub use replace::{SaveOptions, replace, save};
 pub use seal::{seal, unseal};
-pub use write::{to_vec, to_writer, write};
+#[cfg(feature = "deflate")]
+pub use sniff::{Sniffed, read_whole, sniff};
+pub use write::{pieces, to_vec, to_writer, write};
 
 use crate::error::Result;
 

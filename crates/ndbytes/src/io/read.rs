@@ -58,6 +58,21 @@ pub fn read_array<'d>(
     fill_body(&mut read, machine.body(choose(&header)?)?, &mut |seen| watch(start + seen))
 }
 
+/// The same, where the input must end behind the array.
+///
+/// # Errors
+/// As [`read_array`].
+#[cfg(not(feature = "deflate"))]
+pub fn read_whole<'d>(
+    reader: impl Read,
+    mut options: DecodeOptions,
+    choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+    watch: Watch<'_>,
+) -> Result<Decoded> {
+    options.whole = true;
+    read_array(reader, options, choose, watch)
+}
+
 /// Bytes for the front of some space; 0 at the end of the input.
 pub(super) type Fill<'f> = &'f mut dyn FnMut(&mut [u8]) -> Result<usize>;
 

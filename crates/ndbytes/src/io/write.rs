@@ -38,12 +38,24 @@ pub fn write<'a>(
     mut writer: impl Write,
     watch: Watch<'_>,
 ) -> Result<()> {
+    pieces(encoder, &mut writer, watch)?;
+    Ok(writer.flush()?)
+}
+
+/// Writes all pieces of a machine, and leaves flushing to the caller: a compressor's flush costs bytes.
+///
+/// # Errors
+/// As [`write()`].
+pub fn pieces<'a>(
+    encoder: &mut dyn Encode<'a>,
+    writer: &mut impl Write,
+    watch: Watch<'_>,
+) -> Result<()> {
     let mut written = 0;
     while let Some(piece) = encoder.next()? {
         writer.write_all(&piece)?;
         written += piece.len() as u64;
         watch(written)?;
     }
-    writer.flush()?;
     Ok(())
 }

@@ -2,10 +2,19 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod chunks;
+#[cfg(feature = "deflate")]
+mod compressed;
 mod damage;
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(feature = "deflate")]
+mod deflate_damage;
 mod files;
+mod frame_chunks;
+mod frame_damage;
 mod frames;
 mod maps;
+mod pipe;
 mod streams;
 mod vectors;
 

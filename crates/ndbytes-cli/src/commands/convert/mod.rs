@@ -1,23 +1,26 @@
 //! `ndbytes convert`: an array read, and written in another form.
 
+mod output;
 mod plan;
 mod stream;
 
-use crate::args::{ConvertArgs, EndianArg, FormatArg};
+use crate::args::{ConvertArgs, EndianArg};
 use crate::batch;
 use crate::exit::Exit;
+use crate::formats::FormatArg;
 use crate::input::{self, Loaded};
 use crate::report::{Report, counted};
 use crate::session::Session;
 use crate::sources::Sources;
 use crate::values::cast;
 use ndbytes::io::{self, SaveOptions, Watch};
-use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::raw::{self, Raw};
-use ndbytes::{ChecksumState, DType, Encode, Endian, Error, Order, Result, Spec};
+use ndbytes::{
+    ArrayRef, ChecksumState, DType, Encode, Endian, Error, Level, Metadata, Order, Result, Spec,
+    frame, npy,
+};
 use plan::{Job, Target};
 use serde_json::json;
-use std::fs::File;
 
 /// What is done to every array.
 struct Change {
@@ -27,6 +30,7 @@ struct Change {
     cast: Option<DType>,
     lossy: bool,
     check: bool,
+    level: Level,
     save: SaveOptions,
 }
 
@@ -38,18 +42,35 @@ pub(crate) fn run(session: &Session, args: &ConvertArgs) -> Result<Exit> {
         cast: args.cast.as_deref().map(str::parse).transpose()?,
         lossy: args.lossy,
         check: args.check,
+        level: args.level.unwrap_or_default(),
         save: SaveOptions::durable(args.durable),
     };
     let sources = Sources::find(&args.files)?;
     let plan = plan::plan(&sources, args)?;
-    if change.check && plan.jobs.iter().any(|job| job.format == FormatArg::Raw) {
-        return Err(Error::argument("--check needs .npy output; raw bytes have no place for it"));
-    }
+    refuse_idle(args, &plan.jobs)?;
     session.progress.expect(sources.size().saturating_mul(change.passes(&plan.jobs)));
     plan.make_folder()?;
     let found = batch::unfound(session, &sources);
     let done = batch::run(session, &plan.jobs, |job, watch| change.convert(session, job, watch));
     Ok(found.max(done))
+}
+
+/// Refuses options that an output has no place for.
+fn refuse_idle(args: &ConvertArgs, jobs: &[Job]) -> Result<()> {
+    for format in jobs.iter().map(|job| job.format) {
+        if args.check && format == FormatArg::Raw {
+            let message = "--check needs .npy output; raw bytes have no place for it";
+            return Err(Error::argument(message));
+        }
+        if args.level.is_some() && format.container().is_none() {
+            let message = format!(
+                "--level is for .npy.zz and .npy.gz output (--to zz, --to gz); .{} is not compressed",
+                format.suffix()
+            );
+            return Err(Error::argument(message));
+        }
+    }
+    Ok(())
 }
 
 impl From<EndianArg> for Endian {
@@ -63,14 +84,11 @@ impl From<EndianArg> for Endian {
 
 impl Change {
     fn convert(&self, session: &Session, job: &Job, watch: Watch<'_>) -> Result<Report> {
-        match &self.raw {
-            None => input::refuse_headerless(&job.source)?,
-            Some(raw) => {
-                if let Some(stream) = stream::Stream::plan(self, raw, job)? {
-                    let bytes = stream.run(session, self, raw, job, watch)?;
-                    return Ok(report(job, stream.spec(), bytes, stream.is_checked()));
-                }
-            }
+        if let Some(raw) = &self.raw
+            && let Some(stream) = stream::Stream::plan(self, raw, job)?
+        {
+            let bytes = stream.run(session, self, raw, job, watch)?;
+            return Ok(report(job, stream.spec(), bytes, stream.has_tail()));
         }
         let mut loaded = input::load(session, &job.source, self.raw.as_ref(), watch)?;
         if let Some(dtype) = &self.cast {
@@ -78,28 +96,51 @@ impl Change {
                 .map_err(|error| input::named(error, &job.source))?;
         }
         let view = loaded.array.view();
-        let mut encoder: Box<dyn Encode<'_> + '_> = match job.format {
-            FormatArg::Npy => Box::new(Encoder::new(&view, &self.options(&loaded))?),
-            FormatArg::Raw => {
-                let order = self.order.unwrap_or(Order::C);
-                Box::new(raw::Encoder::new(&view, order, self.endian)?)
-            }
-        };
-        let bytes = encoder.total();
-        match &job.target {
-            Target::Stdout => io::write(encoder.as_mut(), stdout()?, watch)
-                .map_err(|error| error.in_file("standard output"))?,
-            Target::File(path) => io::save(path, encoder.as_mut(), self.save, watch)?,
-        }
         let dtype = match self.endian {
-            Some(endian) => loaded.array.dtype().with_endian(endian),
-            None => loaded.array.dtype().clone(),
+            Some(endian) => view.dtype().with_endian(endian),
+            None => view.dtype().clone(),
         };
-        let checked = job.format == FormatArg::Npy && (self.check || dtype.has_extension());
-        let spec = Spec::exact(dtype, loaded.array.shape());
-        let mut report = report(job, &spec, bytes, checked);
-        report.note = left_behind(job, &loaded, checked);
+        let tail = self.has_tail(job.format, &dtype);
+        let mut encoder = self.encoder(job.format, &view, &loaded, tail)?;
+        let bytes = output::write(&job.target, job.format, self.level, self.save, |mut out| {
+            io::pieces(encoder.as_mut(), &mut out, watch)
+        })?;
+        let mut report = report(job, &Spec::exact(dtype, view.shape()), bytes, tail);
+        report.note = left_behind(job, &loaded, tail);
         Ok(report)
+    }
+
+    /// Whether the array in the output has a checksum tail, which is also where name and attributes have a place.
+    fn has_tail(&self, format: FormatArg, dtype: &DType) -> bool {
+        match format {
+            FormatArg::Npy | FormatArg::Zz | FormatArg::Gz => self.check || dtype.has_extension(),
+            FormatArg::Ndb => true,
+            FormatArg::Raw => false,
+        }
+    }
+
+    fn encoder<'a>(
+        &self,
+        format: FormatArg,
+        view: &ArrayRef<'a>,
+        loaded: &Loaded,
+        tail: bool,
+    ) -> Result<Box<dyn Encode<'a> + 'a>> {
+        let metadata = if tail { loaded.metadata.clone() } else { Metadata::default() };
+        let (order, endian) = (self.order, self.endian);
+        Ok(match format {
+            FormatArg::Npy | FormatArg::Zz | FormatArg::Gz => {
+                let checksum = self.check;
+                let options =
+                    npy::EncodeOptions { version: None, endian, order, checksum, metadata };
+                Box::new(npy::Encoder::new(view, &options)?)
+            }
+            FormatArg::Ndb => {
+                let options = frame::EncodeOptions { endian, order, metadata };
+                Box::new(frame::Encoder::new(view, &options)?)
+            }
+            FormatArg::Raw => Box::new(raw::Encoder::new(view, order.unwrap_or(Order::C), endian)?),
+        })
     }
 
     /// How often the bytes of an input move: once where they are copied, else to memory and out again.
@@ -108,24 +149,15 @@ impl Change {
         let copied = first.map(|(raw, job)| stream::Stream::plan(self, raw, job));
         if matches!(copied, Some(Ok(Some(_)))) { 1 } else { 2 }
     }
-
-    fn options(&self, loaded: &Loaded) -> EncodeOptions {
-        let mut options = EncodeOptions::bare();
-        options.order = self.order;
-        options.endian = self.endian;
-        options.checksum = self.check;
-        if self.check || loaded.array.dtype().has_extension() {
-            options.metadata = loaded.metadata.clone();
-        }
-        options
-    }
 }
 
-fn report(job: &Job, spec: &Spec, bytes: u64, checked: bool) -> Report {
+fn report(job: &Job, spec: &Spec, bytes: u64, tail: bool) -> Report {
     let (input, output, spec) = (job.source.name(), job.target.name(), spec.to_string());
+    let container = job.format.container();
     let json = json!({
         "path": job.source.typed(), "output": job.target.typed(), "spec": spec, "bytes": bytes,
-        "format": if job.format == FormatArg::Npy { "npy" } else { "raw" }, "checksum": checked,
+        "format": job.format.name(), "compression": container.map(|container| container.to_string()),
+        "checksum": tail || container.is_some(),
     });
     let text = match job.target {
         Target::Stdout => String::new(), // The array itself stands there.
@@ -135,26 +167,13 @@ fn report(job: &Job, spec: &Spec, bytes: u64, checked: bool) -> Report {
 }
 
 /// What the output does not have and the input had.
-fn left_behind(job: &Job, loaded: &Loaded, checked: bool) -> Option<String> {
+fn left_behind(job: &Job, loaded: &Loaded, tail: bool) -> Option<String> {
     let input = job.source.name();
     let labelled = loaded.metadata.name.is_some() || loaded.metadata.attrs.is_some();
-    if labelled && !checked {
-        let keep = if job.format == FormatArg::Npy { "; --check keeps them" } else { "" };
+    if labelled && !tail {
+        let keep = if job.format == FormatArg::Raw { "" } else { "; --check keeps them" };
         return Some(format!("{input}: its name and attributes are not in the output{keep}"));
     }
     let open = loaded.state == ChecksumState::Open;
     open.then(|| format!("{input}: its checksum was open, so it was not verified"))
-}
-
-/// Standard output without a buffer that looks for lines.
-#[cfg(unix)]
-fn stdout() -> Result<File> {
-    use std::os::fd::AsFd as _;
-    Ok(File::from(std::io::stdout().as_fd().try_clone_to_owned()?))
-}
-
-#[cfg(windows)]
-fn stdout() -> Result<File> {
-    use std::os::windows::io::AsHandle as _;
-    Ok(File::from(std::io::stdout().as_handle().try_clone_to_owned()?))
 }

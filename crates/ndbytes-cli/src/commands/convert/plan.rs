@@ -1,7 +1,7 @@
 //! Which output each input gets; everything that can be refused is refused before the first byte.
 
-use crate::args::{ConvertArgs, FormatArg};
-use crate::input::RAW_SUFFIXES;
+use crate::args::ConvertArgs;
+use crate::formats::{FormatArg, named_as};
 use crate::report::printable;
 use crate::sources::{Source, Sources};
 use ndbytes::{Error, Result};
@@ -106,17 +106,23 @@ fn only(sources: &Sources, why: &str) -> Result<Source> {
 }
 
 fn by_suffix(output: &Path) -> Result<FormatArg> {
-    match output.extension().and_then(|suffix| suffix.to_str()) {
-        Some("npy") => Ok(FormatArg::Npy),
-        Some("raw" | "bin") => Ok(FormatArg::Raw),
-        found => {
-            let found = found.map_or_else(|| "no suffix".to_owned(), |suffix| format!(".{suffix}"));
-            let message = format!(
-                "{found} says no format; .npy, .raw and .bin do, or --to npy and --to raw; a folder ends with /"
-            );
-            Err(Error::argument(message).in_file(output))
-        }
+    if let Some((_, format)) = named_as(output) {
+        return Ok(format);
     }
+    let suffix = output.extension().and_then(|suffix| suffix.to_str());
+    let message = match suffix {
+        Some(suffix @ ("zz" | "gz")) => format!(
+            "a compressed output holds a .npy: end its name with .npy.{suffix}, or say --to {suffix}"
+        ),
+        _ => {
+            let found =
+                suffix.map_or_else(|| "no suffix".to_owned(), |suffix| format!(".{suffix}"));
+            format!(
+                "{found} says no format; .npy, .ndb, .npy.zz, .npy.gz, .raw and .bin do, or --to; a folder ends with /"
+            )
+        }
+    };
+    Err(Error::argument(message).in_file(output))
 }
 
 fn into_folder(sources: &Sources, args: &ConvertArgs) -> Result<Plan> {
@@ -149,10 +155,8 @@ fn file_name(source: &Source, format: FormatArg) -> Result<OsString> {
     let path = source.path("a stream has no name to take in a folder; give a file with -o")?;
     let unnamed = || Error::argument("has no name to take in a folder").in_file(path);
     let name = path.file_name().ok_or_else(unnamed)?;
-    let suffix = Path::new(name).extension();
-    let known = suffix.is_some_and(|own| own == "npy" || RAW_SUFFIXES.iter().any(|s| own == *s));
-    let stem = if known { Path::new(name).file_stem().unwrap_or(name) } else { name };
-    let mut name = stem.to_owned();
-    name.push(if format == FormatArg::Npy { ".npy" } else { ".raw" });
+    let mut name = named_as(path).map_or(name, |(stem, _)| stem).to_owned();
+    name.push(".");
+    name.push(format.suffix());
     Ok(name)
 }

@@ -5,6 +5,7 @@ mod damage;
 mod folder;
 mod table;
 mod trips;
+mod ways;
 
 use crate::args::DemoArgs;
 use crate::exit::Exit;
@@ -12,7 +13,7 @@ use crate::report::Report;
 use crate::session::Session;
 use folder::Folder;
 use ndbytes::Result;
-use trips::WAYS;
+use ways::WAYS;
 
 pub(crate) fn run(session: &Session, args: &DemoArgs) -> Result<Exit> {
     let samples = arrays::load(session, &args.files)?;
@@ -22,7 +23,7 @@ pub(crate) fn run(session: &Session, args: &DemoArgs) -> Result<Exit> {
     if !session.json {
         say(table::intro(&samples, WAYS))?;
     }
-    let mut totals = trips::Tally::default();
+    let mut totals = trips::Tally::new();
     for sample in &samples {
         let tally = trips::run(session, sample, folder.path())?;
         let report = Report::new(table::row(sample, &tally), table::row_json(sample, &tally));
@@ -34,7 +35,8 @@ pub(crate) fn run(session: &Session, args: &DemoArgs) -> Result<Exit> {
         totals.add(&tally);
     }
     if !session.json {
-        session.report(&Report::new(table::total(&totals), serde_json::Value::Null))?;
+        say(table::ways(&totals))?;
+        say(table::total(&totals))?;
     }
     let Some(largest) = samples.iter().max_by_key(|sample| sample.array.nbytes()) else {
         return Ok(exit);
@@ -43,7 +45,7 @@ pub(crate) fn run(session: &Session, args: &DemoArgs) -> Result<Exit> {
         exit = exit.max(session.report(&case)?);
     }
     if !session.json && exit == Exit::OK {
-        session.report(&Report::new(table::outro(), serde_json::Value::Null))?;
+        say(table::outro())?;
     }
     Ok(exit)
 }

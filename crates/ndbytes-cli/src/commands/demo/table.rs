@@ -1,9 +1,10 @@
 //! How the demo looks: plain text of 80 columns.
 
 use super::arrays::Sample;
-use super::trips::{Tally, Way};
+use super::trips::{Leg, Tally};
+use super::ways::{WAYS, Way};
 use crate::names::shape;
-use crate::report::{counted, grouped};
+use crate::report::{counted, grouped, percent};
 use ndbytes::Spec;
 use serde_json::{Value, json};
 
@@ -28,28 +29,60 @@ pub(super) fn intro(samples: &[Sample], ways: &[Way]) -> String {
 }
 
 pub(super) fn row(sample: &Sample, tally: &Tally) -> String {
-    let array = &sample.array;
+    let (array, total) = (&sample.array, tally.total());
     cells([
         &sample.name,
         &sample.what,
         &array.dtype().to_string(),
         &shape(array.shape()),
         &grouped(array.nbytes() as u64),
-        &format!("{}/{}", tally.exact, tally.trips),
-        &grouped(rate(tally)),
+        &exact(&total),
+        &grouped(total.rate()),
     ])
 }
 
 pub(super) fn row_json(sample: &Sample, tally: &Tally) -> Value {
-    let array = &sample.array;
+    let (array, total) = (&sample.array, tally.total());
+    let way = |(way, leg): (&Way, &Leg)| {
+        json!({
+            "way": way.name, "trips": leg.trips, "exact": leg.exact, "bytes": leg.bytes, "stored": leg.stored,
+            "seconds": leg.time.as_secs_f64(), "mb_per_s": leg.rate(),
+        })
+    };
     json!({
         "array": sample.name, "spec": Spec::exact(array.dtype().clone(), array.shape()).to_string(),
-        "bytes": array.nbytes(), "trips": tally.trips, "exact": tally.exact,
-        "seconds": tally.time.as_secs_f64(), "mb_per_s": rate(tally),
+        "bytes": array.nbytes(), "trips": total.trips, "exact": total.exact,
+        "seconds": total.time.as_secs_f64(), "mb_per_s": total.rate(),
+        "ways": WAYS.iter().zip(&tally.legs).map(way).collect::<Vec<_>>(),
     })
 }
 
+/// The ways, each with what all arrays together were on it.
+pub(super) fn ways(tally: &Tally) -> String {
+    let line = "-".repeat(WIDTH);
+    let sent = tally.legs.first().map_or(0, |leg| leg.bytes);
+    let head = way_cells(["way", "bytes on the way", "of the data", "time", "MB/s", "exact"]);
+    let rows = WAYS.iter().zip(&tally.legs).map(|(way, leg)| {
+        way_cells([
+            way.name,
+            &grouped(leg.stored),
+            &percent(leg.stored, leg.bytes),
+            &format!("{:.3} s", leg.time.as_secs_f64()),
+            &grouped(leg.rate()),
+            &exact(leg),
+        ])
+    });
+    let rows: Vec<String> = rows.collect();
+    let all = format!("What each way took for the same {} bytes of data:", grouped(sent));
+    format!("{line}\n{all}\n\n{head}\n{line}\n{}", rows.join("\n"))
+}
+
+fn exact(leg: &Leg) -> String {
+    format!("{}/{}", leg.exact, leg.trips)
+}
+
 pub(super) fn total(tally: &Tally) -> String {
+    let tally = tally.total();
     let verdict = if tally.exact == tally.trips {
         format!("All {} round trips are exact", grouped(tally.trips))
     } else {
@@ -76,17 +109,16 @@ pub(super) fn outro() -> String {
     )
 }
 
-/// Millions of bytes a second, there and back counted once.
-fn rate(tally: &Tally) -> u64 {
-    let micros = u64::try_from(tally.time.as_micros()).unwrap_or(u64::MAX).max(1);
-    tally.bytes / micros
-}
-
 fn megabytes(bytes: u64) -> String {
     format!("{} MB", grouped(bytes.div_ceil(1_000_000)))
 }
 
-/// One line of the table: 80 columns.
+/// One line of the table of ways: 80 columns.
+fn way_cells([name, stored, part, time, rate, exact]: [&str; 6]) -> String {
+    format!("{name:<14} {stored:>18} {part:>13} {time:>11} {rate:>9} {exact:>10}")
+}
+
+/// One line of the table of arrays: 80 columns.
 fn cells([name, what, dtype, shape, bytes, exact, rate]: [&str; 7]) -> String {
     format!(
         "{:<13} {:<14} {:<5} {:<14} {bytes:>11} {exact:>7} {rate:>10}",
@@ -140,5 +172,6 @@ mod tests {
         assert!(lines.lines().skip(1).all(|line| line.starts_with("             word")));
         assert_eq!(fitted("abcdef", 4), "abc…");
         assert_eq!(cells(["a"; 7]).chars().count(), WIDTH);
+        assert_eq!(way_cells(["a"; 6]).chars().count(), WIDTH);
     }
 }

@@ -1,37 +1,12 @@
 //! Round trips: each view of an array, in each byte order, by each way, compared bit for bit.
 
 use super::arrays::Sample;
+use super::ways::WAYS;
 use crate::exit::Exit;
 use crate::session::Session;
-use ndbytes::io::SaveOptions;
-use ndbytes::npy::{EncodeOptions, Encoder};
-use ndbytes::raw::{self, Raw};
-use ndbytes::{
-    Array, ArrayRef, DecodeOptions, Dest, Endian, Error, Limits, Order, Result, Slice, Spec, io,
-    to_bytes,
-};
+use ndbytes::{Array, ArrayRef, Endian, Error, Order, Result, Slice, Spec, to_bytes};
 use std::path::Path;
 use std::time::{Duration, Instant};
-
-/// A way that bytes can take: there and back.
-pub(super) struct Way {
-    pub(super) name: &'static str,
-    pub(super) what: &'static str,
-    /// The array as it comes back; the path is free for a file.
-    carry: fn(&ArrayRef<'_>, &Path) -> Result<Array>,
-}
-
-/// Every way there is.
-pub(super) const WAYS: &[Way] = &[
-    Way { name: "memory", what: "to bytes with checksums, and back", carry: by_memory },
-    Way { name: ".npy file", what: "exactly as np.save writes it", carry: by_npy },
-    Way {
-        name: "checked file",
-        what: "a .npy with checksums, which NumPy reads too",
-        carry: by_checked,
-    },
-    Way { name: "raw file", what: "bare items; dtype and shape are declared", carry: by_raw },
-];
 
 /// An array in a certain order in memory, seen in a certain way.
 struct View {
@@ -47,27 +22,63 @@ const VIEWS: &[View] = &[
     View { name: "backwards", order: Order::C, take: backwards },
 ];
 
-/// What came of the trips.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
+/// What came of some trips.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Leg {
     pub(super) trips: u64,
     pub(super) exact: u64,
+    /// Bytes of the arrays.
     pub(super) bytes: u64,
+    /// Bytes that they were on the way.
+    pub(super) stored: u64,
     pub(super) time: Duration,
+}
+
+impl Leg {
+    fn add(&mut self, other: &Self) {
+        self.trips += other.trips;
+        self.exact += other.exact;
+        self.bytes += other.bytes;
+        self.stored += other.stored;
+        self.time += other.time;
+    }
+
+    /// Millions of bytes a second, there and back counted once.
+    pub(super) fn rate(&self) -> u64 {
+        let micros = u64::try_from(self.time.as_micros()).unwrap_or(u64::MAX).max(1);
+        self.bytes / micros
+    }
+}
+
+/// What came of all trips.
+#[derive(Debug)]
+pub(super) struct Tally {
+    /// By each way.
+    pub(super) legs: [Leg; WAYS.len()],
     pub(super) failures: Vec<Error>,
 }
 
 impl Tally {
+    pub(super) fn new() -> Self {
+        Self { legs: [Leg::default(); WAYS.len()], failures: Vec::new() }
+    }
+
     pub(super) fn add(&mut self, other: &Self) {
-        self.trips += other.trips;
-        self.exact += other.exact;
-        self.bytes += other.bytes;
-        self.time += other.time;
+        for (leg, other) in self.legs.iter_mut().zip(&other.legs) {
+            leg.add(other);
+        }
+    }
+
+    pub(super) fn total(&self) -> Leg {
+        let mut total = Leg::default();
+        self.legs.iter().for_each(|leg| total.add(leg));
+        total
     }
 
     /// A difference is a failure even where no error said so.
     pub(super) fn exit(&self) -> Exit {
-        if self.exact == self.trips { Exit::OK } else { Exit::DIFFERENCE }
+        let total = self.total();
+        if total.exact == total.trips { Exit::OK } else { Exit::DIFFERENCE }
     }
 }
 
@@ -76,21 +87,22 @@ impl Tally {
 /// # Errors
 /// [`ndbytes::ErrorKind::Interrupted`]; what fails on a trip stands in the tally.
 pub(super) fn run(session: &Session, sample: &Sample, folder: &Path) -> Result<Tally> {
-    let mut tally = Tally::default();
+    let mut tally = Tally::new();
     for view in VIEWS {
         for endian in endians(&sample.array) {
             let base = sample.array.view().to_endian(endian)?;
             let base = base.view().to_order(view.order)?;
             let sent = (view.take)(&base.view())?;
-            for way in WAYS {
+            for (way, leg) in WAYS.iter().zip(&mut tally.legs) {
                 session.check()?;
                 let started = Instant::now();
                 let back = (way.carry)(&sent, &folder.join("trip"));
-                tally.time += started.elapsed();
-                tally.trips += 1;
-                tally.bytes += sent.nbytes() as u64;
-                match back.and_then(|back| compare(&sample.array, view, &sent, &back)) {
-                    Ok(()) => tally.exact += 1,
+                leg.time += started.elapsed();
+                leg.trips += 1;
+                leg.bytes += sent.nbytes() as u64;
+                leg.stored += back.as_ref().map_or(0, |back| back.stored);
+                match back.and_then(|back| compare(&sample.array, view, &sent, &back.array)) {
+                    Ok(()) => leg.exact += 1,
                     Err(error) => {
                         let trip = format!("{}, {}, {}", sample.name, view.name, way.name);
                         tally.failures.push(error.context(trip));
@@ -135,38 +147,10 @@ fn backwards<'a>(array: &ArrayRef<'a>) -> Result<ArrayRef<'a>> {
     array.sliced(&array.shape().iter().map(axis).collect::<Vec<_>>())
 }
 
-fn by_memory(array: &ArrayRef<'_>, _: &Path) -> Result<Array> {
-    ndbytes::from_slice(&ndbytes::to_vec(array)?, &Limits::local())
-}
-
-fn by_npy(array: &ArrayRef<'_>, path: &Path) -> Result<Array> {
-    by_file(array, path, &EncodeOptions::bare())
-}
-
-fn by_checked(array: &ArrayRef<'_>, path: &Path) -> Result<Array> {
-    by_file(array, path, &EncodeOptions::checked())
-}
-
-fn by_file(array: &ArrayRef<'_>, path: &Path, options: &EncodeOptions) -> Result<Array> {
-    let mut encoder = Encoder::new(array, options)?;
-    io::save(path, &mut encoder, SaveOptions::default(), &mut io::unwatched)?;
-    let decoded = io::load(path, DecodeOptions::default(), Dest::Owned, &mut io::unwatched)?;
-    decoded.array.ok_or_else(|| Error::argument("the array went elsewhere"))
-}
-
-fn by_raw(array: &ArrayRef<'_>, path: &Path) -> Result<Array> {
-    let mut encoder = raw::Encoder::new(array, Order::A, None)?;
-    io::save(path, &mut encoder, SaveOptions::default(), &mut io::unwatched)?;
-    let mut declared = Raw::new(Spec::exact(array.dtype().clone(), array.shape()));
-    declared.order = if array.is_fortran() { Order::F } else { Order::C };
-    let file = io::open(path, io::PATIENCE)?;
-    let len = file.len();
-    declared.array(io::read_to_end(file, len, &Limits::local(), &mut io::unwatched)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndbytes::raw::Raw;
 
     /// The control: a trip that changed something must not pass as exact.
     #[test]
@@ -194,6 +178,9 @@ mod tests {
             "expected <u2[2,3], found >u2[2,3]"
         );
         assert_eq!(error(array(Order::C, "<u2[3,2]", bytes)), "expected <u2[2,3], found <u2[3,2]");
-        assert_eq!(Tally { trips: 2, exact: 1, ..Tally::default() }.exit(), Exit::DIFFERENCE);
+        let mut tally = Tally::new();
+        assert_eq!(tally.exit(), Exit::OK);
+        tally.legs[1] = Leg { trips: 2, exact: 1, ..Leg::default() };
+        assert_eq!(tally.exit(), Exit::DIFFERENCE);
     }
 }

@@ -26,9 +26,6 @@ pub(crate) fn run(session: &Session, args: &HeadArgs) -> Result<Exit> {
     let several = sources.found.len() > 1;
     let found = batch::unfound(session, &sources);
     let done = batch::run(session, &sources.found, |source, watch| {
-        if raw.is_none() {
-            input::refuse_headerless(source)?;
-        }
         let loaded = input::load(session, source, raw.as_ref(), watch)?;
         let view = loaded.array.view();
         let part = slices.as_ref().map_or_else(|| Ok(view.clone()), |slices| slices.of(&view));

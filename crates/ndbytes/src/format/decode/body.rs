@@ -5,7 +5,7 @@ use super::store::Store;
 use super::{Checks, DecodeOptions};
 use crate::array::Array;
 use crate::error::{Error, Result, shortened};
-use crate::format::tail::{TAIL_HEADER, tail_header, trailing};
+use crate::format::tail::{TAIL_HEADER, frame_length, tail_header, trailing};
 use crate::format::{ChecksumState, Dest, Event, Header, Metadata, STEP, Tail, npy};
 
 /// Reads data and tail: fill the space it hands out until it is done.
@@ -125,18 +125,18 @@ impl<'d> BodyDecoder<'d> {
             }
             Stage::Tail => self.filled_tail(n)?,
             Stage::End if n == 0 => self.stage = Stage::Done,
-            Stage::End => return Err(self.more_behind()),
+            Stage::End => self.more_behind()?,
             Stage::Done => {}
         }
         Ok(if self.stage == Stage::Done { Event::Done } else { Event::More })
     }
 
-    fn more_behind(&self) -> Error {
-        let end = self.header.data_end() + self.tail_done as u64;
+    fn more_behind(&self) -> Result<()> {
+        let end = self.tail_done as u64;
         if self.header.format.is_frame() {
-            return Error::malformed("bytes behind the end of the frame; a file holds one").at(end);
+            return frame_length(&self.header, end + 1);
         }
-        trailing(end)
+        Err(trailing(self.header.data_end() + end))
     }
 
     fn filled_tail(&mut self, n: usize) -> Result<()> {
@@ -209,13 +209,9 @@ impl<'d> BodyDecoder<'d> {
         let (start, found) = (self.header.data_end(), self.tail_done);
         let end = start.saturating_add(found as u64);
         if self.header.format.is_frame() {
-            let size = Tail::size(self.header.format, self.header.nbytes(), 0);
-            let message = format!(
-                "the checksum tail is cut: the input ends {found} bytes into it, it has {size}"
-            );
-            return Err(Error::truncated(message).at(end));
+            return frame_length(&self.header, found as u64);
         }
-        if found == 0 && self.options.checks == Checks::Required {
+        if found == 0 && self.options.checks == Checks::Required && !self.options.sealed {
             return Err(Error::truncated(
                 "no checksum tail: the file is bare or was cut; to read it unchecked, do not require a checksum \
                  (require_checksum=False, or npy=True on a stream); `ndbytes checksum` adds one",
@@ -235,6 +231,14 @@ impl<'d> BodyDecoder<'d> {
         .at(end))
     }
 
+    /// The state without a tail: read to its end, a sealed input was checked.
+    fn bare_state(&self) -> ChecksumState {
+        match self.options.sealed && self.options.checks != Checks::Ignored {
+            true => ChecksumState::Verified,
+            false => ChecksumState::Unchecked,
+        }
+    }
+
     /// What was read.
     ///
     /// # Errors
@@ -250,8 +254,9 @@ impl<'d> BodyDecoder<'d> {
             return Err(Error::argument("the array is not complete"));
         }
         let start = self.header.data_end();
+        let bare = self.bare_state();
         let (state, tail) = self.checked.unzip();
-        let state = state.unwrap_or(ChecksumState::Unchecked);
+        let state = state.unwrap_or(bare);
         let metadata = match &tail {
             _ if self.header.format.is_frame() => self.header.metadata.clone(),
             Some(tail) => tail.metadata.clone(),

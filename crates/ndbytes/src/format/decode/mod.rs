@@ -48,4 +48,7 @@ pub struct DecodeOptions {
     pub input_len: Option<u64>,
     /// Whether the input must end behind a required tail (with [`Checks::Optional`] it always must).
     pub whole: bool,
+    /// Whether the input's own container has a checksum, and ends only after it held: a `.npy` is checked then
+    /// without a tail of its own, if it is read to that end.
+    pub sealed: bool,
 }

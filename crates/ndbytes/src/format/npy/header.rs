@@ -242,10 +242,15 @@ pub(in crate::format) fn wrong_magic(found: &[u8], accept: Accept) -> Error {
         [0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => "; this looks like a zlib stream",
         [0x89, b'H', b'D', b'F', ..] => "; this looks like HDF5",
         [0x80, 2..=5, ..] => "; this looks like a pickle, which is never read: it can run code",
-        [0x93, b'N', b'U', b'M', ..] => {
+        [0x93, b'N', b'U', b'M', ..] if accept == Accept::Frame => {
             "; this looks like .npy: a sender that has only NumPy needs npy=True here"
         }
-        [0x89, b'N', b'D', b'B', b'F', ..] => "; this looks like a frame of ndbytes",
+        [0x89, b'N', b'D', b'B', b'F', ..] if accept == Accept::Npy => {
+            "; this looks like a frame of ndbytes"
+        }
+        [0x89, b'N', b'D', b'B', b'F', ..] => {
+            "; its magic is damaged, as by a transfer in text mode"
+        }
         _ => "; for bytes without a header, declare dtype and shape",
     };
     let wanted = match accept {

@@ -1,0 +1,100 @@
+//! Whole streams in memory.
+
+use super::{Container, Deflater, Inflater, Level};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The stream that `bytes` make.
+pub(crate) fn compress(container: Container, mut bytes: &[u8], level: Level) -> Result<Vec<u8>> {
+    let mut deflater = Deflater::new(container, level);
+    let mut out = Vec::new();
+    loop {
+        let len = out.len();
+        let space = grow(&mut out, usize::MAX)?;
+        let step = match bytes {
+            [] => deflater.finish(space)?,
+            _ => deflater.step(bytes, space)?,
+        };
+        bytes = bytes.get(step.taken..).unwrap_or_default();
+        out.truncate(len + step.made);
+        if step.end {
+            return Ok(out);
+        }
+    }
+}
+
+/// The bytes of a stream, if they are at most `max`; one more is made to see that they are not.
+pub(crate) fn decompress(container: Container, bytes: &[u8], max: u64) -> Result<Vec<u8>> {
+    let mut pull = Pull::new(container, bytes);
+    let most = usize::try_from(max).unwrap_or(usize::MAX).saturating_add(1);
+    let mut out = Vec::new();
+    loop {
+        let len = out.len();
+        if len == most {
+            return Err(too_long(container, max));
+        }
+        let n = pull.read(grow(&mut out, most - len)?)?;
+        out.truncate(len + n);
+        if n == 0 {
+            return Ok(out);
+        }
+    }
+}
+
+/// More space at the end of `out`: as much again as is there, but neither little nor much, nor over `most`.
+fn grow(out: &mut Vec<u8>, most: usize) -> Result<&mut [u8]> {
+    const LEAST: usize = 1 << 12;
+    const MUCH: usize = 1 << 20;
+    let len = out.len();
+    let more = len.clamp(LEAST, MUCH).min(most);
+    // Vec doubles, but never beyond what the caller allows.
+    if out.capacity() - len < more {
+        let twice = len.clamp(more, most);
+        out.try_reserve_exact(twice).map_err(|_| Error::memory((len + more) as u64))?;
+    }
+    out.resize(len + more, 0);
+    Ok(out.get_mut(len..).unwrap_or_default())
+}
+
+/// The stream holds more than `max` bytes.
+pub(crate) fn too_long(container: Container, max: u64) -> Error {
+    let kind = ErrorKind::Limit { name: "decompressed", asked: max.saturating_add(1), max };
+    Error::new(kind, format!("the {container} stream holds more than the {max} bytes allowed"))
+}
+
+/// Bytes behind a stream that should have been the last.
+pub(crate) fn trailing(container: Container, end: u64) -> Error {
+    Error::malformed(format!("bytes behind the end of the {container} stream")).at(end)
+}
+
+/// The bytes of a stream that is all of an input, drawn piece by piece.
+#[derive(Debug)]
+pub(crate) struct Pull<'b> {
+    inflater: Inflater,
+    rest: &'b [u8],
+}
+
+impl<'b> Pull<'b> {
+    pub(crate) fn new(container: Container, bytes: &'b [u8]) -> Self {
+        Self { inflater: Inflater::new(container), rest: bytes }
+    }
+
+    /// Fills some of `space`, which is not empty; 0 where the stream and the input end.
+    ///
+    /// # Errors
+    /// As [`Inflater::step`] and [`Inflater::input_ended`], and Malformed for bytes behind the stream.
+    pub(crate) fn read(&mut self, space: &mut [u8]) -> Result<usize> {
+        loop {
+            let step = self.inflater.step(self.rest, space)?;
+            self.rest = self.rest.get(step.taken..).unwrap_or_default();
+            if step.made > 0 {
+                return Ok(step.made);
+            }
+            if self.rest.is_empty() {
+                return self.inflater.input_ended().map(|()| 0);
+            }
+            if step.end {
+                return Err(trailing(self.inflater.container(), self.inflater.total_in()));
+            }
+        }
+    }
+}

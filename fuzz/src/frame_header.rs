@@ -1,0 +1,190 @@
+//! Headers of frames: nothing is believed before the sum holds, and what was read can be written and read again.
+
+use crate::descr::{depth, fields};
+use crate::input::{Input, Rng};
+use crate::machine::{Cuts, Fault, read_header};
+use ndbytes::frame::{MAGIC, encode_header};
+use ndbytes::{
+    Accept, DecodeOptions, ErrorKind, Format, Header, Limits, MAX_DEPTH, MAX_NDIM, crc32c,
+};
+
+/// Where the length of the data stands.
+const SIZE_AT: usize = 16;
+
+/// Reads a header: one byte of choices, two of limits, two of seed; then the stream, or what gets a right frame and a
+/// right sum around it.
+pub fn frame_header(data: &[u8]) {
+    let mut input = Input::new(data);
+    let choices = input.byte();
+    let mut options = DecodeOptions::default();
+    options.accept = [Accept::Any, Accept::Frame][usize::from(choices >> 2 & 1)];
+    options.limits = input.limits();
+    let seed = input.u16();
+    let stream = match choices & 3 {
+        0 => input.rest().to_vec(),
+        // The JSON; the length of the data is the one it makes.
+        1 => fitting(input.rest()),
+        // Version, flags, filter and codec, the length of the data, and the JSON.
+        2 => {
+            let [numbers, size] = [input.take(4), input.take(8)];
+            summed(&padded(numbers, size, input.rest()))
+        }
+        _ => summed(input.rest()),
+    };
+
+    let answer = |mut cuts: Cuts| read_header(&stream, &options, &mut cuts).map(|(_, h)| h);
+    let whole = answer(Cuts::Whole);
+    for cuts in [Cuts::Every(1), Cuts::Every(7), Cuts::Random(Rng::new(seed.into()))] {
+        assert_eq!(answer(cuts.clone()), whole, "cut as {cuts:?}");
+    }
+    match whole {
+        Ok(header) => accepted(&header, &stream, &options),
+        Err(fault) => refused(&fault, &stream, &options),
+    }
+    let mut npy = options.clone();
+    npy.accept = Accept::Npy;
+    if stream.starts_with(&MAGIC) {
+        let fault = read_header(&stream, &npy, &mut Cuts::Whole).map(|_| ()).expect_err("no .npy");
+        assert_eq!((fault.kind, fault.offset), (ErrorKind::Malformed, Some(0)));
+    }
+}
+
+/// A header of these parts, as long as it must be, its sum left open.
+fn padded(numbers: &[u8], size: &[u8], json: &[u8]) -> Vec<u8> {
+    let mut header = MAGIC.to_vec();
+    header.extend(numbers);
+    header.resize(12, 0);
+    let length = (24 + json.len() + 4).next_multiple_of(64);
+    header.extend(u32::try_from(length).expect("a small input").to_le_bytes());
+    header.extend(size);
+    header.resize(24, 0);
+    header.extend(json);
+    header.resize(length - 4, b' ');
+    header.resize(length, 0);
+    header
+}
+
+/// The bytes with the sum put where the length says, if that is inside.
+fn summed(bytes: &[u8]) -> Vec<u8> {
+    let mut stream = bytes.to_vec();
+    if let Some(length) = length(&stream)
+        && let Some(front) = length.checked_sub(4).filter(|_| length <= stream.len())
+    {
+        let sum = crc32c(&stream[..front]).to_le_bytes();
+        stream[front..length].copy_from_slice(&sum);
+    }
+    stream
+}
+
+/// A header with this JSON, that says as many bytes of data as the reader makes of it.
+fn fitting(json: &[u8]) -> Vec<u8> {
+    let mut header = padded(&[], &[], json);
+    let header = &mut header;
+    for _ in 0..2 {
+        *header = summed(header);
+        let read = read_header(header, &DecodeOptions::default(), &mut Cuts::Whole);
+        let Err(fault) = read else { break };
+        let expected = fault.message.rsplit(' ').next().and_then(|word| word.parse::<u64>().ok());
+        let Some(expected) = expected.filter(|_| fault.offset == Some(SIZE_AT as u64)) else {
+            break;
+        };
+        header[SIZE_AT..SIZE_AT + 8].copy_from_slice(&expected.to_le_bytes());
+    }
+    header.clone()
+}
+
+/// The length that a header says it has.
+fn length(stream: &[u8]) -> Option<usize> {
+    let bytes = stream.get(12..16)?.first_chunk::<4>()?;
+    usize::try_from(u32::from_le_bytes(*bytes)).ok()
+}
+
+/// The bytes of the header, if all of them are there, and whether their sum holds.
+fn sum(stream: &[u8]) -> Option<(&[u8], bool)> {
+    let header = stream.get(..length(stream)?)?;
+    let (front, sum) = header.split_last_chunk::<4>()?;
+    Some((header, crc32c(front) == u32::from_le_bytes(*sum)))
+}
+
+fn accepted(header: &Header, stream: &[u8], options: &DecodeOptions) {
+    let limits = &options.limits;
+    if !stream.starts_with(&MAGIC) {
+        // Something else that describes itself, which another target looks after.
+        return assert!(options.accept == Accept::Any && header.format != Format::Frame);
+    }
+    let (bytes, holds) = sum(stream).expect("a header that was read is there");
+    assert!(holds, "a header was believed without its sum");
+    assert_eq!(header.format, Format::Frame);
+    assert_eq!(header.len, bytes.len() as u64);
+    assert!(bytes.len() <= limits.header && bytes.len().is_multiple_of(64));
+    assert_eq!(bytes[8..12], [0; 4]);
+    assert_eq!(bytes[SIZE_AT..SIZE_AT + 8], header.nbytes().to_le_bytes());
+    assert_eq!(bytes[bytes.len() - 4..], header.sum.to_le_bytes());
+    assert!(header.nbytes() <= limits.array, "an array of {} bytes", header.nbytes());
+    assert!(header.shape.len() <= MAX_NDIM && depth(&header.dtype) <= MAX_DEPTH);
+    assert!(fields(&header.dtype) <= limits.fields, "{} fields", fields(&header.dtype));
+    assert!(header.metadata.dtype.is_none());
+    again(header);
+}
+
+/// Written again it is read as the same, and from then on has one spelling.
+fn again(header: &Header) {
+    let write = |header: &Header| {
+        encode_header(&header.dtype, &header.shape, header.fortran_order, &header.metadata)
+            .expect("what was read can be written")
+    };
+    let (bytes, sum) = write(header);
+    let mut options = DecodeOptions::default();
+    options.limits = Limits::local();
+    let read = read_header(&bytes, &options, &mut Cuts::Whole).map(|(_, header)| header);
+    let read = read.expect("a header that was written reads back");
+    assert_eq!((read.len, read.sum), (bytes.len() as u64, sum));
+    assert_eq!(
+        (&read.dtype, &read.shape, read.fortran_order, &read.metadata),
+        (&header.dtype, &header.shape, header.fortran_order, &header.metadata)
+    );
+    assert_eq!(read.layout().expect("it was counted"), header.layout().expect("so was it"));
+    assert_eq!(write(&read).0, bytes);
+}
+
+fn refused(fault: &Fault, stream: &[u8], options: &DecodeOptions) {
+    fault.says_where(stream.len());
+    let front = &stream[..stream.len().min(MAGIC.len())];
+    if front != MAGIC {
+        let is_cut = MAGIC.starts_with(front) && fault.kind == ErrorKind::Truncated;
+        let is_other = !MAGIC.starts_with(front) && fault.kind == ErrorKind::Malformed;
+        return assert!(is_cut || is_other || options.accept == Accept::Any, "{fault:?}");
+    }
+    let max = options.limits.header;
+    // Whether the length is seen before its neighbours depends on `Limits.grow`.
+    let early = stream.len() < 24 && fault.kind == ErrorKind::Truncated;
+    let length = length(stream).filter(|_| !early);
+    match (length, sum(stream)) {
+        // The length is the one thing that is used before the sum holds.
+        (Some(length), _) if length > max => {
+            let (asked, max) = (length as u64, max as u64);
+            let kind = ErrorKind::Limit { name: "frame header", asked, max };
+            assert_eq!((&fault.kind, fault.offset), (&kind, Some(12)));
+        }
+        (Some(length), _) if length == 0 || !length.is_multiple_of(64) => {
+            assert_eq!((&fault.kind, fault.offset), (&ErrorKind::Malformed, Some(12)));
+        }
+        (None, _) | (_, None) => {
+            let end = stream.len() as u64;
+            assert_eq!((&fault.kind, fault.offset), (&ErrorKind::Truncated, Some(end)));
+        }
+        (_, Some((header, false))) => {
+            let kind = ErrorKind::Checksum { block: None, range: 0..header.len() as u64 };
+            assert_eq!((&fault.kind, fault.offset), (&kind, Some(0)), "{fault:?}");
+        }
+        (_, Some((header, true))) => {
+            let known = matches!(
+                fault.kind,
+                ErrorKind::Malformed | ErrorKind::Unsupported | ErrorKind::Limit { .. }
+            );
+            assert!(known, "{fault:?}");
+            let numbers = header[8..12] != [0; 4];
+            assert_eq!(fault.kind == ErrorKind::Unsupported && fault.offset < Some(16), numbers);
+        }
+    }
+}
