@@ -31,9 +31,10 @@ impl Pages {
         // - Its length: the range ended inside the file a moment ago, and every slice is given out only after the
         //   file was measured again. Touching a page behind the end of a file cut in between is SIGBUS: the system
         //   ends the process, which reads no memory of another.
-        // - Its bytes: they are seen as `u8` alone, of which every value is valid. Nothing read through the map is
-        //   trusted for the safety of memory: layouts are proved against the length of the map, which never changes,
-        //   and headers and tails are read into memory of our own.
+        // - Its bytes: they are seen as `u8`, of which every value is valid; as `bool`, the one type of `Element` of
+        //   which that is not so, they are checked when the slice is made, and `Map` warns of a later change. Nothing
+        //   read through the map is trusted for the safety of memory: layouts are proved against the length of the
+        //   map, which never changes, and headers and tails are read into memory of our own.
         // - Ours: this process changes bytes of a map only through `&mut Pages`, while no other slice of it lives,
         //   and a `Read` map never. Another map of the same file is as another process.
         // That the compiler may read such a byte once or twice, and so sees the old or the new value or each in turn,
