@@ -34,7 +34,7 @@ def bad_bytes(put):
     put("flipped_magic", flip(FILE, 0), "Malformed",
         NO_MAGIC + "\\x88NDBF\\r; for bytes without a header, declare dtype and shape", 0)
     put("text_mode", FILE.replace(b"\r\n", b"\n"), "Malformed",
-        NO_MAGIC + "\\x89NDBF\\n; this looks like a frame of ndbytes", 0)
+        NO_MAGIC + "\\x89NDBF\\n; its magic is damaged, as by a transfer in text mode", 0)
     put("flipped_version", flip(FILE, 8), *HEADER_DAMAGED)
     put("flipped_length", flip(FILE, 12, 6), "Checksum",
         "the frame's header (bytes 0 to 192) is damaged: its CRC-32C does not hold", 0)
