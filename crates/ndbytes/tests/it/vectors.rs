@@ -31,8 +31,8 @@ fn frames_are_written_as_the_vectors_are() {
         let name = row["file"].as_str().unwrap();
         let decoded = load(name, Checks::Required).unwrap();
         let array = decoded.array.unwrap();
-        let mut options = frame::EncodeOptions::default();
-        options.metadata = decoded.metadata;
+        let metadata = decoded.metadata;
+        let options = frame::EncodeOptions { metadata, ..Default::default() };
         let found = crate::frames::write(&array, &options);
         let wanted = std::fs::read(folder().join(name)).unwrap();
         assert_eq!(found.len(), wanted.len(), "{name}");
