@@ -1,4 +1,4 @@
-"""Makes spec/vectors/ with NumPy and checked_npy.py alone: what ndbytes must read, and what it must refuse.
+"""Makes spec/vectors/ with NumPy and the modules beside it alone: what ndbytes must read, and what it must refuse.
 
 Usage: python make_vectors.py [--check]     (--check: the committed files must be these, byte for byte)
 """
@@ -11,7 +11,10 @@ import sys
 
 import numpy as np
 
-from checked_npy import crc32c, npy_header, tail
+import bad_frames
+import good_frames
+from checked_npy import tail
+from sums import crc32c
 
 HERE = pathlib.Path(__file__).parent / "vectors"
 FILES, CASES = {}, []
@@ -35,6 +38,7 @@ def good(name, array, metadata=b"", state=0, checked=True, spec=None, version=No
     members = json.loads(metadata) if metadata else {}
     CASES.append({
         "file": name,
+        "format": "npy",
         "spec": spec or spec_of(array.dtype),
         "shape": list(array.shape),
         "fortran_order": bool(fortran),
@@ -49,9 +53,16 @@ def spec_of(dtype):
     return dtype.str
 
 
+def good_frame(name, file, row):
+    FILES[name] = file
+    CASES.append({"file": name, "format": "frame"} | row)
+
+
 def bad(name, file, kind, message, offset=None, require=True):
     FILES[f"bad/{name}"] = file
-    CASES.append({"file": f"bad/{name}", "kind": kind, "offset": offset, "message": message, "require_checksum": require})
+    form = "npy" if name.endswith(".npy") else "frame"
+    expected = {"kind": kind, "offset": offset, "message": message, "require_checksum": require}
+    CASES.append({"file": f"bad/{name}", "format": form} | expected)
 
 
 def header(descr="'<f8'", shape="(3,)", order="False", extra=""):
@@ -91,6 +102,7 @@ def bads():
     file = FILES["float64.npy"]
     h, d = split(saved(array), array)
     t = file[len(h) + len(d) :]
+    no_tail = "bytes behind the array that are no checksum tail; only ndbytes.numpy.load passes over them"
     bad("flipped_data.npy", flip(file, 8 * 140 + 3), "Checksum",
         "block 0 of 0 to 0 (bytes 128 to 152) is damaged: its CRC-32C is "
         f"{crc32c(flip(file, 8 * 140 + 3)[128:152]):08x}, the tail says {crc32c(d):08x}", 128)
@@ -101,6 +113,10 @@ def bads():
         "the header (bytes 0 to 128) is damaged: its CRC-32C does not hold", 0)
     bad("flipped_tail.npy", flip(file, 8 * (len(file) - 1)), "Checksum",
         f"the checksum tail (bytes 152 to {len(file)}) is damaged: its own CRC-32C does not hold", 152)
+    fields = len(h) + len(d) + 128 + 12
+    bad("flipped_tail_fields.npy", flip(file, 8 * fields), "Checksum",
+        f"the checksum tail (bytes 152 to {len(file)}) is damaged: its own CRC-32C does not hold", 152)
+    bad("flipped_tail_magic.npy", flip(file, 8 * (len(h) + len(d) + 128)), "Malformed", no_tail, 152)
     bad("cut_data.npy", file[:150], "Truncated",
         "shape (3,) of <f8 needs 24 bytes of data, the input has 22", 150)
     bad("cut_tail.npy", file[:-1], "Truncated",
@@ -112,7 +128,6 @@ def bads():
         "(require_checksum=False, or npy=True on a stream); `ndbytes checksum` adds one", 152)
     bad("open_where_required.npy", FILES["open.npy"], "Truncated",
         "the checksum tail is marked open: a writer did not finish; `ndbytes checksum` seals it", 132)
-    no_tail = "bytes behind the array that are no checksum tail; only ndbytes.numpy.load passes over them"
     bad("trailing.npy", h + d + b"x" * 200, "Malformed", no_tail, 152, require=False)
     bad("second_array.npy", h + d + h + d, "Malformed", no_tail, 152, require=False)
     bad("behind_the_tail.npy", file + b"x", "Malformed", no_tail, len(file), require=False)
@@ -121,7 +136,8 @@ def bads():
     bad("tail_of_another.npy", h + d + tail(h, d + b"x"), "Malformed",
         "the checksum tail is for 25 bytes in blocks of 1048576, the array has 24 in blocks of 1048576", 152)
     bad("no_magic.npy", b"PK\x03\x04" + bytes(60), "Malformed",
-        "not a .npy file: expected \\x93NUMPY, found PK\\x03\\x04\\x00\\x00; this looks like a zip or .npz archive", 0)
+        "not a .npy or .ndb file: expected \\x93NUMPY or \\x89NDBF, found PK\\x03\\x04\\x00\\x00; "
+        "this looks like a zip or .npz archive", 0)
     bad("version4.npy", file[:6] + b"\x04" + file[7:], "Unsupported", "npy version 4.0; 1.0, 2.0 and 3.0 are read", 6)
     bad("header_length.npy", b"\x93NUMPY\x02\x00" + struct.pack("<I", 0xFFFFFFF0) + b"{'descr'", "Limit",
         "npy header is 4294967280, at most 1048576 are allowed", 8)
@@ -144,10 +160,13 @@ def bads():
 
 def main():
     goods()
+    good_frames.goods(good_frame)
     bads()
+    bad_frames.bads(bad)
     FILES["vectors.json"] = (json.dumps(CASES, indent=1, ensure_ascii=False) + "\n").encode()
     if "--check" in sys.argv:
-        stale = [name for name, data in FILES.items() if (HERE / name).read_bytes() != data]
+        found = {path.relative_to(HERE).as_posix(): path.read_bytes() for path in HERE.rglob("*.*")}
+        stale = sorted(name for name in found.keys() | FILES.keys() if found.get(name) != FILES.get(name))
         sys.exit(f"stale: {stale}" if stale else None)
     (HERE / "bad").mkdir(parents=True, exist_ok=True)
     for name, data in FILES.items():

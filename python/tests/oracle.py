@@ -25,6 +25,9 @@ def keep_memory():
         mallopt(mmap_threshold, 1 << 30)
 
 
+NOTHING = np.empty(0, "u1")
+
+
 class Refused(Exception):
     """An error of the library."""
 
@@ -174,6 +177,10 @@ class Oracle:
 
     def load(self, path):
         return decoded(self.ask("load", path))
+
+    def map(self, path, *steps, array=NOTHING):
+        """What the steps answer; `array` is what `write` and `append` take."""
+        return self.ask("map", path, "\n".join(steps), *view(array))
 
 
 def view(array):

@@ -1,10 +1,8 @@
 """Checked `.npy`: NumPy reads it as ever, and an implementation that shares no code makes the same tails."""
 
-import importlib.util
 import io
 import json
 import random
-from pathlib import Path
 
 import ml_dtypes
 import numpy as np
@@ -16,6 +14,7 @@ from cases import DTYPES, check
 from checked import BLOCK
 from npyfiles import numpy_save
 from oracle import Refused, has_extension
+from specified import specified
 from test_npy import SAVED_EXACTLY
 
 LAYOUTS = ["F", "transposed 3-D", "[::2, ::3]", "broadcast", "0-d", "empty", "unaligned"]
@@ -23,11 +22,7 @@ LAYOUTS = ["F", "transposed 3-D", "[::2, ::3]", "broadcast", "0-d", "empty", "un
 
 def reference():
     """The reader and writer that stands beside the specification."""
-    path = Path(__file__).parents[2] / "spec" / "checked_npy.py"
-    spec = importlib.util.spec_from_file_location("checked_npy", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return specified("checked_npy")
 
 
 def same(found, array):

@@ -38,9 +38,10 @@ fn of_system(error: &Error) -> u8 {
     }
 }
 
-/// Whether whoever read our output has gone: no error, just the end.
+/// Whether whoever read our output has gone: no error, just the end. A peer that has gone is one.
 pub(crate) fn is_broken_pipe(error: &Error) -> bool {
-    error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+    *error.kind() == ErrorKind::Io
+        && error.io_error().is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 /// One word for the kind, for machines.

@@ -9,6 +9,7 @@ mod exit;
 mod formats;
 mod input;
 mod names;
+mod net;
 mod print;
 mod progress;
 mod report;

@@ -19,6 +19,7 @@
 //! | `decompress array` `zlib`\|`gzip` spec max data | shape, bytes in C order |
 //! | `save compressed` path `zlib`\|`gzip` level checksum dtype shape strides offset data | |
 //! | `load` path | as `decode` |
+//! | `map` path steps dtype shape strides offset data | what the steps answer; see `oracle/map.rs` |
 //!
 //! Version 0 is a frame, the others are `.npy`'s. A dtype is a `descr` (it begins with a quote or a bracket) or a spec. With a chunk, readers and writers move at
 //! most so many bytes at a time and are interrupted by a signal before each. An error is answered as `error` kind
@@ -30,13 +31,16 @@
 //! - `oracle raw SPEC PATH|-` reads a headerless one;
 //! - `oracle decompress zlib|gzip MAX PATH` says how many bytes a stream holds;
 //! - `oracle save PATH SIZE SEED [--durable] [--checksum] [--in-place] [--times N]` saves `SIZE` bytes counting from
-//!   `SEED`, through a temporary file, or, to show what that is for, in place.
+//!   `SEED`, through a temporary file, or, to show what that is for, in place;
+//! - `oracle map PATH STEP…` maps a file; see `oracle/map.rs`.
 //!
-//! `read`, `raw` and `decompress` answer with one message, `peak` and the largest resident size in KiB last. `save` answers
-//! only an error, so that a trace of it shows little else than the saving.
+//! `read`, `raw` and `decompress` answer with one message, `peak` and the largest resident size in KiB last. `save`
+//! answers only an error, and `map` only that or what its steps ask for, so that a trace shows little else than the work.
 
 #[path = "oracle/deflate.rs"]
 mod deflate;
+#[path = "oracle/map.rs"]
+mod map;
 
 use ndbytes::npy::{self, EncodeOptions};
 use ndbytes::{
@@ -61,6 +65,10 @@ fn main() -> ExitCode {
         ["save", path, size, seed, ref flags @ ..] => match save(path, size, seed, flags) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => failed(&error),
+        },
+        ["map", path, ref steps @ ..] => match map::once(path, steps) {
+            None => return ExitCode::SUCCESS,
+            Some(answer) => answer,
         },
         _ => failed(&Error::argument("unknown arguments; see the top of oracle.rs")),
     };
@@ -205,6 +213,7 @@ fn answer(request: &Fields) -> Result<Fields> {
         "encode" => encode(args),
         "decode" => decode(args),
         "descr" => descr(args),
+        "map" => map::request(args),
         "spec" => Ok(done([args.text()?.parse::<Spec>()?.to_string()])),
         "raw" => {
             let mut file = raw::Raw::new(args.text()?.parse()?);

@@ -178,6 +178,12 @@ impl Error {
         self.with(|inner| inner.message = format!("{context}: {}", inner.message))
     }
 
+    /// The same error in other words.
+    #[must_use]
+    pub(crate) fn with_message(self, message: String) -> Self {
+        self.with(|inner| inner.message = message)
+    }
+
     /// The same error of another kind.
     #[must_use]
     pub(crate) fn of_kind(self, kind: ErrorKind) -> Self {

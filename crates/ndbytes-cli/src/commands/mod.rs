@@ -6,6 +6,8 @@ mod demo;
 mod diff;
 mod head;
 mod info;
+mod recv;
+mod send;
 mod verify;
 
 use crate::args::{Args, Command, Common};
@@ -39,6 +41,8 @@ fn dispatch(session: &Session, command: &Command) -> Result<Exit> {
         Command::Verify(args) => verify::run(session, args),
         Command::Checksum(args) => checksum::run(session, args),
         Command::Diff(args) => diff::run(session, args),
+        Command::Send(args) => send::run(session, args),
+        Command::Recv(args) => recv::run(session, args),
     }
 }
 
@@ -52,6 +56,8 @@ fn common(command: &Command) -> (&Common, usize) {
         Command::Verify(args) => (&args.common, args.files.jobs),
         Command::Checksum(args) => (&args.common, args.files.jobs),
         Command::Diff(args) => (&args.common, 1),
+        Command::Send(args) => (&args.common, 1),
+        Command::Recv(args) => (&args.common, 1),
     }
 }
 

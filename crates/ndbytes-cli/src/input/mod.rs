@@ -1,9 +1,11 @@
 //! Reading what the command line names, whatever format it has.
 
 mod headerless;
+mod peek;
 mod reader;
 
 pub(crate) use headerless::{declared, refuse_compressed, refuse_headerless, with_guess};
+pub(crate) use peek::{Peeked, peek};
 pub(crate) use reader::{Reader, open};
 
 use crate::session::Session;

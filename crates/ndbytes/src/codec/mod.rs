@@ -5,7 +5,9 @@ mod checksum;
 mod deflate;
 
 pub use checksum::{BLOCK, BlockSums, Crc32c, crc32c};
+#[cfg(all(feature = "deflate", feature = "std"))]
+pub(crate) use deflate::trailing;
 #[cfg(feature = "deflate")]
 pub use deflate::{Container, Deflater, Inflater, Level, Step};
 #[cfg(feature = "deflate")]
-pub(crate) use deflate::{Pull, compress, decompress, too_long, trailing};
+pub(crate) use deflate::{Pull, compress, decompress, too_long};

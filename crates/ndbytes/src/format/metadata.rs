@@ -92,7 +92,7 @@ pub(super) fn dtype_of(value: &str, limits: &Limits) -> Result<DType> {
         ErrorKind::Argument => Error::malformed(error.message()),
         _ => error,
     })?;
-    if dtype.to_string() != spelling {
+    if in_ascii(&dtype.to_string()) != in_ascii(&spelling) {
         let wanted = shortened(&dtype);
         return Err(Error::malformed(format!(
             "the dtype {} is written {wanted}",
@@ -100,6 +100,18 @@ pub(super) fn dtype_of(value: &str, limits: &Limits) -> Result<DType> {
         )));
     }
     Ok(dtype)
+}
+
+/// The text with characters beyond ASCII as escapes. In names either may stand: which of them Python prints as they
+/// are changes with each version of Unicode.
+fn in_ascii(text: &str) -> String {
+    let escaped = |c: char| match u32::from(c) {
+        0..=0x7f => c.to_string(),
+        n @ 0x80..=0xff => format!("\\x{n:02x}"),
+        n @ 0x100..=0xffff => format!("\\u{n:04x}"),
+        n => format!("\\U{n:08x}"),
+    };
+    text.chars().map(escaped).collect()
 }
 
 #[cfg(test)]

@@ -68,8 +68,12 @@ impl Raw {
         exact.fold(step, |size, len| size?.checked_mul(len)).ok_or_else(overflow)
     }
 
-    /// Shape and bytes of a whole file, where every axis is known.
-    pub(crate) fn whole(&self) -> Result<(Vec<usize>, u64)> {
+    /// The shape, and the bytes of a whole file with the last gap, where every axis is known.
+    ///
+    /// # Errors
+    /// [`Argument`](crate::ErrorKind::Argument) for an axis of any length;
+    /// [`Limit`](crate::ErrorKind::Limit) if a size overflows.
+    pub fn whole(&self) -> Result<(Vec<usize>, u64)> {
         let dims = self.spec.shape.as_deref().unwrap_or(&[Dim::Any]);
         let len = self.size(dims)?.checked_add(self.offset).ok_or_else(overflow)?;
         if dims.contains(&Dim::Any) {

@@ -10,6 +10,7 @@ use crate::dtype::{DType, Scalar};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 /// The first eight bytes of a tail's content. The last bytes catch transfers in text mode, as in PNG.
 pub const TAIL_MAGIC: [u8; 8] = *b"\x89NDBT\r\n\x1a";
@@ -18,6 +19,9 @@ const FORMAT_VERSION: u8 = 0;
 /// [`BLOCK`] as the tail writes it.
 const BLOCK_LEN: u32 = 1 << 20;
 const _: () = assert!(BLOCK_LEN as usize == BLOCK);
+/// Where the state stands in the content, and the length of the metadata.
+const STATE_AT: usize = 9;
+const SIZE_AT: usize = 28;
 /// Bytes of the content before the metadata.
 const FIXED: usize = 32;
 /// Bytes of the two sums that the tail holds of itself.
@@ -95,6 +99,20 @@ impl Tail {
         part
     }
 
+    /// Marks the bytes of a whole tail open or sealed, and gives the range that has changed: from the state to the sum
+    /// behind the metadata. The metadata stay as they were spelled. `None` if the bytes are too few for a tail.
+    ///
+    /// Before data are changed in place, write the range of an open tail and wait for the disk; see `spec/FORMAT.md`.
+    pub fn mark(bytes: &mut [u8], format: Format, open: bool) -> Option<Range<usize>> {
+        let start = if format == Format::Frame { 0 } else { TAIL_HEADER };
+        let size = Fields(bytes.get(start + SIZE_AT..)?).u32()?;
+        let end = (start + FIXED).checked_add(size as usize)?;
+        *bytes.get_mut(start + STATE_AT)? = u8::from(open);
+        let (front, rest) = bytes.split_at_mut_checked(end)?;
+        *rest.first_chunk_mut()? = crc32c(front).to_le_bytes();
+        Some(start + STATE_AT..end + size_of::<u32>())
+    }
+
     fn sums_len(&self) -> usize {
         usize::try_from(self.data_len.div_ceil(BLOCK as u64)).unwrap_or(usize::MAX) * 4
     }
@@ -122,7 +140,7 @@ impl Tail {
             Format::Npy(_) => bytes.get(TAIL_HEADER..).filter(|c| c.starts_with(&TAIL_MAGIC)),
         };
         let content = content.ok_or_else(|| trailing(start))?;
-        let metadata_len = content.get(28..FIXED).and_then(|bytes| Fields(bytes).u32());
+        let metadata_len = content.get(SIZE_AT..FIXED).and_then(|bytes| Fields(bytes).u32());
         let front = metadata_len
             .and_then(|len| (bytes.len() - content.len()).checked_add(FIXED + len as usize));
         let parts = front.and_then(|len| bytes.split_at_checked(len));
@@ -200,19 +218,41 @@ impl Tail {
             let (found, expected) = (sums.len(), self.sums.len());
             return Err(Error::argument(format!("{found} sums for a tail of {expected}")));
         }
-        let differs = |(found, written): &(&u32, &u32)| !holds(**found, **written);
-        let mut damaged = sums.iter().zip(&self.sums).enumerate().filter(|(_, pair)| differs(pair));
-        let Some((block, (found, written))) = damaged.next() else { return Ok(()) };
+        let mut damaged =
+            sums.iter().enumerate().filter_map(|(at, sum)| self.differing(header, at, *sum));
+        let Some(first) = damaged.next() else { return Ok(()) };
+        let message = match damaged.count() {
+            0 => return Err(first),
+            more => format!("{}; {more} more blocks too", first.message()),
+        };
+        Err(first.with_message(message))
+    }
+
+    /// Holds the sum of one block against the tail's.
+    ///
+    /// # Errors
+    /// [`Checksum`](ErrorKind::Checksum) with its byte range; [`Argument`](ErrorKind::Argument) where there is no
+    /// such block.
+    pub fn verify_block(&self, header: &Header, block: usize, sum: u32) -> Result<()> {
+        if block >= self.sums.len() {
+            let blocks = self.sums.len();
+            return Err(Error::argument(format!("block {block} of an array of {blocks}")));
+        }
+        self.differing(header, block, sum).map_or(Ok(()), Err)
+    }
+
+    /// The error of a block whose sum differs from the tail's.
+    fn differing(&self, header: &Header, block: usize, found: u32) -> Option<Error> {
+        let written = *self.sums.get(block).filter(|written| !holds(found, **written))?;
         let start = header.len + block as u64 * BLOCK as u64;
         let end = header.data_end().min(start + BLOCK as u64);
-        let (last, more) = (self.sums.len() - 1, damaged.count());
-        let more = if more > 0 { format!("; {more} more blocks too") } else { String::new() };
+        let last = self.sums.len() - 1;
         let message = format!(
             "block {block} of 0 to {last} (bytes {start} to {end}) is damaged: \
-             its CRC-32C is {found:08x}, the tail says {written:08x}{more}"
+             its CRC-32C is {found:08x}, the tail says {written:08x}"
         );
         let kind = ErrorKind::Checksum { block: Some(block as u64), range: start..end };
-        Err(Error::new(kind, message).at(start))
+        Some(Error::new(kind, message).at(start))
     }
 
     /// Holds the header's sum against the tail's.

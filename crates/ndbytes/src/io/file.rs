@@ -87,6 +87,53 @@ fn open_at(path: &Path, patience: Duration, watch: Watch<'_>) -> Result<Input> {
     Ok(Input { file, len: Some(len) })
 }
 
+/// Opens a file that has a length, and nothing else; nothing is waited for.
+#[cfg(feature = "map")]
+pub(super) fn open_regular(path: &Path, write: bool) -> Result<File> {
+    refuse_stream(path)?;
+    let mut options = File::options();
+    options.read(true).write(write);
+    // Something else may have taken the name just now.
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.custom_flags(OFlags::NONBLOCK.bits().cast_signed());
+    }
+    let file = options.open(path)?;
+    match kind(&file.metadata()?)? {
+        FileKind::Regular => Ok(file),
+        FileKind::Stream => Err(no_map()),
+    }
+}
+
+/// That no FIFO or socket stands at `path`, nor a directory or device.
+#[cfg(feature = "map")]
+pub(super) fn refuse_stream(path: &Path) -> Result<()> {
+    match std::fs::metadata(path) {
+        Ok(metadata) if kind(&metadata)? == FileKind::Stream => Err(no_map()),
+        // Whoever opens it hears why not.
+        _ => Ok(()),
+    }
+}
+
+#[cfg(feature = "map")]
+fn no_map() -> Error {
+    no_device("a FIFO or socket has no bytes that could be mapped; read it as a stream")
+}
+
+/// Whether both are of one file.
+#[cfg(unix)]
+pub(super) fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_same(_: &Metadata, _: &Metadata) -> bool {
+    true
+}
+
 pub(super) fn kind(metadata: &Metadata) -> Result<FileKind> {
     if metadata.is_file() {
         return Ok(FileKind::Regular);
@@ -95,7 +142,7 @@ pub(super) fn kind(metadata: &Metadata) -> Result<FileKind> {
         return Err(is_directory());
     }
     if is_device(metadata) {
-        return Err(no_device());
+        return Err(no_device("a device, not a file; use '-' for standard input or output"));
     }
     Ok(FileKind::Stream)
 }
@@ -122,14 +169,13 @@ fn is_directory() -> Error {
 }
 
 #[cfg(unix)]
-fn no_device() -> Error {
-    let error = std::io::Error::from(rustix::io::Errno::NODEV);
-    Error::io(error).context("a device, not a file; use '-' for standard input or output")
+fn no_device(why: &str) -> Error {
+    Error::io(rustix::io::Errno::NODEV.into()).context(why)
 }
 
 #[cfg(not(unix))]
-fn no_device() -> Error {
-    Error::io(std::io::ErrorKind::Unsupported.into())
+fn no_device(why: &str) -> Error {
+    Error::io(std::io::ErrorKind::Unsupported.into()).context(why)
 }
 
 /// Opening a FIFO waits for the other side: do it without waiting, and wait for bytes with a clock.

@@ -5,6 +5,8 @@ mod compress;
 #[cfg(feature = "deflate")]
 mod decompress;
 mod file;
+#[cfg(feature = "map")]
+pub mod map;
 mod read;
 mod replace;
 mod seal;

@@ -92,17 +92,27 @@ pub(super) fn fill_body(
     mut machine: BodyDecoder<'_>,
     watch: Watch<'_>,
 ) -> Result<Decoded> {
+    run_body(read, &mut machine, watch)?;
+    machine.finish()
+}
+
+/// The same up to the end of the tail, where the machine is done.
+pub(super) fn run_body(
+    read: Fill<'_>,
+    machine: &mut BodyDecoder<'_>,
+    watch: Watch<'_>,
+) -> Result<()> {
     let mut seen = 0;
     loop {
         let space = machine.space()?;
         if space.is_empty() {
-            return machine.finish();
+            return Ok(());
         }
         let n = read(space)?;
         seen += n as u64;
         watch(seen)?;
         if machine.filled(n)? == Event::Done {
-            return machine.finish();
+            return Ok(());
         }
     }
 }

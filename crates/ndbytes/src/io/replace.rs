@@ -14,13 +14,15 @@ use std::path::{Path, PathBuf};
 pub struct SaveOptions {
     /// Whether file and folder are on the disk before it returns: it survives a loss of power then.
     pub durable: bool,
+    /// Whether a file that is there, of whatever kind, is left alone: that is an error then.
+    pub exclusive: bool,
 }
 
 impl SaveOptions {
     /// With or without waiting for the disk.
     #[must_use]
     pub fn durable(durable: bool) -> Self {
-        Self { durable }
+        Self { durable, ..Self::default() }
     }
 }
 
@@ -45,7 +47,8 @@ pub fn save<'a>(
 /// written to as it is. A file that one may not write to is not replaced either.
 ///
 /// # Errors
-/// [`Io`](ErrorKind::Io) with errno and path, [`Timeout`](ErrorKind::Timeout) for a FIFO that nobody reads, or
+/// [`Io`](ErrorKind::Io) with errno and path (`EEXIST` where it must not replace),
+/// [`Timeout`](ErrorKind::Timeout) for a FIFO that nobody reads, or
 /// whatever `fill` returns. After any error the old file is untouched and no other file is left.
 pub fn replace(
     path: impl AsRef<Path>,
@@ -65,6 +68,10 @@ fn replace_at(
     options: SaveOptions,
     fill: impl FnOnce(&mut File) -> Result<()>,
 ) -> Result<()> {
+    // A link that leads nowhere is something too, and is not followed.
+    if options.exclusive && path.symlink_metadata().is_ok() {
+        return Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into());
+    }
     let old = match std::fs::metadata(path) {
         Ok(metadata) => Some(metadata),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -76,7 +83,7 @@ fn replace_at(
         }
         check_writable(path)?;
     }
-    let target = followed(path)?;
+    let target = if options.exclusive { path.to_path_buf() } else { followed(path)? };
     let mut temporary = Temporary::create(&target, old.as_ref())?;
     fill(temporary.file())?;
     temporary.file().flush()?;
@@ -86,7 +93,10 @@ fn replace_at(
     if options.durable {
         temporary.file().sync_all()?;
     }
-    let folder = temporary.persist(&target)?;
+    let folder = match options.exclusive {
+        true => temporary.persist_new(&target)?,
+        false => temporary.persist(&target)?,
+    };
     if options.durable {
         sync_folder(&folder)?;
     }

@@ -3,6 +3,7 @@
 //! Its name follows from the target's, so that the next save of the same file finds what a killed one left and
 //! removes it. A lock tells the living from the dead: the system drops it with the process.
 
+use super::file::is_same;
 use crate::codec::crc32c;
 use crate::error::Result;
 use std::fs::{File, Metadata, OpenOptions};
@@ -75,8 +76,17 @@ impl Temporary {
     pub(super) fn persist(mut self, target: &Path) -> Result<PathBuf> {
         std::fs::rename(&self.path, target)?;
         self.persisted = true;
-        let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
-        Ok(folder.unwrap_or_else(|| Path::new(".")).to_path_buf())
+        Ok(folder_of(target))
+    }
+
+    /// The same where nothing may be at `target`, not even since a moment ago.
+    pub(super) fn persist_new(mut self, target: &Path) -> Result<PathBuf> {
+        if rename_new(&self.path, target)? {
+            self.persisted = true;
+        } else {
+            std::fs::hard_link(&self.path, target)?; // The other name goes with this.
+        }
+        Ok(folder_of(target))
     }
 }
 
@@ -100,6 +110,28 @@ fn keep_private(options: &mut OpenOptions, old: Option<&Metadata>) {
 #[cfg(not(unix))]
 fn keep_private(_: &mut OpenOptions, _: Option<&Metadata>) {}
 
+fn folder_of(target: &Path) -> PathBuf {
+    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or_else(|| Path::new(".")).to_path_buf()
+}
+
+/// Renames where nothing has the new name; false if the system has no such call, or not for this file system.
+#[cfg(target_os = "linux")]
+fn rename_new(old: &Path, new: &Path) -> Result<bool> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, old, CWD, new, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(true),
+        Err(Errno::INVAL | Errno::NOSYS) => Ok(false),
+        Err(errno) => Err(std::io::Error::from(errno).into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn rename_new(_: &Path, _: &Path) -> Result<bool> {
+    Ok(false)
+}
+
 /// Removes a temporary file whose maker lives no more.
 fn remove_if_dead(path: &Path) {
     if !std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
@@ -115,20 +147,13 @@ fn remove_if_dead(path: &Path) {
 }
 
 /// Whether `path` still names the file.
-#[cfg(unix)]
 fn is_at(file: &File, path: &Path) -> Result<bool> {
-    use std::os::unix::fs::MetadataExt as _;
     let this = file.metadata()?;
     match std::fs::symlink_metadata(path) {
-        Ok(named) => Ok((this.dev(), this.ino()) == (named.dev(), named.ino())),
+        Ok(named) => Ok(is_same(&this, &named)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-#[cfg(not(unix))]
-fn is_at(_: &File, _: &Path) -> Result<bool> {
-    Ok(true)
 }
 
 #[cfg(test)]

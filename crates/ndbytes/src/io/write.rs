@@ -45,7 +45,7 @@ pub fn write<'a>(
 /// Writes all pieces of a machine, and leaves flushing to the caller: a compressor's flush costs bytes.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn pieces<'a>(
     encoder: &mut dyn Encode<'a>,
     writer: &mut impl Write,

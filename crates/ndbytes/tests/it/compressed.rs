@@ -91,14 +91,17 @@ fn a_flush_reaches_the_reader_and_a_drop_cuts() {
     }
 }
 
-/// A writer that takes some bytes and then no more.
-struct Full(usize);
+/// A writer that takes some bytes and then no more: it fails, or takes none.
+struct Full {
+    room: usize,
+    fails: bool,
+}
 
 impl Write for Full {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let n = bytes.len().min(self.0);
-        self.0 -= n;
-        if n == 0 { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(n) }
+        let n = bytes.len().min(self.room);
+        self.room -= n;
+        if n == 0 && self.fails { Err(std::io::ErrorKind::StorageFull.into()) } else { Ok(n) }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
@@ -110,18 +113,42 @@ impl Write for Full {
 fn errors_of_the_writer_come_through() {
     let bytes = sample(100_000);
     let size = compress(Container::Zlib, &bytes, Level::default()).len();
-    for room in [0, 1, 1000, size - 1] {
-        let mut writer = zlib::writer(Full(room), Level::default());
+    for (room, fails) in [(0, true), (1, true), (1000, false), (size - 1, true), (size - 1, false)]
+    {
+        let mut writer = zlib::writer(Full { room, fails }, Level::default());
         let error = match writer.write_all(&bytes) {
             Ok(()) => writer.finish().err().unwrap(),
             Err(error) => error.into(),
         };
         let kind = error.io_error().map(std::io::Error::kind);
-        assert_eq!(kind, Some(std::io::ErrorKind::StorageFull));
+        let expected =
+            if fails { std::io::ErrorKind::StorageFull } else { std::io::ErrorKind::WriteZero };
+        assert_eq!(kind, Some(expected));
     }
-    let mut writer = zlib::writer(Full(size), Level::default());
+    let mut writer = zlib::writer(Full { room: size, fails: true }, Level::default());
     writer.write_all(&bytes).unwrap();
     writer.finish().unwrap();
+}
+
+/// A file that somebody appends to while it is read.
+struct Growing<'a>(std::vec::IntoIter<&'a [u8]>);
+
+impl Read for Growing<'_> {
+    fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> {
+        self.0.next().unwrap_or_default().read(space)
+    }
+}
+
+#[test]
+fn a_cut_stream_stays_cut() {
+    let stream = zlib::compress(&sample(500), Level::default()).unwrap();
+    let (front, back) = stream.split_at(100);
+    let mut reader = zlib::reader(Growing(vec![front, b"", back].into_iter()));
+    let mut out = Vec::new();
+    let error = Error::from(reader.read_to_end(&mut out).unwrap_err());
+    assert_eq!((error.kind(), error.offset()), (&ErrorKind::Truncated, Some(100)));
+    let again = Error::from(reader.read_to_end(&mut out).unwrap_err());
+    assert_eq!(again.to_string(), error.to_string());
 }
 
 #[test]
@@ -209,6 +236,7 @@ fn damage_to_a_compressed_file_is_never_read() {
                 let kind = error.kind();
                 assert_eq!(kind, &ErrorKind::Truncated, "{what} {n}: {error}");
                 assert_eq!(error.offset(), Some(n as u64));
+                assert!(!error.message().starts_with("inside"), "{error}");
             }
             for bit in 0..stream.len() * 8 {
                 let mut damaged = stream.clone();
@@ -311,6 +339,13 @@ fn sniffing_takes_nothing_away() {
             let mut back = Vec::new();
             reader.read_to_end(&mut back).unwrap();
             assert!(back == if container.is_some() { sample(100_000) } else { bytes.clone() });
+            // Into spaces of one byte too.
+            let mut reader = io::sniff(Choppy::new(&bytes[..], step)).unwrap();
+            for byte in back.into_iter().take(100) {
+                let mut space = [!byte];
+                while reader.read(&mut space).is_err() {}
+                assert_eq!(space, [byte]);
+            }
         }
     }
     let error = ndbytes::from_slice(&[0x78, 0x9c, 1, 2, 3, 4, 5, 6], &Limits::local()).unwrap_err();

@@ -288,6 +288,10 @@ fn arrays_come_out_as_declared_or_say_both_numbers() {
             let error = array(container, &stream, &raw, &limits).unwrap_err();
             assert_eq!((error.kind(), error.message()), (&kind, &message[..]));
         }
+        // What cannot be meant is said before anything is decompressed.
+        let raw = Raw::new("<u2[?,?]".parse().unwrap());
+        let error = array(container, b"no stream", &raw, &limits).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Argument);
         let raw = Raw::new("<f8[1099511627776]".parse().unwrap());
         let error = array(container, &stream, &raw, &Limits::untrusted()).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Limit { name: "array", .. }), "{error}");

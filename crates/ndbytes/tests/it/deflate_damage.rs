@@ -253,6 +253,9 @@ fn what_stands_before_a_fault_comes_out_and_what_stands_behind_the_bound_is_not_
                 assert!(out == bytes);
                 assert_eq!(end.unwrap_err().kind(), &ErrorKind::Malformed);
             }
+            let (mut inflater, mut space) = (Inflater::new(container), vec![0; len + 1]);
+            assert_eq!(inflater.step(&stream, &mut space).unwrap().made, len);
+            assert_eq!(inflater.input_ended().unwrap_err().kind(), &ErrorKind::Malformed);
             let len = len as u64;
             let kind = |max| decompress(container, &stream, max).unwrap_err().kind().clone();
             assert_eq!(kind(len), ErrorKind::Malformed);

@@ -4,6 +4,7 @@ use crate::{array, encode};
 use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::{Checks, ChecksumState, DecodeOptions, Dest, Error, ErrorKind, io};
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -235,4 +236,28 @@ fn metadata_without_a_tail_to_hold_it_is_refused() {
             "a name and attributes stand in the checksum tail: write one, or leave them out"
         )
     );
+}
+
+#[test]
+fn an_exclusive_save_leaves_what_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.npy");
+    let exclusive = io::SaveOptions { exclusive: true, ..Default::default() };
+    let save = |path: &Path| io::replace(path, exclusive, |file| Ok(file.write_all(b"new")?));
+    save(&path).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"new");
+    let dangling = folder.path().join("link");
+    #[cfg(unix)]
+    std::os::unix::fs::symlink(folder.path().join("nowhere"), &dangling).unwrap();
+    for path in [&path, &dangling] {
+        let error = save(path).unwrap_err();
+        let kind = error.io_error().map(std::io::Error::kind);
+        assert_eq!(kind, Some(std::io::ErrorKind::AlreadyExists), "{error}");
+    }
+    // It may have come while the file was being written.
+    let late = folder.path().join("late");
+    let error = io::replace(&late, exclusive, |_| Ok(fs::write(&late, b"another's")?)).unwrap_err();
+    assert_eq!(error.io_error().and_then(std::io::Error::raw_os_error), Some(17));
+    assert_eq!(fs::read(&late).unwrap(), b"another's");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }

@@ -13,6 +13,8 @@ mod files;
 mod frame_chunks;
 mod frame_damage;
 mod frames;
+mod maps;
+mod pipe;
 mod streams;
 mod vectors;
 

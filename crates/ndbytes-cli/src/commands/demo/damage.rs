@@ -2,12 +2,13 @@
 
 use super::arrays::Sample;
 use super::table;
+use super::ways::over_tcp;
 use crate::exit::{Exit, kind_name};
 use crate::report::{Report, counted, grouped};
 use ndbytes::io::SaveOptions;
 use ndbytes::npy::{EncodeOptions, Encoder, encode_header};
 use ndbytes::raw::{self, Raw};
-use ndbytes::{DecodeOptions, Dest, Error, Order, Result, Spec, io};
+use ndbytes::{DecodeOptions, Dest, Error, Metadata, Order, Result, Spec, frame, io};
 use serde_json::json;
 use std::fs::OpenOptions;
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
@@ -28,7 +29,7 @@ pub(super) fn cases(sample: &Sample, folder: &Path) -> Result<Vec<Report>> {
 type Case = fn(&Sample, &Path) -> Result<Report>;
 
 /// Every kind of damage.
-const CASES: &[Case] = &[flipped, cut, cut_raw];
+const CASES: &[Case] = &[flipped, cut, cut_raw, cut_connection];
 
 fn flipped(sample: &Sample, folder: &Path) -> Result<Report> {
     let path = folder.join("flipped.npy");
@@ -75,6 +76,29 @@ fn cut_raw(sample: &Sample, folder: &Path) -> Result<Report> {
         &format!("{} as bare items without a header, cut to {} bytes", sample.name, grouped(len)),
         declared.shape(len).err(),
         &format!("np.fromfile returns {} without a word", counted(left as u64, "item")),
+    ))
+}
+
+/// The other side goes away in the middle of an array, between two items.
+fn cut_connection(sample: &Sample, _: &Path) -> Result<Report> {
+    let array = &sample.array;
+    let mut bytes = Vec::new();
+    let mut encoder = frame::Encoder::new(&array.view(), &frame::EncodeOptions::default())?;
+    io::write(&mut encoder, &mut bytes, &mut io::unwatched)?;
+    let left = array.layout().len() / 2;
+    let data = left * array.dtype().itemsize();
+    let (header, _) =
+        frame::encode_header(array.dtype(), array.shape(), false, &Metadata::default())?;
+    bytes.truncate(header.len() + data);
+    let received = over_tcp(|mut socket| Ok(socket.write_all(&bytes)?));
+    let (name, sent) = (&sample.name, grouped(data as u64));
+    Ok(case(
+        &format!("{name} over TCP, and the sender is gone after {sent} bytes of it"),
+        received.err(),
+        &format!(
+            "a loop of sock.recv and np.frombuffer return {} without a word",
+            counted(left as u64, "item")
+        ),
     ))
 }
 

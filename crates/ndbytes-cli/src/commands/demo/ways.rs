@@ -1,12 +1,15 @@
 //! The ways that bytes can take, there and back: one function for each.
 
 use ndbytes::io::SaveOptions;
+use ndbytes::io::map::{Map, Mode};
+use ndbytes::io::stream::{Receiver, Sender};
 use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::raw::{self, Raw};
 use ndbytes::{
-    Array, ArrayRef, Container, DecodeOptions, Dest, Encode, Error, Level, Limits, Order, Result,
-    Spec, frame, io,
+    Array, ArrayRef, Container, DecodeOptions, Decoded, Dest, Encode, Error, Level, Limits, Order,
+    Result, Spec, frame, io, to_bytes,
 };
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 
 /// A way that bytes can take.
@@ -35,7 +38,9 @@ pub(super) const WAYS: &[Way] = &[
     },
     Way { name: "raw file", what: "bare items; dtype and shape are declared", carry: by_raw },
     Way { name: ".ndb file", what: "a frame: says what it is, and has checksums", carry: by_frame },
+    Way { name: "memory map", what: "a checked .npy, written and read in place", carry: by_map },
     Way { name: "zlib", what: "a .npy.zz file, compressed at level 1", carry: by_zlib },
+    Way { name: "TCP", what: "a frame over a connection of its own", carry: by_tcp },
 ];
 
 fn by_memory(array: &ArrayRef<'_>, _: &Path) -> Result<Arrived> {
@@ -59,6 +64,17 @@ fn by_frame(array: &ArrayRef<'_>, path: &Path) -> Result<Arrived> {
 fn by_file<'a>(encoder: &mut dyn Encode<'a>, path: &Path) -> Result<Arrived> {
     io::save(path, encoder, SaveOptions::default(), &mut io::unwatched)?;
     load(path)
+}
+
+fn by_map(array: &ArrayRef<'_>, path: &Path) -> Result<Arrived> {
+    let order = if array.is_fortran() { Order::F } else { Order::C };
+    let options = EncodeOptions { order: Some(order), ..EncodeOptions::checked() };
+    let mut map = Map::create(path, array.dtype(), array.shape(), &options)?;
+    map.bytes_mut()?.copy_from_slice(&to_bytes(array, Order::A)?);
+    map.close()?;
+    let map = Map::open(path, Mode::Read, DecodeOptions::default())?;
+    map.verify(&mut io::unwatched)?;
+    Ok(Arrived { array: map.array()?, stored: std::fs::metadata(path)?.len() })
 }
 
 fn by_zlib(array: &ArrayRef<'_>, path: &Path) -> Result<Arrived> {
@@ -85,4 +101,30 @@ fn by_raw(array: &ArrayRef<'_>, path: &Path) -> Result<Arrived> {
     let bytes = io::read_to_end(file, len, &Limits::local(), &mut io::unwatched)?;
     let stored = bytes.len() as u64;
     Ok(Arrived { array: declared.array(bytes)?, stored })
+}
+
+fn by_tcp(array: &ArrayRef<'_>, _: &Path) -> Result<Arrived> {
+    let stored = frame::Encoder::new(array, &frame::EncodeOptions::default())?.total();
+    let decoded = over_tcp(|socket| Sender::over(socket)?.send(array))?;
+    let array = decoded.and_then(|decoded| decoded.array);
+    let array = array.ok_or_else(|| Error::argument("nothing was sent"))?;
+    Ok(Arrived { array, stored })
+}
+
+/// What arrives at the other end of a connection on this machine, while `send` has this end.
+///
+/// # Errors
+/// As [`Receiver::recv`], and whatever `send` returns if that went well.
+pub(super) fn over_tcp(
+    send: impl FnOnce(TcpStream) -> Result<()> + Send,
+) -> Result<Option<Decoded>> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let here = TcpStream::connect(listener.local_addr()?)?;
+    let (there, _) = listener.accept()?;
+    std::thread::scope(|scope| {
+        let sending = scope.spawn(|| send(here));
+        let received = Receiver::over(there)?.recv()?;
+        sending.join().map_err(|_| Error::argument("the sending thread panicked"))??;
+        Ok(received)
+    })
 }

@@ -105,8 +105,11 @@ impl Inflater {
     /// The stream's input has ended: is it complete?
     ///
     /// # Errors
-    /// [`Truncated`](ErrorKind::Truncated) with the byte if it is not.
+    /// [`Truncated`](ErrorKind::Truncated) with the byte if it is not, or the fault that the next step would tell.
     pub fn input_ended(&self) -> Result<()> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
         if self.place != Place::Inside {
             return Ok(());
         }

@@ -8,7 +8,9 @@ mod whole;
 
 pub use deflater::Deflater;
 pub use inflater::Inflater;
-pub(crate) use whole::{Pull, compress, decompress, too_long, trailing};
+#[cfg(feature = "std")]
+pub(crate) use whole::trailing;
+pub(crate) use whole::{Pull, compress, decompress, too_long};
 
 use crate::error::{Error, Result};
 use std::fmt;

@@ -19,7 +19,7 @@ pub struct BodyDecoder<'d> {
     tail_done: usize,
     tail_size: Option<usize>,
     stage: Stage,
-    checked: Option<(ChecksumState, Metadata)>,
+    checked: Option<(ChecksumState, Tail)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +71,13 @@ impl<'d> BodyDecoder<'d> {
             let has_tail = self.header.format.is_frame() || self.options.checks != Checks::Ignored;
             self.stage = if has_tail { Stage::Tail } else { Stage::Done };
         }
+    }
+
+    /// Goes on to the tail: what is filled next stands behind the data, whose sums are not compared. The state is
+    /// then [`ChecksumState::Unchecked`] or [`ChecksumState::Open`].
+    pub fn skip_data(&mut self) {
+        self.store.skip();
+        self.check_data_end();
     }
 
     /// The space to fill next, at most 1 MiB and `Limits.grow`; empty once it is done.
@@ -162,15 +169,14 @@ impl<'d> BodyDecoder<'d> {
         }
         let state = if tail.open {
             ChecksumState::Open
-        } else {
-            tail.verify(&self.header, &self.store.take_sums())?;
+        } else if let Some(sums) = self.store.take_sums() {
+            tail.verify(&self.header, &sums)?;
             ChecksumState::Verified
+        } else {
+            tail.verify_header(&self.header)?;
+            ChecksumState::Unchecked
         };
-        let metadata = match self.header.format.is_frame() {
-            true => self.header.metadata.clone(),
-            false => tail.metadata,
-        };
-        self.checked = Some((state, metadata));
+        self.checked = Some((state, tail));
         let whole = self.options.whole || self.options.checks == Checks::Optional;
         self.stage = if whole { Stage::End } else { Stage::Done };
         Ok(())
@@ -239,12 +245,24 @@ impl<'d> BodyDecoder<'d> {
     /// [`Argument`](crate::ErrorKind::Argument) before it is done; [`Malformed`](crate::ErrorKind::Malformed) if the
     /// tail's dtype does not fit the header's; [`Memory`](crate::ErrorKind::Memory).
     pub fn finish(self) -> Result<Decoded> {
+        self.finish_with_tail().map(|(decoded, ..)| decoded)
+    }
+
+    /// The same, and the tail: what it says, and its bytes.
+    pub(crate) fn finish_with_tail(mut self) -> Result<(Decoded, Option<Tail>, Vec<u8>)> {
         if self.stage != Stage::Done {
             return Err(Error::argument("the array is not complete"));
         }
         let start = self.header.data_end();
         let bare = self.bare_state();
-        let (state, metadata) = self.checked.unwrap_or_else(|| (bare, Metadata::default()));
+        let (state, tail) = self.checked.unzip();
+        let state = state.unwrap_or(bare);
+        let metadata = match &tail {
+            _ if self.header.format.is_frame() => self.header.metadata.clone(),
+            Some(tail) => tail.metadata.clone(),
+            None => Metadata::default(),
+        };
+        self.tail.truncate(self.tail_done);
         let mut header = self.header;
         if let Some(dtype) = &metadata.dtype {
             if dtype.storage() != header.dtype {
@@ -260,7 +278,7 @@ impl<'d> BodyDecoder<'d> {
             Some(data) => Some(Array::new(header.dtype.clone(), header.layout()?, data)?),
             None => None,
         };
-        Ok(Decoded { header, state, metadata, array })
+        Ok((Decoded { header, state, metadata, array }, tail, self.tail))
     }
 }
 

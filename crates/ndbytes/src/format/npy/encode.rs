@@ -1,9 +1,9 @@
 //! An array to `.npy` bytes, bare or checked.
 
 use super::{Version, encode_header};
-use crate::array::{ArrayRef, Order};
+use crate::array::{ArrayRef, Order, nbytes};
 use crate::codec::{BlockSums, crc32c};
-use crate::dtype::Endian;
+use crate::dtype::{DType, Endian};
 use crate::error::{Error, Result};
 use crate::format::{Body, Encode, Format, Metadata, Piece, Tail};
 use crate::limits::Limits;
@@ -39,7 +39,7 @@ impl EncodeOptions {
 }
 
 /// The tail is the same behind every version.
-const TAIL_FORMAT: Format = Format::Npy(Version::V1);
+pub(crate) const TAIL_FORMAT: Format = Format::Npy(Version::V1);
 
 /// Turns an array into a `.npy` file: header, data, and the tail where one is wanted.
 #[derive(Debug)]
@@ -69,31 +69,44 @@ impl<'a> Encoder<'a> {
     pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
         let order = options.order.unwrap_or(Order::A);
         let body = Body::new(array, order, options.endian)?;
-        let header: Bytes =
-            encode_header(body.dtype(), array.shape(), body.is_fortran(), options.version)?.into();
-        let tail = if options.checksum || body.dtype().has_extension() {
-            let max = Limits::local().header;
-            if header.len() > max {
-                // Whoever reads checked files refuses it.
-                return Err(Error::limit("npy header", header.len() as u64, max as u64));
-            }
-            let mut metadata = options.metadata.clone();
-            metadata.dtype = body.dtype().has_extension().then(|| body.dtype().clone());
-            Some(Tail::new(crc32c(&header), body.total(), Vec::new(), metadata))
-        } else if options.metadata.is_empty() {
-            None
-        } else {
-            return Err(Error::argument(
-                "a name and attributes stand in the checksum tail: write one, or leave them out",
-            ));
-        };
-        let tail_size = match &tail {
-            Some(tail) => Tail::size(TAIL_FORMAT, body.total(), tail.metadata.to_json()?.len()),
-            None => 0,
-        };
-        let total = header.len() as u64 + body.total() + tail_size;
-        Ok(Self { header, body, stage: Stage::Header, tail, sums: BlockSums::default(), total })
+        let (header, tail, total) = parts(body.dtype(), array.shape(), body.is_fortran(), options)?;
+        let (header, sums) = (header.into(), BlockSums::default());
+        Ok(Self { header, body, stage: Stage::Header, tail, sums, total })
     }
+}
+
+/// What stands before and behind the data of such an array: the header, and the tail, still without sums, where one
+/// is wanted; and the bytes of the whole file.
+pub(crate) fn parts(
+    dtype: &DType,
+    shape: &[usize],
+    fortran: bool,
+    options: &EncodeOptions,
+) -> Result<(Vec<u8>, Option<Tail>, u64)> {
+    let header = encode_header(dtype, shape, fortran, options.version)?;
+    let size = nbytes(shape, dtype.itemsize())? as u64;
+    let tail = if options.checksum || dtype.has_extension() {
+        let max = Limits::local().header;
+        if header.len() > max {
+            // Whoever reads checked files refuses it.
+            return Err(Error::limit("npy header", header.len() as u64, max as u64));
+        }
+        let mut metadata = options.metadata.clone();
+        metadata.dtype = dtype.has_extension().then(|| dtype.clone());
+        Some(Tail::new(crc32c(&header), size, Vec::new(), metadata))
+    } else if options.metadata.is_empty() {
+        None
+    } else {
+        return Err(Error::argument(
+            "a name and attributes stand in the checksum tail: write one, or leave them out",
+        ));
+    };
+    let tail_size = match &tail {
+        Some(tail) => Tail::size(TAIL_FORMAT, size, tail.metadata.to_json()?.len()),
+        None => 0,
+    };
+    let total = header.len() as u64 + size + tail_size;
+    Ok((header, tail, total))
 }
 
 impl<'a> Encode<'a> for Encoder<'a> {

@@ -6,5 +6,7 @@ mod encode;
 mod header;
 
 pub use encode::{EncodeOptions, Encoder};
+#[cfg(all(feature = "std", feature = "map"))]
+pub(crate) use encode::{TAIL_FORMAT, parts};
 pub use header::{MAGIC, Version, encode_header};
 pub(super) use header::{parse, wrong_magic};

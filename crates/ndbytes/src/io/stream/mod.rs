@@ -30,7 +30,7 @@ mod send;
 mod socket;
 
 pub use recv::{Incoming, Receiver};
-pub use send::Sender;
+pub use send::{Outgoing, Sender};
 pub use socket::Socket;
 
 use crate::limits::Limits;

@@ -80,7 +80,7 @@ impl<R: Read> Receiver<R> {
                 let message = "an array of this stream was not read to its end; nothing can be found behind it";
                 return Err(Error::argument(message));
             }
-            State::Between => self.state = State::Inside,
+            State::Between => {}
         }
         let mut machine = HeaderDecoder::new(self.decode_options());
         let mut flow = Flow {
@@ -95,6 +95,7 @@ impl<R: Read> Receiver<R> {
             self.state = State::Ended;
             return flow.lost.map_or(Ok(None), Err);
         }
+        self.state = State::Inside;
         flow.clock.start();
         let header = match machine.filled(first) {
             Ok(Some(header)) => Ok(header),

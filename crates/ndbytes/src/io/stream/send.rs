@@ -4,25 +4,29 @@ use super::clock::Clock;
 use super::socket::{Moved, Wire};
 use super::{Socket, StreamOptions};
 use crate::array::ArrayRef;
+#[cfg(doc)]
+use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::format::{Encode, Metadata, frame, npy};
 use crate::io::{Watch, unwatched};
 use std::io::Write;
 
 /// Up to so many bytes an array goes with its header and tail in one write.
-const COALESCED: u64 = 1 << 16;
+const COALESCED: usize = 1 << 16;
 
 /// One side of a connection: the side that sends.
 #[derive(Debug)]
 pub struct Sender<W> {
     wire: Wire<W>,
     options: StreamOptions,
+    /// Whether an array has begun and was not sent to its end.
+    inside: bool,
 }
 
 impl<W: Write> Sender<W> {
     /// Over any `Write`, with default options.
     pub fn new(writer: W) -> Self {
-        Self { wire: Wire::plain(writer), options: StreamOptions::default() }
+        Self::on(Wire::plain(writer))
     }
 
     /// Over a socket: small arrays go at once, and waits can be interrupted.
@@ -33,7 +37,11 @@ impl<W: Write> Sender<W> {
     where
         W: Socket,
     {
-        Ok(Self { wire: Wire::over(socket)?, options: StreamOptions::default() })
+        Ok(Self::on(Wire::over(socket)?))
+    }
+
+    fn on(wire: Wire<W>) -> Self {
+        Self { wire, options: StreamOptions::default(), inside: false }
     }
 
     /// The same with other options.
@@ -54,8 +62,8 @@ impl<W: Write> Sender<W> {
     /// Sends an array with a name and attributes; `watch` counts its bytes.
     ///
     /// # Errors
-    /// As [`frame::Encoder::new`] (as [`npy::Encoder::new`] where `.npy` is spoken, which has no place for name and
-    /// attributes), and as [`Sender::send_pieces`].
+    /// As [`frame::Encoder::new`] (as [`npy::Encoder::new`] where `.npy` is spoken, which has no place for a name,
+    /// attributes and extension dtypes: [`Argument`](ErrorKind::Argument)), and as [`Sender::send_pieces`].
     pub fn send_named(
         &mut self,
         array: &ArrayRef<'_>,
@@ -63,6 +71,12 @@ impl<W: Write> Sender<W> {
         watch: Watch<'_>,
     ) -> Result<()> {
         if self.options.npy {
+            if array.dtype().has_extension() {
+                let dtype = array.dtype();
+                return Err(Error::argument(format!(
+                    "a bare .npy cannot say that its dtype is {dtype}"
+                )));
+            }
             let options = npy::EncodeOptions { metadata, ..npy::EncodeOptions::bare() };
             return self.send_pieces(&mut npy::Encoder::new(array, &options)?, watch);
         }
@@ -73,57 +87,37 @@ impl<W: Write> Sender<W> {
     /// Sends what a machine gives: the bytes of one array.
     ///
     /// # Errors
-    /// [`Peer`](crate::ErrorKind::Peer) if the connection is lost, [`Timeout`](crate::ErrorKind::Timeout),
-    /// [`Io`](crate::ErrorKind::Io) from the writer, and whatever the machine or `watch` return. After any of them
-    /// the connection is of no use.
+    /// As [`Outgoing::push`], and whatever the machine returns.
     pub fn send_pieces<'a>(
         &mut self,
         encoder: &mut dyn Encode<'a>,
         watch: Watch<'_>,
     ) -> Result<()> {
-        let mut clock = Clock::new(self.options.timeout);
-        clock.start();
-        let mut sent = 0;
-        if encoder.total() <= COALESCED {
-            let mut whole = Vec::new();
-            while let Some(piece) = encoder.next()? {
-                whole.extend_from_slice(&piece);
-            }
-            self.write(&whole, &mut sent, &mut clock, watch)?;
-        } else {
-            while let Some(piece) = encoder.next()? {
-                self.write(&piece, &mut sent, &mut clock, watch)?;
-            }
+        let mut outgoing = self.outgoing()?;
+        while let Some(piece) = encoder.next()? {
+            outgoing.push(&piece, watch)?;
         }
-        Ok(self.wire.stream.flush()?)
+        outgoing.finish(watch)
     }
 
-    fn write(
-        &mut self,
-        mut bytes: &[u8],
-        sent: &mut u64,
-        clock: &mut Clock,
-        watch: Watch<'_>,
-    ) -> Result<()> {
-        while !bytes.is_empty() {
-            match self.wire.attempt(|stream| stream.write(bytes))? {
-                Moved::Bytes(0) => {
-                    return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into());
-                }
-                Moved::Bytes(n) => {
-                    bytes = bytes.get(n..).unwrap_or_default();
-                    *sent += n as u64;
-                    clock.count(n);
-                }
-                Moved::Tick => {}
-                Moved::Lost(error) => return Err(after(error, *sent)),
-            }
-            watch(*sent)?;
-            if !bytes.is_empty() {
-                clock.check()?;
-            }
+    /// Begins an array whose bytes come from elsewhere: header, data and tail, in pieces of any size.
+    ///
+    /// # Errors
+    /// [`Argument`](ErrorKind::Argument) if the array before was not sent to its end.
+    pub fn outgoing(&mut self) -> Result<Outgoing<'_, W>> {
+        if self.inside {
+            let message = "an array on this stream was not sent to its end; nothing can follow it";
+            return Err(Error::argument(message));
         }
-        Ok(())
+        let clock = Clock::new(self.options.timeout);
+        let (wire, inside) = (&mut self.wire, &mut self.inside);
+        Ok(Outgoing { wire, inside, clock, held: Vec::new(), sent: 0 })
+    }
+
+    /// Whether the connection is of no use any more: an array has begun on it and was not sent to its end.
+    #[must_use]
+    pub fn is_broken(&self) -> bool {
+        self.inside
     }
 
     /// The stream, between two arrays.
@@ -137,6 +131,74 @@ impl<W: Write> Sender<W> {
     }
 }
 
-fn after(error: Error, sent: u64) -> Error {
-    error.context(format!("after {sent} bytes of an array"))
+/// An array on its way out. What is dropped before [`Outgoing::finish`] reaches the peer as an array that was cut.
+#[derive(Debug)]
+pub struct Outgoing<'s, W> {
+    wire: &'s mut Wire<W>,
+    inside: &'s mut bool,
+    clock: Clock,
+    /// What waits for company.
+    held: Vec<u8>,
+    sent: u64,
+}
+
+impl<W: Write> Outgoing<'_, W> {
+    /// Sends the next bytes; small ones wait for others to go with.
+    ///
+    /// # Errors
+    /// [`Peer`](ErrorKind::Peer) if the connection is lost, [`Timeout`](ErrorKind::Timeout),
+    /// [`Io`](ErrorKind::Io) from the writer, and whatever `watch` returns. After any of them the connection is of
+    /// no use.
+    pub fn push(&mut self, bytes: &[u8], watch: Watch<'_>) -> Result<()> {
+        if self.held.len() + bytes.len() <= COALESCED {
+            self.held.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.release(watch)?;
+        self.write(bytes, watch)
+    }
+
+    /// Sends what has waited: the array is complete.
+    ///
+    /// # Errors
+    /// As [`Outgoing::push`].
+    pub fn finish(mut self, watch: Watch<'_>) -> Result<()> {
+        self.release(watch)?;
+        self.wire.stream.flush()?;
+        *self.inside = false;
+        Ok(())
+    }
+
+    fn release(&mut self, watch: Watch<'_>) -> Result<()> {
+        let held = std::mem::take(&mut self.held);
+        self.write(&held, watch)
+    }
+
+    fn write(&mut self, mut bytes: &[u8], watch: Watch<'_>) -> Result<()> {
+        // Where the bytes come from may be slow: that is not the peer's time.
+        self.clock.start();
+        *self.inside = true;
+        while !bytes.is_empty() {
+            match self.wire.attempt(|stream| stream.write(bytes))? {
+                Moved::Bytes(0) => {
+                    return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into());
+                }
+                Moved::Bytes(n) => {
+                    bytes = bytes.get(n..).unwrap_or_default();
+                    self.sent += n as u64;
+                    self.clock.count(n);
+                }
+                Moved::Tick => {}
+                Moved::Lost(error) => {
+                    let sent = self.sent;
+                    return Err(error.context(format!("after {sent} bytes of an array")));
+                }
+            }
+            watch(self.sent)?;
+            if !bytes.is_empty() {
+                self.clock.check()?;
+            }
+        }
+        Ok(())
+    }
 }

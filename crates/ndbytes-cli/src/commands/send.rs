@@ -1,0 +1,157 @@
+//! `ndbytes send`: files read and sent at the same time.
+
+use crate::args::{Files, SendArgs};
+use crate::exit::Exit;
+use crate::formats::named_as;
+use crate::input::{self, Peeked};
+use crate::net::{self, Address, Connection, wait_for_close};
+use crate::report::{Report, counted};
+use crate::session::Session;
+use crate::sources::{Source, Sources};
+use ndbytes::io::Watch;
+use ndbytes::io::stream::Sender;
+use ndbytes::{
+    BlockSums, ChecksumState, DType, Dest, Error, Format, Metadata, Result, Spec, Tail, frame, npy,
+};
+use serde_json::json;
+use std::time::Duration;
+
+pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
+    let address: Address = args.address.parse()?;
+    let (options, timeout) = net::options(&args.wire)?;
+    let files = Files { files: args.files.clone(), recursive: false, jobs: 1 };
+    let sources = Sources::find(&files)?;
+    session.progress.expect(sources.size());
+    let mut sender = Sender::over(Connection::open(&address, timeout)?)?.with(options);
+    let mut exit = Exit::OK;
+    for source in &sources.found {
+        let job = Job { session, source, npy: args.wire.npy };
+        let sent = job.send(&mut sender, &mut session.watch());
+        let said = sent.map_err(|error| input::named(error, source));
+        exit = exit.max(match said.and_then(|report| session.report(&report)) {
+            Ok(exit) => exit,
+            Err(error) => session.fail(&error),
+        });
+        if sender.is_broken() || session.is_over() {
+            // The peer must not take what it has for an end.
+            sender.into_inner().abort();
+            return Ok(exit);
+        }
+    }
+    let closed = close(session, sender.into_inner(), timeout);
+    Ok(exit.max(closed.unwrap_or_else(|error| session.fail(&error))))
+}
+
+/// Says that this is all, and waits until the peer has read it.
+fn close(session: &Session, mut connection: Connection, timeout: Duration) -> Result<Exit> {
+    connection.finish()?;
+    if !wait_for_close(session, &mut connection, timeout)? {
+        session.complain(
+            "sent; the receiver has not closed the connection, so whether it has everything is not known",
+        );
+    }
+    Ok(Exit::OK)
+}
+
+/// One array to send.
+struct Job<'s> {
+    session: &'s Session,
+    source: &'s Source,
+    npy: bool,
+}
+
+impl Job<'_> {
+    fn send(&self, sender: &mut Sender<Connection>, watch: Watch<'_>) -> Result<Report> {
+        match input::peek(self.session, self.source)? {
+            Some(peeked) if peeked.container.is_none() => self.stream(&peeked, sender, watch),
+            // Only their end tells name and true dtype.
+            _ => self.load(sender, watch),
+        }
+    }
+
+    fn load(&self, sender: &mut Sender<Connection>, watch: Watch<'_>) -> Result<Report> {
+        let loaded = input::load(self.session, self.source, None, watch)?;
+        let metadata = self.metadata(&loaded.metadata);
+        let name = metadata.name.clone();
+        let view = loaded.array.view();
+        sender.send_named(&view, metadata, &mut |_| self.session.check())?;
+        let open = loaded.state == ChecksumState::Open;
+        Ok(self.report(name, view.dtype(), view.shape(), view.nbytes() as u64, open))
+    }
+
+    /// Sends a file that already lies as a frame has it, in small memory.
+    fn stream(
+        &self,
+        peeked: &Peeked,
+        sender: &mut Sender<Connection>,
+        watch: Watch<'_>,
+    ) -> Result<Report> {
+        let (header, dtype) = (&peeked.header, peeked.dtype());
+        let metadata = self.metadata(peeked.metadata());
+        let one_order = header.layout()?.is_c_contiguous(dtype.itemsize());
+        let fortran = header.fortran_order && !one_order;
+        let (front, sum) = match self.npy {
+            true if dtype.has_extension() => {
+                return Err(Error::argument(format!(
+                    "--npy: a bare .npy cannot say that its dtype is {dtype}"
+                )));
+            }
+            true => (npy::encode_header(dtype, &header.shape, fortran, None)?, 0),
+            false => frame::encode_header(dtype, &header.shape, fortran, &metadata)?,
+        };
+        let mut outgoing = sender.outgoing()?;
+        let check = &mut |_| self.session.check();
+        outgoing.push(&front, check)?;
+        let mut sums = BlockSums::default();
+        let mut sink = |bytes: &[u8]| {
+            sums.update(bytes);
+            outgoing.push(bytes, check)
+        };
+        let read = input::read(self.session, self.source, Dest::Sink(&mut sink), watch)?.decoded;
+        let same = read.metadata == *peeked.metadata() || read.state == ChecksumState::Unchecked;
+        if read.header.shape != header.shape || read.header.dtype != *dtype || !same {
+            return Err(Error::mismatch("the file was changed while it was read"));
+        }
+        if !self.npy {
+            let tail = Tail::new(sum, header.nbytes(), sums.finish(), Metadata::default());
+            outgoing.push(&tail.encode(Format::Frame)?, check)?;
+        }
+        outgoing.finish(check)?;
+        let open = read.state == ChecksumState::Open;
+        Ok(self.report(metadata.name, dtype, &header.shape, header.nbytes(), open))
+    }
+
+    /// What goes along: a file without a name for its array gives its own.
+    fn metadata(&self, own: &Metadata) -> Metadata {
+        if self.npy {
+            return Metadata::default();
+        }
+        let file = match self.source {
+            Source::File(path) => named_as(path).map(|(stem, _)| stem).or_else(|| path.file_name()),
+            Source::Stdin => None,
+        };
+        let file = file.map(|name| name.to_string_lossy().into_owned());
+        Metadata::new(own.name.clone().or(file), own.attrs.clone())
+    }
+
+    fn report(
+        &self,
+        name: Option<String>,
+        dtype: &DType,
+        shape: &[usize],
+        bytes: u64,
+        open: bool,
+    ) -> Report {
+        let spec = Spec::exact(dtype.clone(), shape).to_string();
+        let source = self.source.name();
+        let text = format!("{source}: {spec}, {} sent", counted(bytes, "byte"));
+        let json = json!({
+            "path": self.source.typed(), "name": name, "spec": spec, "data_bytes": bytes,
+        });
+        let mut report = Report::new(text, json);
+        if open {
+            report.note = Some(format!("{source}: its checksum was open, so it was not verified"));
+        }
+        report
+    }
+}

@@ -1,0 +1,105 @@
+//! `tcp://HOST:PORT` and `unix:/path`.
+
+use ndbytes::{Error, Result};
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where a peer listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Address {
+    Tcp { host: String, port: u16 },
+    Unix(PathBuf),
+}
+
+const ALLOWED: &str =
+    "an address is tcp://HOST:PORT (tcp://:0 is any port of this machine) or unix:/path";
+
+impl std::str::FromStr for Address {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let wrong = |why: &str| Err(Error::argument(format!("{text:?}: {why}; {ALLOWED}")));
+        if let Some(path) = text.strip_prefix("unix:") {
+            let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
+            return match path {
+                "" => wrong("no path"),
+                _ if path.contains('\0') => wrong("a NUL in the path"),
+                _ if cfg!(not(unix)) => wrong("this system has no Unix sockets"),
+                _ => Ok(Self::Unix(path.into())),
+            };
+        }
+        let Some(rest) = text.strip_prefix("tcp://") else {
+            return wrong("neither tcp:// nor unix:");
+        };
+        let Some((host, port)) = rest.trim_end_matches('/').rsplit_once(':') else {
+            return wrong("no port");
+        };
+        let Ok(port) = port.parse() else { return wrong("no port from 0 to 65535") };
+        let host = match host.strip_prefix('[') {
+            Some(inner) => match inner.strip_suffix(']') {
+                Some(host) => host,
+                None => return wrong("a bracket that does not close"),
+            },
+            None if host.contains(':') => {
+                return wrong("an IPv6 address stands in brackets, as tcp://[::1]:5000");
+            }
+            None => host,
+        };
+        let odd = |c: char| c.is_whitespace() || c.is_control() || "/@?#[]".contains(c);
+        if host.contains(odd) {
+            return wrong("no host name");
+        }
+        // Without a host: this machine only.
+        let host = if host.is_empty() { "127.0.0.1" } else { host }.to_owned();
+        Ok(Self::Tcp { host, port })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_and_what_is_none() {
+        for (text, printed) in [
+            ("tcp://127.0.0.1:0", "tcp://127.0.0.1:0"),
+            ("tcp://:5000", "tcp://127.0.0.1:5000"),
+            ("tcp://localhost:65535/", "tcp://localhost:65535"),
+            ("tcp://[::1]:7", "tcp://[::1]:7"),
+            ("unix:/tmp/a b", "unix:/tmp/a b"),
+            ("unix:///tmp/s", "unix:/tmp/s"),
+            ("unix:rel/s", "unix:rel/s"),
+        ] {
+            assert_eq!(text.parse::<Address>().unwrap().to_string(), printed);
+        }
+        for (text, why) in [
+            ("", "neither tcp:// nor unix:"),
+            ("127.0.0.1:5000", "neither tcp:// nor unix:"),
+            ("http://a:1", "neither tcp:// nor unix:"),
+            ("udp://a:1", "neither tcp:// nor unix:"),
+            ("tcp://localhost", "no port"),
+            ("tcp://a:", "no port from 0 to 65535"),
+            ("tcp://a:65536", "no port from 0 to 65535"),
+            ("tcp://a:-1", "no port from 0 to 65535"),
+            ("tcp://::1:5", "an IPv6 address stands in brackets, as tcp://[::1]:5000"),
+            ("tcp://[::1:5", "a bracket that does not close"),
+            ("tcp://a b:5", "no host name"),
+            ("tcp://u@h:5", "no host name"),
+            ("unix:", "no path"),
+            ("unix:a\0b", "a NUL in the path"),
+        ] {
+            let error = text.parse::<Address>().unwrap_err();
+            assert_eq!(error.message(), format!("{text:?}: {why}; {ALLOWED}"));
+        }
+    }
+}
