@@ -1,6 +1,7 @@
 """spec/vectors is what spec/make_vectors.py makes, byte for byte, and the readers written from FORMAT.md agree."""
 
 import doctest
+import io
 import json
 import subprocess
 import sys
@@ -97,3 +98,46 @@ def test_bad_frames_are_refused_the_same_in_pieces(oracle, row):
         oracle.decode(data(row), checks=checks, chunk=13 if len(data(row)) < 1 << 16 else 0)
     found = refused.value.kind, refused.value.message, refused.value.offset
     assert found == (row["kind"], row["message"], row["offset"])
+
+
+class Wire:
+    """A socket on which these bytes have come, in pieces, and then the end."""
+
+    def __init__(self, data):
+        self.stream = io.BytesIO(data)
+
+    def recv(self, n):
+        return self.stream.read(min(n, 1000))
+
+
+@rows("frame")
+def test_the_peer_receives_what_the_specification_says(row):
+    peer, wire = specified("peer"), Wire(2 * data(row))
+    if row["state"] == "open":
+        with pytest.raises(ValueError, match="did not finish"):
+            peer.recv(wire)
+        return
+    for _ in range(2):
+        array = peer.recv(wire)
+        assert (in_ascii(array["dtype"]), array["shape"]) == (in_ascii(row["spec"]), row["shape"])
+        assert (array["order"] == "F", array.get("name")) == (row["fortran_order"], row["name"])
+        assert f"{specified('sums').crc32c(array['data']):08x}" == row["data_crc32c"]
+    assert peer.recv(wire) is None
+
+
+@pytest.mark.parametrize("kind", ["Checksum", "Truncated", "Unsupported"])
+def test_the_peer_refuses_what_is_damaged_or_new(kind):
+    found = [row for row in ROWS if row["format"] == "frame" and row.get("kind") == kind]
+    for row in found:
+        if row["file"] == "bad/nothing.ndb":
+            assert specified("peer").recv(Wire(b"")) is None
+            continue
+        with pytest.raises((ValueError, EOFError)):
+            pytest.fail(f"{row['file']}: {specified('peer').recv(Wire(data(row)))}")
+    assert len(found) >= 5
+
+
+def test_the_peer_has_60_lines():
+    text = (SPEC / "peer.py").read_text()
+    body = text.split('"""\n', 1)[1]
+    assert sum(bool(line.strip()) for line in body.splitlines()) <= 60
