@@ -2,8 +2,8 @@
 
 use crate::input::Rng;
 use ndbytes::{
-    Array, BLOCK, BodyDecoder, ChecksumState, DecodeOptions, Dest, Error, ErrorKind, Event, Header,
-    HeaderDecoder, Metadata,
+    Array, BLOCK, BodyDecoder, ChecksumState, DecodeOptions, Dest, Error, ErrorKind, Event, Format,
+    Header, HeaderDecoder, Metadata,
 };
 
 /// What a program and a person see of an error.
@@ -142,7 +142,7 @@ pub(crate) fn read_array(
         }
     };
     let body = decoder.body(dest)?;
-    let mut read = read_body(stream, header, body, cuts)?;
+    let mut read = read_body(stream, header, body, options.limits.grow, cuts)?;
     match target {
         Target::Owned => {
             let array = read.array.as_ref().expect("an owned array");
@@ -159,15 +159,19 @@ fn read_body(
     stream: &[u8],
     header: Header,
     mut body: BodyDecoder<'_>,
+    grow: usize,
     cuts: &mut Cuts,
 ) -> Result<Read, Fault> {
     let mut at = usize::try_from(header.len).expect("a header in memory");
+    // The npy header of a tail is always as long, and no claim of the input's.
+    let least = if header.format == Format::Frame { 1 } else { 128 };
+    let most = grow.clamp(least, BLOCK);
     loop {
         let space = body.space()?;
         if space.is_empty() {
             break;
         }
-        assert!(space.len() <= BLOCK, "{} bytes of space at once", space.len());
+        assert!(space.len() <= most, "{} bytes of space, {most} are promised", space.len());
         let n = fill(space, stream, &mut at, cuts);
         match body.filled(n)? {
             Event::Done => break,

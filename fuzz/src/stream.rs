@@ -8,7 +8,7 @@ use ndbytes::{
     Order, Tail, crc32c, to_bytes,
 };
 
-/// Bytes up to which data is also read into memory of the caller's.
+/// Bytes up to which a stream is read in every way, and data into memory of the caller's.
 const SMALL: u64 = 1 << 16;
 
 /// Reads an array: one byte of choices, two of limits, one of sizes, two of seed; then the stream.
@@ -31,7 +31,7 @@ pub fn npy_stream(data: &[u8]) {
     }
 }
 
-/// The one answer that every cut, every destination and the driver give.
+/// The one answer that every cut, every destination and the driver give; a few of them where the stream is large.
 pub(crate) fn every_way(
     stream: &[u8],
     options: &DecodeOptions,
@@ -40,21 +40,23 @@ pub(crate) fn every_way(
 ) -> Result<Read, Fault> {
     let whole = read_array(stream, options, Target::Owned, &mut Cuts::Whole);
     same(&whole, &read_array(stream, options, Target::Discard, &mut Cuts::Whole));
-    // A byte at a time would take seconds for blocks.
-    let few = if stream.len() as u64 <= SMALL { 1 } else { 4093 };
-    let cuts =
-        [Cuts::Whole, Cuts::Every(few), Cuts::Every(every * few), Cuts::Random(Rng::new(seed))];
-    for mut cuts in cuts {
+    // Knowing the length lets it refuse earlier, in the same words.
+    let mut known = options.clone();
+    known.input_len = Some(stream.len() as u64);
+    same(&whole, &read_array(stream, &known, Target::Owned, &mut Cuts::Whole));
+    if stream.len() as u64 > SMALL {
+        // A few bytes at a time would take seconds.
+        let mut cuts = Cuts::Every(4093 + every * 1021);
+        same(&whole, &read_array(stream, options, Target::Owned, &mut cuts));
+        return whole;
+    }
+    for mut cuts in [Cuts::Every(1), Cuts::Every(every), Cuts::Random(Rng::new(seed))] {
         same(&whole, &read_array(stream, options, Target::Owned, &mut cuts));
     }
     same(&whole, &read_array(stream, options, Target::Discard, &mut Cuts::Random(Rng::new(!seed))));
     if whole.as_ref().is_ok_and(|read| read.header.nbytes() <= SMALL) {
         same(&whole, &read_array(stream, options, Target::Into, &mut Cuts::Every(3)));
     }
-    // Knowing the length lets it refuse earlier, in the same words.
-    let mut known = options.clone();
-    known.input_len = Some(stream.len() as u64);
-    same(&whole, &read_array(stream, &known, Target::Owned, &mut Cuts::Whole));
     driver(&whole, stream, options, seed);
     whole
 }

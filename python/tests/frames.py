@@ -1,4 +1,4 @@
-"""Frames in pure Python, from the table of their bytes and nothing else; it shares no line with the library."""
+"""Frames in pure Python, written from `spec/FORMAT.md`, sections 1, 3 and 6, and nothing else."""
 
 import json
 import struct

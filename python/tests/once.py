@@ -11,7 +11,12 @@ def run(program, *args, data=None):
     """What one process answers, and its largest resident size in bytes."""
     result = subprocess.run([program, *args], input=data, capture_output=True, timeout=60)
     assert result.returncode in (0, 1) and not result.stderr, result
-    out = memoryview(result.stdout)
+    return answered(result.stdout)
+
+
+def answered(stdout):
+    """The answer in these bytes, and the largest resident size it closes with."""
+    out = memoryview(stdout)
 
     def take(n):
         nonlocal out

@@ -1,14 +1,21 @@
 """Hostile files, each to a process of its own: refused with the right kind, and without the memory they ask for."""
 
+import fcntl
 import os
 import socket
+import struct
 import subprocess
+import termios
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import frames
+from frames import frame, members, sum_of
 from npyfiles import header, npy, numpy_save
-from once import MIB, run
+from once import MIB, answered, run
 from oracle import Refused
 
 
@@ -81,6 +88,122 @@ FILES = {
 }
 
 
+PLAIN = frame("<f8", [3], bytes(range(24)))
+LONG = [frame("|u1", [5 * MIB // 2], np.random.default_rng(seed).bytes(5 * MIB // 2)) for seed in (1, 2)]
+NAMED = frame("<f8", [3], bytes(range(24)), name="another")
+
+
+def of(dtype="|u1", shape=(3,), size=3, data=b"", numbers=bytes(4), **more):
+    """A frame's header, with a sum that holds, and what follows it."""
+    return frames.header(members(dtype, shape, **more), size, numbers) + data
+
+
+def flipped(file, at, by=1):
+    return file[:at] + bytes([file[at] ^ by]) + file[at + 1 :]
+
+
+def blocks(file, *order, other=b""):
+    """A frame of two and a half blocks with its data in another order; block 9 is the other frame's first."""
+    parts = {i: file[128 + i * MIB : 128 + min((i + 1) * MIB, 5 * MIB // 2)] for i in range(3)}
+    parts[9] = other[128 : 128 + MIB]
+    return file[:128] + b"".join(parts[i] for i in order) + file[128 + 5 * MIB // 2 :]
+
+
+def tailed(**what):
+    """A frame whose tail says this, under sums that hold."""
+    data = bytes(range(24))
+    header_sum = what.pop("header_sum", sum_of(PLAIN[:128]))
+    return PLAIN[:152] + frames.tail(header_sum, data, **what)
+
+
+LAST = 128 + 5 * MIB // 2
+FRAMES = {
+    "9 a bit of the magic": (flipped(PLAIN, 5), "Malformed", 0, "as by a transfer in text mode"),
+    "9 a bit of the version": (flipped(PLAIN, 8), "Checksum", 0, "the frame's header (bytes 0 to 128) is damaged"),
+    "9 a bit of the codec": (flipped(PLAIN, 11, 4), "Checksum", 0, "the frame's header (bytes 0 to 128) is damaged"),
+    "9 a bit of the size": (flipped(PLAIN, 23, 128), "Checksum", 0, "the frame's header (bytes 0 to 128) is damaged"),
+    "9 a bit of the dtype": (flipped(PLAIN, 35), "Checksum", 0, "the frame's header (bytes 0 to 128) is damaged"),
+    "9 a bit of the header's sum": (flipped(PLAIN, 127), "Checksum", 0, "the frame's header (bytes 0 to 128) is damaged"),
+    "9 a bit of the data": (flipped(PLAIN, 151), "Checksum", 128, "block 0 of 0 to 0 (bytes 128 to 152) is damaged"),
+    "9 a bit of the tail": (flipped(PLAIN, 161), "Checksum", 152, "the checksum tail (bytes 152 to 196) is damaged"),
+    "9 a bit of the last sum": (flipped(PLAIN, 195), "Checksum", 152, "the checksum tail (bytes 152 to 196) is damaged"),
+    "9 a bit of the last block": (
+        flipped(LONG[0], LAST - 1),
+        "Checksum",
+        128 + 2 * MIB,
+        f"block 2 of 0 to 2 (bytes {128 + 2 * MIB} to {LAST}) is damaged",
+    ),
+    "9 blocks swapped": (
+        blocks(LONG[0], 1, 0, 2),
+        "Checksum",
+        128,
+        f"block 0 of 0 to 2 (bytes 128 to {128 + MIB}) is damaged",
+    ),
+    "9 a block twice": (
+        blocks(LONG[0], 0, 0, 2),
+        "Checksum",
+        128 + MIB,
+        f"block 1 of 0 to 2 (bytes {128 + MIB} to {128 + 2 * MIB}) is damaged",
+    ),
+    "9 a block of another frame": (
+        blocks(LONG[0], 9, 1, 2, other=LONG[1]),
+        "Checksum",
+        128,
+        f"block 0 of 0 to 2 (bytes 128 to {128 + MIB}) is damaged",
+    ),
+    "9 a block dropped": (blocks(LONG[0], 0, 2), "Truncated", len(LONG[0]) - MIB, "the input has"),
+    "9 a block too many": (blocks(LONG[0], 0, 1, 1, 2), "Checksum", LAST, "the checksum tail (bytes"),
+    "9 another's tail": (PLAIN[:152] + NAMED[-44:], "Checksum", 0, "header and tail belong to different arrays"),
+    "9 bytes behind": (PLAIN + b"x", "Malformed", 196, "bytes behind the end of the frame"),
+    "10 header of 4 GiB": (PLAIN[:12] + b"\xff" * 12, "Limit", 12, "frame header is 4294967295, at most 1048576"),
+    "10 header of 4 GiB, 20 bytes": (PLAIN[:12] + b"\xff" * 8, "Truncated", 20, "frame header: the input ends after 20"),
+    "10 header of 1 MiB": (PLAIN[:12] + struct.pack("<IQ", MIB, 24) + b"{", "Truncated", 25, "frame header: the input ends"),
+    "10 header of 63": (PLAIN[:12] + struct.pack("<IQ", 63, 24), "Malformed", 12, "its length is 63, which is no multiple of 64"),
+    "10 version": (of(numbers=b"\1\0\0\0"), "Unsupported", 8, "version 1; 0 is read: update ndbytes"),
+    "10 flags": (of(numbers=b"\0\x80\0\0"), "Unsupported", 9, "flags 128; 0 is read"),
+    "10 filter": (of(numbers=b"\0\0\1\0"), "Unsupported", 10, "filter 1; 0 is read"),
+    "10 codec": (of(numbers=b"\0\0\0\xff"), "Unsupported", 11, "codec 255; 0 is read"),
+    "10 size 2**63": (of(size=1 << 63), "Malformed", 16, "it says 9223372036854775808 bytes of data, dtype and shape make 3"),
+    "10 size 2**64 - 1": (of(size=2**64 - 1), "Malformed", 16, "it says 18446744073709551615 bytes of data"),
+    "10 size 2**64 - 1 of nothing": (of(shape=(0,), size=2**64 - 1), "Malformed", 16, "dtype and shape make 0"),
+    "10 2**32 - 1 items": (of(shape=(2**32 - 1,), size=2**32 - 1), "Truncated", 128, "the input has 0"),
+    "10 2**63 - 1 items": (of(shape=(2**63 - 1,), size=2**63 - 1), "Truncated", 128, "the input has 0"),
+    "10 2**63 items": (of(shape=(2**63,), size=2**63), "Malformed", 24, "9223372036854775808 is more than 2^63 - 1"),
+    "10 2**64 - 1 items": (of(shape=(2**64 - 1,), size=2**64 - 1), "Malformed", 24, "is more than 2^63 - 1"),
+    "10 2**64 items": (of(shape=(2**64,), size=0), "Malformed", 24, "frame header: shape: "),
+    "10 2**63 bytes": (of("<f8", (2**60,), 2**63), "Limit", 24, "the array's size overflows"),
+    "10 2**64 bytes": (of("<f8", (2**32, 2**32), 0), "Limit", 24, "the array's size overflows"),
+    "10 overflow of nothing": (of("<f8", (0, 2**63 - 1, 2**63 - 1), 0), "Limit", 24, "the array's size overflows"),
+    "10 exbibytes of 2 GiB items": (of("|V2147483647", (2**31 - 1,), (2**31 - 1) ** 2), "Truncated", 128, "the input has 0"),
+    "10 itemsize": (of("|V2147483648", (1,), 2**31), "Limit", 24, "itemsize is 2147483648"),
+    "10 65 axes": (of(shape=[1] * 65, size=1), "Malformed", 24, "more than 64 axes"),
+    "10 a million axes": (of(shape=[1] * 500_000, size=1), "Malformed", 24, "more than 64 axes"),
+    "10 depth": (of("{a:" * 17 + "|u1" + "}" * 17, (), 1), "Limit", 24, "dtype depth is 17"),
+    "10 braces": (of("{a:" * 20_000, (), 1), "Limit", 24, "dtype depth is 17"),
+    "10 fields": (of("{" + ",".join(f"f{i}:|u1" for i in range(5000)) + "}", (), 5000), "Limit", 24, "dtype fields is 4097"),
+    "10 objects": (of("|O", (1,), 8), "Malformed", 24, "is no dtype"),
+    "10 a dtype of a name": (of("float64", (3,), 24), "Malformed", 24, 'the dtype "float64" is written <f8'),
+    "10 a key twice": (
+        frames.header('{"dtype":"|u1","shape":[3],"shape":[4]}', 3),
+        "Malformed",
+        24,
+        'the key "shape" stands twice',
+    ),
+    "10 brackets": (frames.header("[" * 1_000_000, 0), "Malformed", 24, "brackets nest more than 64 deep"),
+    "10 a megabyte of nothing": (frames.header("", 0, length=MIB), "Malformed", 24, "EOF while parsing a value"),
+    "10 a megabyte of name": (of(name="n" * MIB), "Limit", 12, "frame header is"),
+    "10 an honest terabyte": (of(shape=(2**40,), size=2**40, data=bytes(10)), "Truncated", 138, "needs 1099511627776 bytes of data"),
+    "10 8 MiB of a gibibyte": (of(shape=(2**30,), size=2**30, data=bytes(8 * MIB)), "Truncated", 128 + 8 * MIB, "the input has 8388608"),
+    "10 a tail of metadata": (flipped(PLAIN, 181, 255), "Checksum", 152, "the checksum tail (bytes 152 to 196) is damaged"),
+    "10 a tail of 2**64 bytes": (tailed(size=2**64 - 1), "Malformed", 152, "the checksum tail is for 18446744073709551615 bytes"),
+    "10 a tail in blocks of 1": (tailed(block=1), "Malformed", 152, "in blocks of 1, the array has 24"),
+    "10 a tail of version 1": (tailed(version=1), "Unsupported", 152, "checksum tail of version 1; 0 is read"),
+    "10 a tail of state 2": (tailed(state=2), "Unsupported", 152, "checksum tail with state 2"),
+    "10 a tail of another header": (tailed(header_sum=7), "Checksum", 0, "header and tail belong to different arrays"),
+}
+FILES |= FRAMES
+
+
 @pytest.mark.parametrize("door", ["file", "pipe"])
 @pytest.mark.parametrize("name", FILES)
 def test_hostile_files_are_refused_without_memory(oracle_program, baseline, tmp_path, name, door):
@@ -88,7 +211,7 @@ def test_hostile_files_are_refused_without_memory(oracle_program, baseline, tmp_
     if door == "pipe":
         answer, peak = run(oracle_program, "read", "-", data=data)
     else:
-        path = tmp_path / "hostile.npy"
+        path = tmp_path / ("hostile.ndb" if name in FRAMES else "hostile.npy")
         path.write_bytes(data)
         answer, peak = run(oracle_program, "read", path)
         assert getattr(answer, "path", None) == str(path)
@@ -104,6 +227,71 @@ def test_every_length_field_that_lies(oracle_program, baseline):
         answer, peak = run(oracle_program, "read", "-", data=data)
         assert answer.kind == ("Limit" if bit > 20 else "Truncated" if bit > 3 else "Malformed"), bit
         assert peak - baseline <= 2 * MIB
+
+
+def test_every_length_field_of_a_frame_that_lies(oracle_program, baseline):
+    """At most 192 bytes and the end, with each bit of each length set; the sums hold."""
+
+    def asked(data):
+        answer, peak = run(oracle_program, "read", "-", data=data)
+        assert peak - baseline <= 2 * MIB
+        return answer.kind, answer.offset
+
+    for bit in range(32):
+        kind = "Limit" if bit > 20 else "Truncated" if bit > 5 else "Malformed"
+        assert asked(PLAIN[:12] + struct.pack("<IQ", 1 << bit, 24)) == (kind, 24 if kind == "Truncated" else 12), bit
+    for bit in range(64):
+        size = 1 << bit
+        assert asked(of(size=size)) == ("Malformed", 16), bit
+        whole = asked(of(shape=(size,), size=size))
+        assert whole == (("Malformed", 24) if bit == 63 else ("Truncated", 128)), bit
+        twice = asked(of(shape=(size, 2), size=2 * size % 2**64))
+        assert twice == (("Malformed", 24) if bit == 63 else ("Limit", 24) if bit == 62 else ("Truncated", 128)), bit
+
+
+def test_11_a_frame_cut_at_every_length(oracle_program, baseline, tmp_path):
+    path = tmp_path / "cut.ndb"
+    for n in range(len(PLAIN)):
+        path.write_bytes(PLAIN[:n])
+        for args, data in [((path,), None), (("-",), PLAIN[:n])]:
+            answer, peak = run(oracle_program, "read", *args, data=data)
+            assert (answer.kind, answer.offset) == ("Truncated", n), answer
+            assert peak - baseline <= 2 * MIB
+
+
+@pytest.mark.parametrize(
+    "data, kind, offset",
+    [
+        (PLAIN[:12] + b"\xff" * 8, "Truncated", 20),
+        (PLAIN[:12] + struct.pack("<I", MIB), "Truncated", 16),
+        (PLAIN[:12] + struct.pack("<IQ", MIB, 2**63), "Truncated", 24),
+        (of(shape=(2**63 - 1,), size=2**63 - 1), "Truncated", 128),
+        (of(shape=(2**40,), size=2**40, data=bytes(10)), "Truncated", 138),
+        (PLAIN[:152], "Truncated", 152),
+    ],
+)
+def test_13_a_length_and_then_silence(oracle_program, baseline, data, kind, offset):
+    """While the peer is silent nothing is taken ahead of it; when it goes, it is said where."""
+    process = subprocess.Popen([oracle_program, "read", "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    process.stdin.write(data)
+    process.stdin.flush()
+    status = Path(f"/proc/{process.pid}/status")
+    deadline = time.monotonic() + 20
+    # It has read everything and sleeps in the next read.
+    while not (pipe_is_empty(process.stdin) and "State:\tS" in status.read_text()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.005)
+    [peak] = [int(line.split()[1]) for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+    assert peak * 1024 - baseline <= 2 * MIB
+    answer, peak = answered(process.communicate(timeout=20)[0])
+    assert (answer.kind, answer.offset) == (kind, offset)
+    assert peak - baseline <= 2 * MIB
+
+
+def pipe_is_empty(pipe):
+    waiting = bytearray(4)
+    fcntl.ioctl(pipe, termios.FIONREAD, waiting)
+    return not any(waiting)
 
 
 def test_the_measure_sees_memory(oracle_program, baseline):

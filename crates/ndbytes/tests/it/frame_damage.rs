@@ -121,7 +121,9 @@ fn flips(frame: &Frame, bytes: impl Iterator<Item = usize>) -> usize {
             let error = frame.refused(&damaged, &how);
             match byte {
                 0..8 => {
-                    assert_eq!((error.kind(), error.offset()), (&ErrorKind::Malformed, Some(0)))
+                    assert_eq!((error.kind(), error.offset()), (&ErrorKind::Malformed, Some(0)));
+                    let hint = "its magic is damaged, as by a transfer in text mode";
+                    assert_eq!(error.message().ends_with(hint), byte >= 5, "{error}");
                 }
                 // The length alone is used before the header's sum has held: it is bounded.
                 12..16 => flipped_length(frame, &damaged, &error),
