@@ -18,6 +18,7 @@ mod input;
 mod machine;
 mod stream;
 mod tail;
+mod wire;
 mod zlib;
 
 pub use descr::descr;
@@ -27,4 +28,5 @@ pub use header::npy_header;
 pub use input::Rng;
 pub use stream::npy_stream;
 pub use tail::checksum_tail;
+pub use wire::wire;
 pub use zlib::zlib_bound;

@@ -38,6 +38,11 @@ fn frame_stream() {
 }
 
 #[test]
+fn wire() {
+    replay("wire", ndbytes_fuzz::wire);
+}
+
+#[test]
 fn zlib_bound() {
     replay("zlib_bound", ndbytes_fuzz::zlib_bound);
 }

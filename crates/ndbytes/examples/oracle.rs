@@ -88,15 +88,15 @@ fn finished(served: std::io::Result<()>) -> ExitCode {
 
 fn recv() -> std::io::Result<()> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
-    println!("{}", listener.local_addr()?);
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", listener.local_addr()?)?;
     let receiver = io::stream::Receiver::over(listener.accept()?.0)?;
     let (mut arrays, mut bytes) = (0, 0);
     for read in receiver {
         arrays += 1;
         bytes += read?.array.map_or(0, |array| array.nbytes());
     }
-    println!("{arrays} {bytes} {}", peak());
-    Ok(())
+    writeln!(out, "{arrays} {bytes} {}", peak())
 }
 
 // Messages.
