@@ -13,8 +13,11 @@ use ndbytes::{
 #[derive(Debug, PartialEq)]
 struct Events {
     header: Option<(Header, usize)>,
-    end: Result<(Header, ChecksumState, Metadata, Vec<u8>, usize), (ErrorKind, String)>,
+    end: Result<End, (ErrorKind, String)>,
 }
+
+/// Header, state, name and attributes, data, and the byte behind the array.
+type End = (Header, ChecksumState, Metadata, Vec<u8>, usize);
 
 /// Drives the machine over `input`, of which it gets at most `next()` bytes at a time.
 fn events(input: &[u8], options: &DecodeOptions, next: &mut dyn FnMut() -> usize) -> Events {
@@ -91,8 +94,8 @@ fn two(first: usize) -> impl FnMut() -> usize {
 fn inputs() -> Vec<Vec<u8>> {
     let mut inputs = vec![vec![]];
     for spec in SPECS {
-        let mut options = frame::EncodeOptions::default();
-        options.metadata = Metadata::new(Some("déjà".into()), Some("{\"a\":[1]}".into()));
+        let metadata = Metadata::new(Some("déjà".into()), Some("{\"a\":[1]}".into()));
+        let options = frame::EncodeOptions { metadata, ..Default::default() };
         let good = write(&array(spec), &options);
         let len = good.len();
         inputs.extend([5, 20, 130, len - 1].map(|n| good[..n.min(len - 1)].to_vec()));

@@ -22,9 +22,9 @@ struct Frame {
 
 impl Frame {
     fn new(spec: &str, name: Option<&str>) -> Self {
-        let (array, mut options) = (array(spec), frame::EncodeOptions::default());
-        let attrs = name.map(|_| "{\"unit\": [1, null]}".to_owned());
-        options.metadata = Metadata::new(name.map(str::to_owned), attrs);
+        let (array, attrs) = (array(spec), name.map(|_| "{\"unit\": [1, null]}".to_owned()));
+        let metadata = Metadata::new(name.map(str::to_owned), attrs);
+        let options = frame::EncodeOptions { metadata, ..Default::default() };
         Self::of(spec, write(&array, &options), array.nbytes())
     }
 
@@ -88,8 +88,8 @@ fn three_blocks(name: Option<&str>, seed: u64) -> Frame {
         std::iter::repeat_with(|| random.bits().to_le_bytes()).flatten().take(size).collect();
     let layout = Layout::contiguous(&[size / 4], 4, Order::C).unwrap();
     let array = Array::new(spec, layout, data.into()).unwrap();
-    let mut options = frame::EncodeOptions::default();
-    options.metadata = Metadata::new(name.map(str::to_owned), None);
+    let metadata = Metadata::new(name.map(str::to_owned), None);
+    let options = frame::EncodeOptions { metadata, ..Default::default() };
     Frame::of("three blocks", write(&array, &options), size)
 }
 
@@ -105,7 +105,8 @@ fn every_flipped_bit_is_reported() {
     let sample = if is_long() { 1_021 } else { 16_381 };
     let is_tried = |byte: &usize| {
         let block = byte.saturating_sub(large.data.start) % BLOCK;
-        !large.data.contains(byte) || block < 4 || block > BLOCK - 4 || byte.is_multiple_of(sample)
+        let inside = large.data.contains(byte) && (4..=BLOCK - 4).contains(&block);
+        !inside || byte.is_multiple_of(sample)
     };
     tried += flips(&large, (0..large.bytes.len()).filter(is_tried));
     println!("frames: {tried} flips, all reported");
