@@ -78,7 +78,6 @@ fn short_and_interrupted_reads_and_writes_are_invisible() {
         let mut bytes = Vec::new();
         let mut sender = Sender::new(Choppy::new(&mut bytes, most));
         (0..3).for_each(|_| sender.send(&sent.view()).unwrap());
-        drop(sender);
         let receiver = Receiver::new(Choppy::new(&bytes[..], most));
         let got: Vec<_> = receiver.map(|read| read.unwrap().array.unwrap()).collect();
         assert_eq!(got.len(), 3);
@@ -281,7 +280,6 @@ fn npy_is_spoken_with_peers_that_have_only_numpy() {
     refused(sender.send_named(&sent[0].view(), labelled, &mut unwatched));
     refused(sender.send(&array("bfloat16[3]").view()));
     assert!(!sender.is_broken());
-    drop(sender);
     let bare = |array: &Array| crate::encode(array, &ndbytes::npy::EncodeOptions::bare());
     assert_eq!(bytes, sent.iter().flat_map(bare).collect::<Vec<_>>());
     let got: Vec<_> = Receiver::new(&bytes[..]).with(npy.clone()).map(Result::unwrap).collect();
