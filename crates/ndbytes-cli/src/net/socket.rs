@@ -218,6 +218,10 @@ impl Listener {
                 self.wait();
                 Ok(None)
             }
+            Err(error) if is_shortage(&error) => {
+                std::thread::sleep(TICK);
+                Ok(None)
+            }
             Err(error) => Err(Error::from(error).context(format!("cannot listen on {self}"))),
         }
     }
@@ -247,6 +251,19 @@ fn is_passing(error: &std::io::Error) -> bool {
         error.kind(),
         Io::WouldBlock | Io::Interrupted | Io::ConnectionAborted | Io::ConnectionReset
     )
+}
+
+/// Whether the system has no room for one more connection now; those that are open will end.
+#[cfg(unix)]
+fn is_shortage(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let errno = Errno::from_io_error(error);
+    matches!(errno, Some(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM))
+}
+
+#[cfg(not(unix))]
+fn is_shortage(_: &std::io::Error) -> bool {
+    false
 }
 
 /// Binds a socket that only its owner may connect to. One that was left by a process that is no more is in nobody's

@@ -14,7 +14,7 @@ use serde_json::json;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 
 /// Connections at a time; more wait their turn.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 512;
 
 pub(crate) fn run(session: &Session, args: &RecvArgs) -> Result<Exit> {
     let address: Address = args.listen.parse()?;
