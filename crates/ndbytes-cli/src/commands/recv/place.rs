@@ -142,7 +142,8 @@ impl Front {
             let tail = Tail::new(sum, nbytes, Vec::new(), Metadata::default());
             return Ok(Self { bytes, tail: Some((Format::Frame, tail)) });
         }
-        let bytes = npy::encode_header(dtype, shape, *fortran_order, None)?;
+        let bytes = npy::encode_header(dtype, shape, *fortran_order, None)
+            .map_err(|error| Error::argument(format!("{}; --to ndb takes it", error.message())))?;
         let mut metadata = metadata.clone();
         metadata.dtype = dtype.has_extension().then(|| dtype.clone());
         // The file's name is the array's, but attributes and true dtypes have no other place.
