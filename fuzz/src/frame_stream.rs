@@ -4,7 +4,7 @@ use crate::arrays::{array, is_same, metadata, pieces};
 use crate::damage::never_passes;
 use crate::input::Input;
 use crate::machine::{Cuts, Fault, Read, Target, read_array};
-use crate::stream::{every_way, refused};
+use crate::stream::{SMALL, every_way, refused};
 use crate::tail::sealed;
 use ndbytes::frame::{EncodeOptions, Encoder};
 use ndbytes::{
@@ -41,13 +41,26 @@ struct How {
 impl How {
     /// The one answer in every cut and to every destination.
     fn read(&self, stream: &[u8], whole: bool) -> Result<Read, Fault> {
-        let mut options = self.options.clone();
-        options.whole = whole;
-        let answer = every_way(stream, &options, self.every, self.seed);
+        let answer = every_way(stream, &self.options(stream, whole), self.every, self.seed);
         if let Err(fault) = &answer {
             refused(fault, stream);
         }
         answer
+    }
+
+    /// One answer, for what has been read in every way already.
+    fn read_once(&self, stream: &[u8], whole: bool) -> Result<Read, Fault> {
+        read_array(stream, &self.options(stream, whole), Target::Owned, &mut Cuts::Whole)
+    }
+
+    fn options(&self, stream: &[u8], whole: bool) -> DecodeOptions {
+        let mut options = self.options.clone();
+        options.whole = whole;
+        if stream.len() > SMALL {
+            // Blocks a byte at a time would take seconds.
+            options.limits.grow = options.limits.grow.max(4096);
+        }
+        options
     }
 }
 
@@ -109,8 +122,7 @@ fn damaged(mut input: Input<'_>, how: &How) {
     let Some(original) = original(&bytes, how, &array, &metadata, order) else { return };
     never_passes(input, &bytes, &original, |copy, whole| match whole {
         true => how.read(copy, true),
-        // Once is enough for what has just been read in every way.
-        false => read_array(copy, &how.options, Target::Owned, &mut Cuts::Whole),
+        false => how.read_once(copy, false),
     });
 }
 

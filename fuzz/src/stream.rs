@@ -9,7 +9,7 @@ use ndbytes::{
 };
 
 /// Bytes up to which a stream is read in every way, and data into memory of the caller's.
-const SMALL: u64 = 1 << 16;
+pub(crate) const SMALL: usize = 1 << 16;
 
 /// Reads an array: one byte of choices, two of limits, one of sizes, two of seed; then the stream.
 pub fn npy_stream(data: &[u8]) {
@@ -44,7 +44,7 @@ pub(crate) fn every_way(
     let mut known = options.clone();
     known.input_len = Some(stream.len() as u64);
     same(&whole, &read_array(stream, &known, Target::Owned, &mut Cuts::Whole));
-    if stream.len() as u64 > SMALL {
+    if stream.len() > SMALL {
         // A few bytes at a time would take seconds.
         let mut cuts = Cuts::Every(4093 + every * 1021);
         same(&whole, &read_array(stream, options, Target::Owned, &mut cuts));
@@ -54,7 +54,7 @@ pub(crate) fn every_way(
         same(&whole, &read_array(stream, options, Target::Owned, &mut cuts));
     }
     same(&whole, &read_array(stream, options, Target::Discard, &mut Cuts::Random(Rng::new(!seed))));
-    if whole.as_ref().is_ok_and(|read| read.header.nbytes() <= SMALL) {
+    if whole.as_ref().is_ok_and(|read| read.header.nbytes() <= SMALL as u64) {
         same(&whole, &read_array(stream, options, Target::Into, &mut Cuts::Every(3)));
     }
     driver(&whole, stream, options, seed);

@@ -24,7 +24,7 @@ A SPEC says what bytes are: a NumPy dtype, then the shape in brackets.
 
 Exit codes: 0 fine, 1 a difference was found, 2 bad arguments, 3 no such file, 4 no permission,
 5 not the expected bytes (format, cut, unsupported, mismatch), 6 a checksum does not hold,
-7 a limit or no memory, 8 another system error, 9 too slow, 130 interrupted.
+7 a limit or no memory, 8 another system error, 9 too slow or the peer has gone, 130 interrupted.
 Of several files the highest counts.";
 
 /// The whole command line.
@@ -48,11 +48,11 @@ pub(crate) enum Command {
     Recv(RecvArgs),
 }
 
-/// Sends real arrays through memory and files, checks every bit, then damages a copy
+/// Sends real arrays through memory, files, maps, zlib and TCP, checks every bit, then damages a copy
 ///
 /// Each array goes in C order, in Fortran order and as a transposed view, in both byte orders, through
-/// every way that bytes can take, and must come back bit for bit. Then one bit of a copy is flipped and a
-/// file is cut, and you see what ndbytes says and what NumPy would have said. Nothing of yours is changed.
+/// every way that bytes can take, and must come back bit for bit. Then one bit of a copy is flipped, a file and a
+/// connection are cut, and you see what ndbytes says and what NumPy would have said. Nothing of yours is changed.
 #[derive(Debug, Group)]
 pub(crate) struct DemoArgs {
     /// Files to use instead of the built-in arrays

@@ -51,6 +51,12 @@ impl Source {
             .map(|metadata| metadata.len())
     }
 
+    /// Whether it can be read only once: a pipe or a socket.
+    pub(crate) fn is_stream(&self) -> bool {
+        let Self::File(path) = self else { return true };
+        std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+    }
+
     /// The file's path, for what only files can do.
     ///
     /// # Errors

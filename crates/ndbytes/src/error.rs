@@ -185,6 +185,7 @@ impl Error {
     }
 
     /// The same error of another kind.
+    #[cfg(feature = "std")]
     #[must_use]
     pub(crate) fn of_kind(self, kind: ErrorKind) -> Self {
         self.with(|inner| inner.kind = kind)

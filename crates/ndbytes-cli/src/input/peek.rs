@@ -40,6 +40,9 @@ impl Peeked {
 /// As [`open`] and [`refuse_headerless`]; as [`HeaderDecoder::filled`], [`HeaderDecoder::body`] and [`Tail::decode`].
 pub(crate) fn peek(session: &Session, source: &Source) -> Result<Option<Peeked>> {
     refuse_headerless(source)?;
+    if source.is_stream() {
+        return Ok(None); // Opening it to look would break its writer's pipe.
+    }
     let mut reader = open(session, source)?;
     let Some(len) = reader.len else { return Ok(None) };
     let mut unpacked = io::sniff(&mut reader)?;

@@ -48,3 +48,68 @@ fn is_device(stem: &str) -> bool {
         || numbered("COM")
         || numbered("LPT")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::{Component, Path};
+
+    #[test]
+    fn names_stay_names() {
+        for (name, stem) in [
+            ("ecg", Some("ecg")),
+            ("déjà vu 2.1", Some("déjà vu 2.1")),
+            (" padded ", Some("padded")),
+            ("../../evil", Some("_.._evil")),
+            ("/etc/passwd", Some("_etc_passwd")),
+            ("C:\\windows", Some("C__windows")),
+            (".hidden", Some("hidden")),
+            ("-rf", Some("rf")),
+            ("a\0b\r\nc\u{7f}\u{9b}", Some("a_b__c__")),
+            ("name. . .", Some("name")),
+            ("con", Some("_con")),
+            ("COM1.txt", Some("_COM1.txt")),
+            ("lpt³", Some("_lpt³")),
+            ("com10", Some("com10")),
+            ("console", Some("console")),
+            ("\u{202e}gpj", Some("_gpj")),
+            ("zero\u{200b}width", Some("zero_width")),
+            ("a?b*c|d<e>f\"g", Some("a_b_c_d_e_f_g")),
+            ("", None),
+            (".", None),
+            ("..", None),
+            ("/", None),
+            ("\u{feff}", None),
+        ] {
+            assert_eq!(file_stem(name).as_deref(), stem, "{name:?}");
+        }
+        let long = file_stem(&"é".repeat(300)).unwrap();
+        assert_eq!(long, "é".repeat(LONGEST / 2));
+    }
+
+    /// Ways out of a folder, put together in every way.
+    #[test]
+    fn no_name_leads_out_of_a_folder() {
+        let parts = [
+            "..", ".", "/", "\\", "//", "a", "%2e%2e", "%2f", "\0", "C:", "~", "\u{ff0e}", "..;",
+            ":$DATA", "\u{2215}", "CON", " ", "\n",
+        ];
+        let mut tried = 0;
+        for a in parts {
+            for b in parts {
+                for c in parts {
+                    let Some(stem) = file_stem(&format!("{a}{b}{c}")) else { continue };
+                    tried += 1;
+                    let name = format!("{stem}.npy");
+                    let mut components = Path::new(&name).components();
+                    let only = components.next().map(|one| matches!(one, Component::Normal(_)));
+                    assert_eq!((only, components.next()), (Some(true), None), "{name:?}");
+                    assert!(!name.contains(['/', '\\', ':', '\0']) && !name.starts_with('.'));
+                    assert!(!name.chars().any(char::is_control), "{name:?}");
+                    assert_eq!(file_stem(&stem).as_deref(), Some(&*stem), "it is settled");
+                }
+            }
+        }
+        assert!(tried > 2000);
+    }
+}
