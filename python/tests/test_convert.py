@@ -1,4 +1,5 @@
-"""`ndbytes convert` to and from compressed .npy: `gzip` and `zlib` of Python and NumPy read it, and it reads theirs."""
+"""`ndbytes convert` to and from compressed .npy and .ndb: Python's modules, NumPy and the reader of the specification
+read what it writes, and it reads theirs."""
 
 import gzip
 import io
@@ -11,6 +12,9 @@ from cases import DTYPES, check, make
 from command import ndb  # noqa: F401
 from npyfiles import numpy_save
 from oracle import is_extension
+from specified import specified
+
+frame = specified("frame")
 
 SHAPES = [(), (0,), (1,), (7,), (13, 11), (3, 0, 5), (257, 3), (20_011,), (5, 7, 11), (2, 2)]
 # NumPy saves extension floats under names that it does not read, and some records not at all.
@@ -92,3 +96,34 @@ def test_a_checked_file_is_packed_with_its_tail(ndb):  # noqa: F811
     file = gzip.decompress((ndb.folder / "checked.npy.gz").read_bytes())
     assert file == (ndb.folder / "checked.npy").read_bytes()
     same(np.load(io.BytesIO(file)), array)
+
+
+def test_the_reader_of_the_specification_reads_ndb(ndb, saved):  # noqa: F811
+    ndb.run("convert", *saved, "-o", "frames", "--to", "ndb")
+    for name, array in zip(saved, ARRAYS):
+        read = frame.read((ndb.folder / "frames" / name).with_suffix(".ndb").read_bytes())
+        order = "F" if array.flags.fnc else "C"
+        assert (read["shape"], read["order"], read["state"]) == (list(array.shape), order, "sealed")
+        assert frame.itemsize(read["dtype"]) == array.dtype.itemsize
+        check(read["data"], array.tobytes(order="A"), array.dtype)
+    names = [f"frames/{name.removesuffix('.npy')}.ndb" for name in saved]
+    ndb.run("convert", *names, "-o", "back")
+    for name in saved:
+        assert (ndb.folder / "back" / name).read_bytes() == (ndb.folder / name).read_bytes()
+
+
+def test_a_frame_of_the_specification_becomes_a_file_of_numpy(ndb):  # noqa: F811
+    array = np.asfortranarray(make(np.dtype(">f4"), (5, 7)))
+    whole = frame.frame(">f4", [5, 7], array.tobytes(order="F"), "F", name="counts", attrs='{"unit": "V"}')
+    (ndb.folder / "spec.ndb").write_bytes(whole)
+    ndb.run("convert", "spec.ndb", "-o", "spec.npy", "--check")
+    same(np.load(ndb.folder / "spec.npy"), array)
+    ndb.run("convert", "spec.npy", "-o", "again.ndb")
+    assert (ndb.folder / "again.ndb").read_bytes() == whole
+
+
+def test_raw_items_become_a_frame_piece_by_piece(ndb):  # noqa: F811
+    array = make(np.dtype("<u2"), (700, 1001))
+    array.tofile(ndb.folder / "frame.raw")
+    ndb.run("convert", "frame.raw", "-o", "frame.ndb", "--raw", "<u2[?,1001]")
+    assert (ndb.folder / "frame.ndb").read_bytes() == frame.frame("<u2", [700, 1001], array.tobytes())
