@@ -267,7 +267,8 @@ def test_every_cut_of_a_session_is_reported(program, tmp_path):
     reset = [error for error in errors if "the peer closed the connection" in error]
     assert len(errors) <= len(inside) + 2 and len(errors) - len(reset) >= len([cut for cut in inside if cut % 2 == 0])
     assert code in (5, 9) and len(lines) <= sum(int((ends[1:] <= cut).sum()) for cut in range(len(session) + 1))
-    assert set(receiver.files()) <= {"a.npy", "b.npy"} | {f"array-{i}.npy" for i in range(1, 9)}
+    unnamed = [name for name in receiver.files() if name not in ("a.npy", "b.npy")]
+    assert len(unnamed) <= 1 and all(name.startswith("array-") for name in unnamed)
     assert all(np.load(out / name).nbytes in (0, 1, 12) for name in receiver.files())
 
 
@@ -397,7 +398,7 @@ def test_a_full_disk_leaves_no_file_and_the_sender_sees_it(program, tmp_path):
     try:
         with Receiver(program, out, "--once") as receiver:
             code, _, errors = send(program, array, receiver.address)
-            assert code == 9 and "the peer closed the connection" in errors[0]
+            assert code == 9 and ("the peer closed the connection" in errors[0] or "broke the connection" in errors[0])
             code, lines, errors = receiver.done()
             assert (code, lines, receiver.files()) == (8, [], []) and "No space left" in errors[0]
     finally:

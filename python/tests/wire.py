@@ -3,9 +3,9 @@
 import contextlib
 import os
 import re
-import select
 import socket
 import subprocess
+import tempfile
 import time
 
 PATIENCE = 60  # seconds for what takes a moment
@@ -18,12 +18,18 @@ class Receiver:
         folder.mkdir(exist_ok=True)
         self.folder = folder
         line = [program, "recv", "--listen", listen, "-o", folder, *options]
-        self.process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        ready, _, _ = select.select([self.process.stdout], [], [], PATIENCE)
-        assert ready, "it does not say where it listens"
-        first = self.process.stdout.readline()
-        assert first.startswith("listening on "), (first, self.process.stderr.read() if not first else "")
-        self.address = first.removeprefix("listening on ").strip()
+        # Files: a pipe that nobody reads meanwhile would fill and stop it.
+        self.out, self.err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(line, stdout=self.out, stderr=self.err)
+        first = eventually(lambda: self.said(self.out)[:1] or self.process.poll() is not None)
+        assert first is not True and first[0].startswith("listening on "), (first, self.said(self.err))
+        self.address = first[0].removeprefix("listening on ")
+
+    @staticmethod
+    def said(file):
+        """Whole lines so far."""
+        text = os.pread(file.fileno(), 1 << 30, 0).decode()
+        return text[: text.rfind("\n") + 1].splitlines()
 
     @property
     def pid(self):
@@ -39,8 +45,8 @@ class Receiver:
 
     def done(self):
         """Exit code, lines of output and lines of errors, once it has ended by itself."""
-        out, err = self.process.communicate(timeout=PATIENCE)
-        return self.process.returncode, out.splitlines(), err.splitlines()
+        code = self.process.wait(PATIENCE)
+        return code, self.said(self.out)[1:], self.said(self.err)
 
     def files(self):
         return sorted(path.name for path in self.folder.iterdir())
@@ -51,7 +57,9 @@ class Receiver:
     def __exit__(self, *_):
         with contextlib.suppress(ProcessLookupError):
             self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.out.close()
+        self.err.close()
 
 
 def send(program, *args):

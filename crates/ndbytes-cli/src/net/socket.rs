@@ -308,7 +308,12 @@ pub(crate) fn wait_for_close(
                 std::io::ErrorKind::WouldBlock
                 | std::io::ErrorKind::TimedOut
                 | std::io::ErrorKind::Interrupted => {}
-                _ => return Err(error.into()),
+                _ => {
+                    let error = Error::from(error);
+                    return Err(error.context(
+                        "the receiver broke the connection off, and has not taken everything",
+                    ));
+                }
             },
         }
     }
