@@ -308,12 +308,7 @@ pub(crate) fn wait_for_close(
                 std::io::ErrorKind::WouldBlock
                 | std::io::ErrorKind::TimedOut
                 | std::io::ErrorKind::Interrupted => {}
-                _ => {
-                    let error = Error::from(error);
-                    return Err(error.context(
-                        "the receiver broke the connection off, and has not taken everything",
-                    ));
-                }
+                _ => return Err(error.into()),
             },
         }
     }
