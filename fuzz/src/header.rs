@@ -3,13 +3,15 @@
 use crate::input::{Input, Rng};
 use crate::machine::{Cuts, Fault, read_header};
 use ndbytes::npy::{MAGIC, Version, encode_header};
-use ndbytes::{DecodeOptions, ErrorKind, Format, Header, Limits};
+use ndbytes::{Accept, DecodeOptions, ErrorKind, Format, Header, Limits};
 
 /// Reads a header: one byte of choices, two of limits, two of seed; then the stream, or the dict alone.
 pub fn npy_header(data: &[u8]) {
     let mut input = Input::new(data);
     let choices = input.byte();
     let mut options = DecodeOptions::default();
+    // Frames have a target of their own.
+    options.accept = Accept::Npy;
     options.lenient = choices & 1 == 1;
     options.limits = input.limits();
     let seed = input.u16();
@@ -102,6 +104,7 @@ fn refused(fault: &Fault, stream: &[u8]) {
         let mut longer = stream.to_vec();
         longer.resize(stream.len() + (1 << 12), b' ');
         let mut options = DecodeOptions::default();
+        options.accept = Accept::Npy;
         options.limits = Limits::local();
         options.limits.header = 1 << 11;
         if let Err(fault) = read_header(&longer, &options, &mut Cuts::Whole) {

@@ -118,9 +118,12 @@ def send(program, *args):
 
 
 def peak(pid):
-    """The largest resident size of a process so far, in bytes."""
+    """The largest resident size of a process so far, in bytes; a ProcessLookupError once it has ended."""
     with open(f"/proc/{pid}/status") as status:
-        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024
+        for line in status:
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) * 1024
+    raise ProcessLookupError(pid)
 
 
 def eventually(condition):

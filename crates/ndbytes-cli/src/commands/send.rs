@@ -11,7 +11,8 @@ use crate::sources::{Source, Sources};
 use ndbytes::io::Watch;
 use ndbytes::io::stream::Sender;
 use ndbytes::{
-    BlockSums, ChecksumState, DType, Dest, Error, Format, Metadata, Result, Spec, Tail, frame, npy,
+    BlockSums, ChecksumState, DType, Dest, Error, ErrorKind, Format, Metadata, Result, Spec, Tail,
+    frame, npy,
 };
 use serde_json::json;
 use std::time::Duration;
@@ -50,8 +51,15 @@ pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
 
 /// Says that this is all, and waits until the peer has read it.
 fn close(session: &Session, mut connection: Connection, timeout: Duration) -> Result<Exit> {
-    connection.finish()?;
-    if !wait_for_close(session, &mut connection, timeout)? {
+    let closed =
+        connection.finish().and_then(|()| wait_for_close(session, &mut connection, timeout));
+    let closed = closed.map_err(|error| match error.kind() {
+        ErrorKind::Peer => {
+            error.context("the receiver broke the connection off, and has not taken everything")
+        }
+        _ => error,
+    })?;
+    if !closed {
         session.complain(
             "sent; the receiver has not closed the connection, so whether it has everything is not known",
         );

@@ -56,7 +56,7 @@ impl Connection {
             #[cfg(unix)]
             Self::Unix(socket) => socket.shutdown(Shutdown::Write),
         };
-        finished.map_err(|error| Error::from(error).context(BROKEN))
+        finished.map_err(Error::from)
     }
 
     /// Closes in the middle of an array, so that the peer sees that it was not the end.
@@ -147,9 +147,6 @@ impl Socket for Connection {
     }
 }
 
-/// What a sender says of a receiver that did not close as one that has everything.
-const BROKEN: &str = "the receiver broke the connection off, and has not taken everything";
-
 /// Waits until the receiver has closed its side; false if it did not in time.
 ///
 /// # Errors
@@ -164,12 +161,12 @@ pub(crate) fn wait_for_close(
     while started.elapsed() < timeout {
         session.check()?;
         match connection.read(&mut scratch) {
-            Ok(0) if found == 1 => return Err(Error::new(ErrorKind::Peer, BROKEN)),
+            Ok(0) if found == 1 => return Err(Error::new(ErrorKind::Peer, "it says so")),
             Ok(0) => return Ok(true),
             // Arrays of the peer's own are for somebody else.
             Ok(n) => found += n,
             Err(error) if is_tick(&error) => {}
-            Err(error) => return Err(Error::from(error).context(BROKEN)),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(false)
