@@ -1,12 +1,14 @@
 """`ndbytes recv` and `ndbytes send` as processes, and sockets to talk to them."""
 
 import contextlib
+import fcntl
 import json
 import os
 import re
 import socket
 import subprocess
 import tempfile
+import termios
 import threading
 import time
 
@@ -141,6 +143,16 @@ def is_closed(sock):
         return sock.recv(1) == b""
     except ConnectionError:
         return True
+
+
+def is_read(sock):
+    """Whether the process at the other end, on this machine, has read all that was sent."""
+    if sock.family == socket.AF_UNIX:
+        return fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)) == bytes(4)
+    mine = f":{sock.getsockname()[1]:04X}"
+    with open("/proc/net/tcp") as table:
+        queues = [line.split()[4] for line in table if line.split()[2].endswith(mine)]
+    return len(queues) == 1 and queues[0].endswith(":00000000")
 
 
 def sparse(path, gib):
