@@ -21,7 +21,7 @@ from command import ndb  # noqa: F401
 from frames import frame, header, members
 from npyfiles import numpy_save
 from oracle import spec
-from wire import Receiver, Server, eventually, is_closed, is_read, peak, send, sparse
+from wire import Receiver, Server, connection_at, eventually, is_closed, is_read, peak, send, sparse
 
 MIB = 1 << 20
 
@@ -83,6 +83,36 @@ def test_a_sender_hears_it(program, tmp_path, listen):
         assert (code, lines, len(errors)) == (9, 1, 1) and re.fullmatch(broken[0], errors[0])
     # What a peer with arrays of its own sends means nothing.
     assert told(lambda sock: sock.sendall(whole(size=100))) == (0, 1, [])
+
+
+def test_every_cut_on_the_way_is_seen_at_both_ends(program, tmp_path, listen):
+    """A proxy that lets so many bytes through, and then closes both connections."""
+    np.save(tmp_path / "a.npy", np.array([3, 4], "u1"))
+    session = len(frame("|u1", (2,), b"\3\4", name="a"))
+    with Receiver(program, tmp_path / "in", listen=listen) as receiver, Server(listen) as server:
+
+        def let_through(sock, count):
+            with receiver.connect() as onward:
+                while count and (part := sock.recv(count)):
+                    onward.sendall(part)
+                    count -= len(part)
+                # The whole of it has an end, and an answer to that.
+                if sock.recv(1, socket.MSG_PEEK) == b"":
+                    onward.shutdown(socket.SHUT_WR)
+                    assert is_closed(onward)
+
+        for cut in range(session + 1):
+            done = server.next(lambda sock: (let_through(sock, cut),))
+            code, lines, errors = send(program, tmp_path / "a.npy", server.address)
+            done()
+            assert cut == session or not (receiver.folder / "a.npy").exists(), cut
+            if cut < session:
+                assert (code, len(errors)) == (9, 1) and "the receiver broke the connection off" in errors[0], cut
+        assert (code, len(lines), errors, receiver.files()) == (0, 1, [], ["a.npy"])
+        eventually(lambda: len(receiver.said(receiver.err)) == session - 1)
+        receiver.process.send_signal(signal.SIGINT)
+        code, lines, errors = receiver.done()
+        assert (code, len(lines), len(errors)) == (5, 1, session - 1)
 
 
 def drained(sock):
@@ -305,6 +335,25 @@ def test_lengths_that_lie_and_silence(program, tmp_path):
     for what, (_, words) in starts.items():
         assert sum(words in error for error in errors) == 1, (what, errors)
     assert len(errors) == len(starts) and grown <= 2 * MIB
+
+
+def test_the_system_looks_after_a_silent_peer(program, tmp_path):
+    """Between arrays there is no time-out: a machine that has gone would hold its connection for ever."""
+    with Receiver(program, tmp_path / "in") as receiver, receiver.connect() as sock:
+        sock.sendall(whole(size=3))
+        eventually(receiver.files)
+        assert connection_at(sock.getsockname()[1])[5].startswith("02:")  # The timer that asks is running.
+
+
+def test_a_listener_removes_no_other_socket_file(program, tmp_path):
+    path = tmp_path / "socket"
+    with Receiver(program, tmp_path / "in", listen=f"unix:{path}") as receiver:
+        path.unlink()
+        with socket.socket(socket.AF_UNIX) as another:
+            another.bind(os.fspath(path))
+            receiver.process.send_signal(signal.SIGINT)
+            assert receiver.done()[0] == 0
+    assert path.exists()
 
 
 def test_addresses_that_are_none(ndb, tmp_path):

@@ -149,10 +149,14 @@ def is_read(sock):
     """Whether the process at the other end, on this machine, has read all that was sent."""
     if sock.family == socket.AF_UNIX:
         return fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)) == bytes(4)
-    mine = f":{sock.getsockname()[1]:04X}"
+    return connection_at(sock.getsockname()[1])[4].endswith(":00000000")
+
+
+def connection_at(port):
+    """The row of the system's table for the other end of the TCP connection from this port."""
     with open("/proc/net/tcp") as table:
-        queues = [line.split()[4] for line in table if line.split()[2].endswith(mine)]
-    return len(queues) == 1 and queues[0].endswith(":00000000")
+        (found,) = [row for row in map(str.split, table) if row[2].endswith(f":{port:04X}")]
+    return found
 
 
 def sparse(path, gib):

@@ -21,7 +21,8 @@ pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
     let address: Address = args.address.parse()?;
     if matches!(address, Address::Tcp { port: 0, .. }) {
         let text = &args.address;
-        let message = format!("{text:?}: port 0 is for listeners; `ndbytes recv` prints the port it got");
+        let message =
+            format!("{text:?}: port 0 is for listeners; `ndbytes recv` prints the port it got");
         return Err(Error::argument(message));
     }
     let (options, timeout) = net::options(&args.wire)?;

@@ -291,5 +291,8 @@ fn a_plain_save_goes_through_no_link() {
     });
     swapped.unwrap();
     assert!(path.symlink_metadata().unwrap().is_file());
-    assert_eq!((fs::read(&path).unwrap(), fs::read(&outside).unwrap()), (b"newer".to_vec(), b"mine".to_vec()));
+    assert_eq!(
+        (fs::read(&path).unwrap(), fs::read(&outside).unwrap()),
+        (b"newer".to_vec(), b"mine".to_vec())
+    );
 }
