@@ -18,7 +18,7 @@ from frames import frame, header, members
 from oracle import has_extension
 from saving import needs_root
 from specified import specified
-from wire import Receiver, eventually, is_closed, peak, send, sparse
+from wire import Receiver, Server, eventually, is_closed, peak, send, sparse
 
 MIB = 1 << 20
 peer = specified("peer")
@@ -98,53 +98,13 @@ def test_the_peer_of_the_specification_sends_and_receives(program, tmp_path, lis
         assert (code, errors) == (0, [])
     for name, array in sent.items():
         assert same(np.load(out / f"{name}.npy"), array)
-    with server(listen) as (listener, address):
-        got = in_thread(lambda sock: list(iter(lambda: peer.recv(sock), None)), listener)
-        code, _, errors = send(program, *[out / f"{name}.npy" for name in sent], address)
+    with Server(listen) as server:
+        got = server.next(lambda sock: list(iter(lambda: peer.recv(sock), None)))
+        code, _, errors = send(program, *[out / f"{name}.npy" for name in sent], server.address)
         assert (code, errors) == (0, [])
         for (name, array), found in zip(sent.items(), got(), strict=True):
             assert (found["name"], found["dtype"], found["shape"]) == (name, array.dtype.str, list(array.shape))
             assert found["data"] == array.tobytes()
-
-
-class server:
-    """A listening socket at an address of either kind."""
-
-    def __init__(self, listen):
-        if listen.startswith("unix:"):
-            self.address = listen + ".peer"
-            self.sock = socket.socket(socket.AF_UNIX)
-            self.sock.bind(self.address.removeprefix("unix:"))
-            self.sock.listen()
-        else:
-            self.sock = socket.create_server(("127.0.0.1", 0))
-            self.address = f"tcp://127.0.0.1:{self.sock.getsockname()[1]}"
-
-    def __enter__(self):
-        return self.sock, self.address
-
-    def __exit__(self, *_):
-        self.sock.close()
-
-
-def in_thread(work, listener):
-    """Does it with the next connection; a function that waits for what came of it."""
-    result = []
-
-    def run():
-        sock, _ = listener.accept()
-        with sock:
-            result.append(work(sock))
-
-    thread = threading.Thread(target=run)
-    thread.start()
-
-    def wait():
-        thread.join(60)
-        assert result, "the other side failed"
-        return result[0]
-
-    return wait
 
 
 def test_ten_thousand_small_arrays(program, tmp_path):
@@ -184,10 +144,10 @@ def test_peers_that_have_only_numpy(program, tmp_path):
         file = sock.makefile("rb", buffering=0)
         return [np.lib.format.read_array(file, allow_pickle=False) for _ in sent]
 
-    with server("tcp://:0") as (listener, address):
-        got = in_thread(read, listener)
+    with Server("tcp://:0") as server:
+        got = server.next(read)
         files = [out / f"array-{index + 1}.npy" for index in range(len(sent))]
-        assert send(program, "--npy", *files, address)[0] == 0
+        assert send(program, "--npy", *files, server.address)[0] == 0
         assert all(same(found, array) for found, array in zip(got(), sent, strict=True))
     # Without the word for it, each says what the other speaks.
     with Receiver(program, out, "--once") as receiver:

@@ -1,11 +1,15 @@
 """`ndbytes recv` and `ndbytes send` as processes, and sockets to talk to them."""
 
 import contextlib
+import fcntl
+import json
 import os
 import re
 import socket
 import subprocess
 import tempfile
+import termios
+import threading
 import time
 
 PATIENCE = 60  # seconds for what takes a moment
@@ -14,16 +18,16 @@ PATIENCE = 60  # seconds for what takes a moment
 class Receiver:
     """`ndbytes recv`, listening; the folder it fills."""
 
-    def __init__(self, program, folder, *options, listen="tcp://:0"):
+    def __init__(self, program, folder, *options, listen="tcp://:0", **process):
         folder.mkdir(exist_ok=True)
         self.folder = folder
         line = [program, "recv", "--listen", listen, "-o", folder, *options]
         # Files: a pipe that nobody reads meanwhile would fill and stop it.
         self.out, self.err = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(line, stdout=self.out, stderr=self.err)
+        self.process = subprocess.Popen(line, stdout=self.out, stderr=self.err, **process)
         first = eventually(lambda: self.said(self.out)[:1] or self.process.poll() is not None)
-        assert first is not True and first[0].startswith("listening on "), (first, self.said(self.err))
-        self.address = first[0].removeprefix("listening on ")
+        assert first is not True, self.said(self.err)
+        self.address = json.loads(first[0])["listening"] if "--json" in options else listening(first[0])
 
     @staticmethod
     def said(file):
@@ -62,6 +66,53 @@ class Receiver:
         self.err.close()
 
 
+def listening(line):
+    assert line.startswith("listening on "), line
+    return line.removeprefix("listening on ")
+
+
+class Server:
+    """A socket of ours that listens at an address of either kind."""
+
+    def __init__(self, listen):
+        if listen.startswith("unix:"):
+            self.address = listen + ".peer"
+            path = self.address.removeprefix("unix:")
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(path)
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.bind(path)
+            self.sock.listen()
+        else:
+            self.sock = socket.create_server(("127.0.0.1", 0))
+            self.address = f"tcp://127.0.0.1:{self.sock.getsockname()[1]}"
+
+    def next(self, work):
+        """Does it with the next connection; a function that waits for what came of it."""
+        result = []
+
+        def run():
+            sock, _ = self.sock.accept()
+            with sock:
+                result.append(work(sock))
+
+        thread = threading.Thread(target=run)
+        thread.start()
+
+        def wait():
+            thread.join(PATIENCE)
+            assert result, "this side failed"
+            return result[0]
+
+        return wait
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.sock.close()
+
+
 def send(program, *args):
     """Exit code, lines of output and lines of errors of `ndbytes send`."""
     done = subprocess.run([program, "send", *map(str, args)], capture_output=True, text=True, timeout=PATIENCE)
@@ -92,6 +143,20 @@ def is_closed(sock):
         return sock.recv(1) == b""
     except ConnectionError:
         return True
+
+
+def is_read(sock):
+    """Whether the process at the other end, on this machine, has read all that was sent."""
+    if sock.family == socket.AF_UNIX:
+        return fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)) == bytes(4)
+    return connection_at(sock.getsockname()[1])[4].endswith(":00000000")
+
+
+def connection_at(port):
+    """The row of the system's table for the other end of the TCP connection from this port."""
+    with open("/proc/net/tcp") as table:
+        (found,) = [row for row in map(str.split, table) if row[2].endswith(f":{port:04X}")]
+    return found
 
 
 def sparse(path, gib):

@@ -240,8 +240,9 @@ pub(crate) struct DiffArgs {
 /// Sends arrays to whoever listens at an address
 ///
 /// Each file goes as an array with its dtype, shape, order, name, attributes and checksums; `ndbytes recv`, or the
-/// library, takes them. Files are read as they are sent, so their size does not matter. A file that turns out to be
-/// damaged is cut off, so that the receiver sees it too.
+/// library, takes them. Files are read as they are sent, so their size does not matter; only compressed ones and
+/// standard input are read to their end first. A file that turns out to be damaged is cut off, so that the receiver sees
+/// it too. It waits until the receiver has read everything, and fails (exit 9) if that has not taken everything.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
@@ -267,7 +268,9 @@ pub(crate) struct SendArgs {
 ///
 /// A file is there only once all of it has come and every checksum held. Its name is the array's, as far as that is
 /// the name of a file: an array never goes outside the folder, and never takes the place of another file unless
-/// --force says so. Arrays of any size are taken in little memory.
+/// --force says so; what may not have its name is read and passed over. Arrays of any size are taken in little memory.
+/// What goes wrong on one connection ends no other, and shows in the exit code, of which the highest counts. Ctrl-C
+/// between two arrays is the way to end it, and no error; inside one, or with --once, it is (exit 130).
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:

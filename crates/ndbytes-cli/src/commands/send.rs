@@ -19,11 +19,18 @@ use std::time::Duration;
 
 pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
     let address: Address = args.address.parse()?;
+    if matches!(address, Address::Tcp { port: 0, .. }) {
+        let text = &args.address;
+        let message =
+            format!("{text:?}: port 0 is for listeners; `ndbytes recv` prints the port it got");
+        return Err(Error::argument(message));
+    }
     let (options, timeout) = net::options(&args.wire)?;
     let files = Files { files: args.files.clone(), recursive: false, jobs: 1 };
     let sources = Sources::find(&files)?;
     session.progress.expect(sources.size());
-    let mut sender = Sender::over(Connection::open(&address, timeout)?)?.with(options);
+    let connection = Connection::open(session, &address, timeout)?;
+    let mut sender = Sender::over(connection)?.with(options);
     let mut exit = Exit::OK;
     for source in &sources.found {
         let job = Job { session, source, npy: args.wire.npy };
@@ -110,16 +117,23 @@ impl Job<'_> {
         let mut outgoing = sender.outgoing()?;
         let check = &mut |_| self.session.check();
         outgoing.push(&front, check)?;
-        let mut sums = BlockSums::default();
+        let (mut sums, mut left) = (BlockSums::default(), header.nbytes());
+        // The end of the data waits until the file's sums have held: a bare .npy has no tail that could be missing.
+        let mut end = Vec::new();
         let mut sink = |bytes: &[u8]| {
             sums.update(bytes);
-            outgoing.push(bytes, check)
+            left = left.saturating_sub(bytes.len() as u64);
+            let is_last = left == 0 && !bytes.is_empty();
+            let (most, last) = bytes.split_at(bytes.len() - usize::from(is_last));
+            end.extend_from_slice(last);
+            outgoing.push(most, check)
         };
         let read = input::read(self.session, self.source, Dest::Sink(&mut sink), watch)?.decoded;
         let same = read.metadata == *peeked.metadata() || read.state == ChecksumState::Unchecked;
         if read.header.shape != header.shape || read.header.dtype != *dtype || !same {
             return Err(Error::mismatch("the file was changed while it was read"));
         }
+        outgoing.push(&end, check)?;
         if !self.npy {
             let tail = Tail::new(sum, header.nbytes(), sums.finish(), Metadata::default());
             outgoing.push(&tail.encode(Format::Frame)?, check)?;

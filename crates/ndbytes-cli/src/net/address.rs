@@ -20,7 +20,11 @@ impl std::str::FromStr for Address {
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |why: &str| Err(Error::argument(format!("{text:?}: {why}; {ALLOWED}")));
         if let Some(path) = text.strip_prefix("unix:") {
-            let path = path.strip_prefix("//").filter(|path| path.starts_with('/')).unwrap_or(path);
+            let path = match path.strip_prefix("//") {
+                Some(path) if path.starts_with('/') => path,
+                Some(_) => return wrong("two slashes begin the name of a host, and there is none"),
+                None => path,
+            };
             return match path {
                 "" => wrong("no path"),
                 _ if path.contains('\0') => wrong("a NUL in the path"),
@@ -34,7 +38,10 @@ impl std::str::FromStr for Address {
         let Some((host, port)) = rest.trim_end_matches('/').rsplit_once(':') else {
             return wrong("no port");
         };
-        let Ok(port) = port.parse() else { return wrong("no port from 0 to 65535") };
+        let digits = port.bytes().all(|byte| byte.is_ascii_digit());
+        let Some(port) = port.parse().ok().filter(|_| digits) else {
+            return wrong("no port from 0 to 65535");
+        };
         let host = match host.strip_prefix('[') {
             Some(inner) => match inner.strip_suffix(']') {
                 Some(host) => host,
@@ -91,11 +98,13 @@ mod tests {
             ("tcp://a:", "no port from 0 to 65535"),
             ("tcp://a:65536", "no port from 0 to 65535"),
             ("tcp://a:-1", "no port from 0 to 65535"),
+            ("tcp://a:+1", "no port from 0 to 65535"),
             ("tcp://::1:5", "an IPv6 address stands in brackets, as tcp://[::1]:5000"),
             ("tcp://[::1:5", "a bracket that does not close"),
             ("tcp://a b:5", "no host name"),
             ("tcp://u@h:5", "no host name"),
             ("unix:", "no path"),
+            ("unix://tmp/s", "two slashes begin the name of a host, and there is none"),
             ("unix:a\0b", "a NUL in the path"),
         ] {
             let error = text.parse::<Address>().unwrap_err();

@@ -16,6 +16,8 @@ pub struct SaveOptions {
     pub durable: bool,
     /// Whether a file that is there, of whatever kind, is left alone: that is an error then.
     pub exclusive: bool,
+    /// Whether only a plain file is replaced: a symbolic link or a FIFO in its place is an error then.
+    pub plain: bool,
 }
 
 impl SaveOptions {
@@ -47,7 +49,7 @@ pub fn save<'a>(
 /// written to as it is. A file that one may not write to is not replaced either.
 ///
 /// # Errors
-/// [`Io`](ErrorKind::Io) with errno and path (`EEXIST` where it must not replace),
+/// [`Io`](ErrorKind::Io) with errno and path (`EEXIST` for what the options say it must not replace),
 /// [`Timeout`](ErrorKind::Timeout) for a FIFO that nobody reads, or
 /// whatever `fill` returns. After any error the old file is untouched and no other file is left.
 pub fn replace(
@@ -68,12 +70,14 @@ fn replace_at(
     options: SaveOptions,
     fill: impl FnOnce(&mut File) -> Result<()>,
 ) -> Result<()> {
-    // A link that leads nowhere is something too, and is not followed.
-    if options.exclusive && path.symlink_metadata().is_ok() {
-        return Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into());
-    }
-    let old = match std::fs::metadata(path) {
-        Ok(metadata) => Some(metadata),
+    // A link that leads nowhere is something too.
+    let is_followed = !options.exclusive && !options.plain;
+    let found = if is_followed { std::fs::metadata(path) } else { path.symlink_metadata() };
+    let old = match found {
+        Ok(old) if options.exclusive || (options.plain && !old.is_file()) => {
+            return Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into());
+        }
+        Ok(old) => Some(old),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
         Err(error) => return Err(error.into()),
     };
@@ -83,7 +87,8 @@ fn replace_at(
         }
         check_writable(path)?;
     }
-    let target = if options.exclusive { path.to_path_buf() } else { followed(path)? };
+    // Renaming over a link that has come since replaces the link.
+    let target = if is_followed { followed(path)? } else { path.to_path_buf() };
     let mut temporary = Temporary::create(&target, old.as_ref())?;
     fill(temporary.file())?;
     temporary.file().flush()?;

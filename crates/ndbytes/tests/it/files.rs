@@ -261,3 +261,38 @@ fn an_exclusive_save_leaves_what_is_there() {
     assert_eq!(fs::read(&late).unwrap(), b"another's");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3);
 }
+
+/// A link in the place of a file is refused, and one that comes while the file is written is replaced itself.
+#[cfg(unix)]
+#[test]
+fn a_plain_save_goes_through_no_link() {
+    use std::os::unix::fs::symlink;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, outside) = (folder.path().join("a.npy"), folder.path().join("outside"));
+    fs::write(&outside, b"mine").unwrap();
+    let plain = io::SaveOptions { plain: true, ..Default::default() };
+    let save = |path: &Path| io::replace(path, plain, |file| Ok(file.write_all(b"new")?));
+    for _ in 0..2 {
+        save(&path).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"new");
+    }
+    let (link, nowhere) = (folder.path().join("link"), folder.path().join("nowhere"));
+    symlink(&outside, &link).unwrap();
+    symlink(folder.path().join("no"), &nowhere).unwrap();
+    for path in [&link, &nowhere, &folder.path().to_path_buf()] {
+        let error = save(path).unwrap_err();
+        let kind = error.io_error().map(std::io::Error::kind);
+        assert_eq!(kind, Some(std::io::ErrorKind::AlreadyExists), "{error}");
+    }
+    let swapped = io::replace(&path, plain, |file| {
+        fs::remove_file(&path)?;
+        symlink(&outside, &path)?;
+        Ok(file.write_all(b"newer")?)
+    });
+    swapped.unwrap();
+    assert!(path.symlink_metadata().unwrap().is_file());
+    assert_eq!(
+        (fs::read(&path).unwrap(), fs::read(&outside).unwrap()),
+        (b"newer".to_vec(), b"mine".to_vec())
+    );
+}

@@ -204,6 +204,48 @@ fn a_reset_is_no_end() {
     assert!(error.message().starts_with("the peer closed the connection: "), "{error}");
 }
 
+/// A socket whose peer the system has given up says so once, and then gives nothing.
+#[cfg(unix)]
+#[test]
+fn a_connection_that_was_given_up_is_no_end() {
+    struct Given(Vec<u8>, bool);
+    impl Read for Given {
+        fn read(&mut self, space: &mut [u8]) -> std::io::Result<usize> {
+            if self.0.is_empty() && !std::mem::replace(&mut self.1, true) {
+                return Err(rustix::io::Errno::TIMEDOUT.into());
+            }
+            let n = space.len().min(self.0.len());
+            space[..n].copy_from_slice(&self.0[..n]);
+            self.0.drain(..n);
+            Ok(n)
+        }
+    }
+    impl Write for Given {
+        fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+            Err(rustix::io::Errno::TIMEDOUT.into())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    impl ndbytes::io::stream::Socket for Given {
+        fn prepare(&self, _: Duration) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let bytes = write(&array("<u2[3,5]"), &Default::default());
+    let mut receiver = Receiver::over(Given(bytes.clone(), false)).unwrap();
+    assert!(receiver.recv().unwrap().is_some());
+    let error = receiver.recv().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Peer);
+    assert!(error.message().starts_with("the peer is not there any more: "), "{error}");
+    let cut = bytes[..bytes.len() - 1].to_vec();
+    let error = Receiver::over(Given(cut, false)).unwrap().recv().unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Truncated);
+    let mut sender = Sender::over(Given(Vec::new(), false)).unwrap();
+    assert_eq!(sender.send(&array("<u2[3]").view()).unwrap_err().kind(), &ErrorKind::Peer);
+}
+
 #[test]
 fn the_header_comes_first_and_the_caller_chooses() {
     let mut bytes = Vec::new();
@@ -300,13 +342,13 @@ fn npy_is_spoken_with_peers_that_have_only_numpy() {
 fn peers_that_stop_trickle_or_never_read_meet_the_time_out() {
     let bytes = write(&array("|u1[300000]"), &Default::default());
     // Nothing more comes: in a header, and in the data.
-    for sent in [10, 1000] {
+    for (sent, moved) in [(10, 10), (1000, 1000 - 128)] {
         let (mut client, server) = tcp();
         client.write_all(&bytes[..sent]).unwrap();
         let mut receiver = Receiver::over(server).unwrap().with(within(200));
         let error = receiver.recv().unwrap_err();
         assert_eq!(error.kind(), &ErrorKind::Timeout, "{error}");
-        assert!(error.message().starts_with("the peer moved"), "{error}");
+        assert!(error.message().starts_with(&format!("the peer moved {moved} bytes")), "{error}");
         assert_eq!(receiver.recv().unwrap_err().kind(), &ErrorKind::Argument);
     }
     // A byte now and then does not help.

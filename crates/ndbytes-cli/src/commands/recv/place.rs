@@ -1,6 +1,7 @@
 //! Where received arrays go.
 
 use crate::args::RecvArgs;
+use crate::exit::kind_name;
 use crate::formats::{FormatArg, named_as};
 use crate::net::{Connection, file_stem};
 use crate::report::{Report, counted, printable};
@@ -60,29 +61,31 @@ impl Place {
     ) -> Result<Report> {
         let header = incoming.header().clone();
         let path = self.path(&header);
+        let mut incoming = Some(incoming);
         let front =
             self.check_free(&path).and_then(|()| Front::new(&header, self.format, self.check));
-        let report = |path: &Path| report(&header, path, peer);
-        let front = match front {
-            Ok(front) => front,
-            Err(error) => {
-                incoming.read(Dest::Discard, watch)?;
-                return Ok(report(&path).failed(error.context("passed over").in_file(path)));
+        let refused = match front {
+            Err(error) => error,
+            Ok(front) => {
+                let save = SaveOptions { exclusive: !self.force, plain: true, durable: false };
+                let stored = io::replace(&path, save, |file| {
+                    if let Some(incoming) = incoming.take() {
+                        front.copy(file, incoming, watch)?;
+                    }
+                    session.check()
+                });
+                match stored {
+                    Ok(()) => return Ok(report(&header, &path, peer)),
+                    // Another one has taken the name since.
+                    Err(error) if is_taken(&error) => exists(),
+                    Err(error) => return Err(error),
+                }
             }
         };
-        let save = SaveOptions { exclusive: !self.force, ..SaveOptions::default() };
-        let mut whole = false;
-        let stored = io::replace(&path, save, |file| {
-            front.copy(file, incoming, watch)?;
-            whole = true;
-            session.check()
-        });
-        match stored {
-            Ok(()) => Ok(report(&path)),
-            // It came while this one did.
-            Err(error) if whole && is_taken(&error) => Ok(report(&path).failed(exists(&path))),
-            Err(error) => Err(error),
+        if let Some(unread) = incoming {
+            unread.read(Dest::Discard, watch)?;
         }
+        Ok(passed_over(report(&header, &path, peer), refused.context("passed over").in_file(path)))
     }
 
     fn path(&self, header: &Header) -> PathBuf {
@@ -108,7 +111,7 @@ impl Place {
     fn check_free(&self, path: &Path) -> Result<()> {
         match path.symlink_metadata() {
             Err(_) => Ok(()),
-            Ok(_) if !self.force => Err(exists(path)),
+            Ok(_) if !self.force => Err(exists()),
             Ok(metadata) if metadata.is_file() => Ok(()),
             Ok(metadata) if metadata.is_symlink() => {
                 Err(Error::argument("a symbolic link, which may lead out of the folder; remove it"))
@@ -118,9 +121,8 @@ impl Place {
     }
 }
 
-fn exists(path: &Path) -> Error {
-    let error = Error::io(std::io::ErrorKind::AlreadyExists.into());
-    error.context("only --force replaces it").in_file(path)
+fn exists() -> Error {
+    Error::io(std::io::ErrorKind::AlreadyExists.into()).context("only --force replaces it")
 }
 
 fn is_taken(error: &Error) -> bool {
@@ -184,8 +186,15 @@ fn report(header: &Header, path: &Path, peer: &str) -> Report {
     let shown = printable(&path.display().to_string());
     let text = format!("{shown}: {spec}, {} from {peer}", counted(header.nbytes(), "byte"));
     let json = json!({
-        "path": path.display().to_string(), "name": header.metadata.name, "spec": spec,
+        "path": path.display().to_string(), "stored": true, "name": header.metadata.name, "spec": spec,
         "data_bytes": header.nbytes(), "peer": peer,
     });
     Report::new(text, json)
+}
+
+fn passed_over(mut report: Report, error: Error) -> Report {
+    report.json["stored"] = false.into();
+    report.json["kind"] = kind_name(error.kind()).into();
+    report.json["message"] = error.message().into();
+    report.failed(error)
 }

@@ -97,6 +97,7 @@ impl<R: Read> Receiver<R> {
         }
         self.state = State::Inside;
         flow.clock.start();
+        flow.clock.count(first);
         let header = match machine.filled(first) {
             Ok(Some(header)) => Ok(header),
             Ok(None) => fill_header(&mut |space| flow.read(space, watch), &mut machine),

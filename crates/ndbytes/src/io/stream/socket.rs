@@ -90,7 +90,10 @@ impl<S> Wire<S> {
             Ok(n) => Ok(Moved::Bytes(n)),
             Err(error) => match error.kind() {
                 IoKind::Interrupted => Ok(Moved::Tick),
-                IoKind::WouldBlock | IoKind::TimedOut if self.ticks => Ok(Moved::Tick),
+                IoKind::WouldBlock if self.ticks => Ok(Moved::Tick),
+                IoKind::TimedOut if self.ticks && cfg!(windows) => Ok(Moved::Tick),
+                // Elsewhere that is no tick: the system has given the connection up.
+                IoKind::TimedOut if self.ticks => Ok(Moved::Lost(lost(error))),
                 IoKind::BrokenPipe | IoKind::ConnectionReset | IoKind::ConnectionAborted => {
                     Ok(Moved::Lost(lost(error)))
                 }
@@ -101,9 +104,10 @@ impl<S> Wire<S> {
 }
 
 fn lost(error: std::io::Error) -> Error {
-    let broken = error.kind() == IoKind::BrokenPipe;
-    let lost = Error::io(error);
+    let what = match error.kind() {
+        IoKind::TimedOut => "the peer is not there any more",
+        _ => "the peer closed the connection",
+    };
     // On a socket a broken pipe is a peer that has gone.
-    let lost = if broken { lost.of_kind(ErrorKind::Peer) } else { lost };
-    lost.context("the peer closed the connection")
+    Error::io(error).of_kind(ErrorKind::Peer).context(what)
 }

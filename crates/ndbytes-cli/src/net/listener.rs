@@ -1,0 +1,231 @@
+//! Waiting for peers, on a socket of either kind.
+
+#[cfg(not(unix))]
+use super::connection::no_unix;
+use super::{Address, Connection, TICK};
+use ndbytes::{Error, Result};
+use std::fmt;
+use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
+#[cfg(unix)]
+use std::path::{Path, PathBuf};
+
+/// Waits for peers.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    socket: ListenerSocket,
+    address: Address,
+    /// The name of a Unix socket goes with it.
+    #[cfg(unix)]
+    _name: Option<OwnName>,
+}
+
+#[derive(Debug)]
+enum ListenerSocket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
+impl Listener {
+    /// Listens at an address.
+    ///
+    /// # Errors
+    /// [`ndbytes::ErrorKind::Io`] (`EADDRINUSE` if somebody else does, or another file has the name of a Unix socket).
+    pub(crate) fn bind(address: &Address) -> Result<Self> {
+        Self::bind_at(address).map_err(|error| error.context(format!("cannot listen on {address}")))
+    }
+
+    fn bind_at(address: &Address) -> Result<Self> {
+        match address {
+            Address::Tcp { host, port } => {
+                let socket = TcpListener::bind((host.as_str(), *port))?;
+                socket.set_nonblocking(true)?;
+                let bound = socket.local_addr()?;
+                let address = Address::Tcp { host: bound.ip().to_string(), port: bound.port() };
+                Ok(Self {
+                    socket: ListenerSocket::Tcp(socket),
+                    address,
+                    #[cfg(unix)]
+                    _name: None,
+                })
+            }
+            #[cfg(unix)]
+            Address::Unix(path) => {
+                let socket = bind_unix(path)?;
+                socket.set_nonblocking(true)?;
+                let _name = OwnName::of(path);
+                Ok(Self { socket: ListenerSocket::Unix(socket), address: address.clone(), _name })
+            }
+            #[cfg(not(unix))]
+            Address::Unix(_) => Err(no_unix()),
+        }
+    }
+
+    /// Whether machines other than this one can reach it.
+    pub(crate) fn is_public(&self) -> bool {
+        match &self.socket {
+            ListenerSocket::Tcp(socket) => {
+                socket.local_addr().is_ok_and(|address: SocketAddr| !address.ip().is_loopback())
+            }
+            #[cfg(unix)]
+            ListenerSocket::Unix(_) => false,
+        }
+    }
+
+    /// The next peer; `None` if none came for a moment.
+    ///
+    /// # Errors
+    /// [`ndbytes::ErrorKind::Io`].
+    pub(crate) fn accept(&self) -> Result<Option<Connection>> {
+        let accepted = match &self.socket {
+            ListenerSocket::Tcp(socket) => socket.accept().and_then(|(socket, _)| {
+                socket.set_nonblocking(false)?;
+                keep_alive(&socket);
+                Ok(Connection::Tcp(socket))
+            }),
+            #[cfg(unix)]
+            ListenerSocket::Unix(socket) => socket.accept().and_then(|(socket, _)| {
+                socket.set_nonblocking(false)?;
+                Ok(Connection::Unix(socket))
+            }),
+        };
+        match accepted {
+            Ok(connection) => Ok(Some(connection)),
+            Err(error) if is_passing(&error) => {
+                self.wait();
+                Ok(None)
+            }
+            Err(error) if is_shortage(&error) => {
+                std::thread::sleep(TICK);
+                Ok(None)
+            }
+            Err(error) => Err(Error::from(error).context(format!("cannot listen on {self}"))),
+        }
+    }
+
+    #[cfg(unix)]
+    fn wait(&self) {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        use std::os::fd::AsFd as _;
+        let fd = match &self.socket {
+            ListenerSocket::Tcp(socket) => socket.as_fd(),
+            ListenerSocket::Unix(socket) => socket.as_fd(),
+        };
+        let tick = Timespec::try_from(TICK).ok();
+        let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], tick.as_ref());
+    }
+
+    #[cfg(not(unix))]
+    fn wait(&self) {
+        std::thread::sleep(TICK);
+    }
+}
+
+/// Whether the next try may be better: nobody is there, or whoever was has gone again.
+fn is_passing(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind as Io;
+    matches!(
+        error.kind(),
+        Io::WouldBlock | Io::Interrupted | Io::ConnectionAborted | Io::ConnectionReset
+    )
+}
+
+/// Whether the system has no room for one more connection now, or a network of its has gone: neither is for ever.
+#[cfg(unix)]
+fn is_shortage(error: &std::io::Error) -> bool {
+    use rustix::io::Errno;
+    let fatal = [Errno::BADF, Errno::INVAL, Errno::NOTSOCK, Errno::OPNOTSUPP];
+    Errno::from_io_error(error).is_some_and(|errno| !fatal.contains(&errno))
+}
+
+#[cfg(not(unix))]
+fn is_shortage(_: &std::io::Error) -> bool {
+    false
+}
+
+/// Between arrays there is no time-out: the system finds out whether a silent peer is still there.
+fn keep_alive(socket: &std::net::TcpStream) {
+    #[cfg(unix)]
+    let _ = rustix::net::sockopt::set_socket_keepalive(socket, true);
+    #[cfg(not(unix))]
+    let _ = socket;
+}
+
+/// Binds a socket that only its owner may connect to. One that was left by a process that is no more is in nobody's
+/// way.
+#[cfg(unix)]
+fn bind_unix(path: &Path) -> Result<UnixListener> {
+    use std::os::unix::fs::FileTypeExt as _;
+    match bind_private(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            let is_socket = path.symlink_metadata().is_ok_and(|m| m.file_type().is_socket());
+            if !is_socket || !is_left(path) {
+                return Err(error.into());
+            }
+            std::fs::remove_file(path)?;
+            Ok(bind_private(path)?)
+        }
+        bound => Ok(bound?),
+    }
+}
+
+/// Whether nobody listens at a socket.
+#[cfg(unix)]
+fn is_left(path: &Path) -> bool {
+    use rustix::io::{Errno, Result as IoResult, ioctl_fionbio};
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
+    let connected = || -> IoResult<()> {
+        let socket = socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        ioctl_fionbio(&socket, true)?; // A listener whose queue is full would let it wait.
+        connect(&socket, &SocketAddrUnix::new(path)?)
+    };
+    connected() == Err(Errno::CONNREFUSED)
+}
+
+/// Its mode is 0600 from the first moment on, which only the process's mask can do; there is one thread so far.
+#[cfg(unix)]
+fn bind_private(path: &Path) -> std::io::Result<UnixListener> {
+    let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
+    let bound = UnixListener::bind(path);
+    rustix::process::umask(mask);
+    bound
+}
+
+/// The name of a socket, removed with it if it is still this socket's.
+#[cfg(unix)]
+#[derive(Debug)]
+struct OwnName {
+    path: PathBuf,
+    id: (u64, u64),
+}
+
+#[cfg(unix)]
+impl OwnName {
+    fn of(path: &Path) -> Option<Self> {
+        Some(Self { path: path.to_path_buf(), id: id(path)? })
+    }
+}
+
+#[cfg(unix)]
+impl Drop for OwnName {
+    fn drop(&mut self) {
+        if id(&self.path) == Some(self.id) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Which file it is, whatever it is called.
+#[cfg(unix)]
+fn id(path: &Path) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    path.symlink_metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()))
+}
