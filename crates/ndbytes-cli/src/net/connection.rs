@@ -69,11 +69,24 @@ impl Connection {
         taken.unwrap_or_else(Some)
     }
 
-    /// Closes in the middle of an array, so that the peer sees that it was not the end.
+    /// Closes between two arrays, so that the peer sees that it was not the end.
     pub(crate) fn abort(self) {
+        self.distrust();
+    }
+
+    /// From here on its end is a reset, whatever ends it, until [`Connection::settle`].
+    pub(super) fn distrust(&self) {
+        #[cfg(unix)]
+        if let Self::Tcp(socket) = self {
+            let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+        }
+    }
+
+    /// Closes it: everything was taken.
+    pub(crate) fn settle(self) {
         #[cfg(unix)]
         if let Self::Tcp(socket) = &self {
-            let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+            let _ = rustix::net::sockopt::set_socket_linger(socket, None);
         }
     }
 
