@@ -59,16 +59,6 @@ impl Connection {
         finished.map_err(Error::from)
     }
 
-    /// What has broken it and was not reported yet: behind its end a reset shows only here.
-    fn take_error(&self) -> Option<IoError> {
-        let taken = match self {
-            Self::Tcp(socket) => socket.take_error(),
-            #[cfg(unix)]
-            Self::Unix(socket) => socket.take_error(),
-        };
-        taken.unwrap_or_else(Some)
-    }
-
     /// Closes between two arrays, so that the peer sees that it was not the end.
     pub(crate) fn abort(self) {
         self.distrust();
@@ -185,7 +175,7 @@ pub(crate) fn wait_for_close(
         session.check()?;
         match connection.read(&mut scratch) {
             Ok(0) if found == 1 => return Err(Error::new(ErrorKind::Peer, "it says so")),
-            Ok(0) => return connection.take_error().map_or(Ok(true), |error| Err(error.into())),
+            Ok(0) => return Ok(true),
             // Arrays of the peer's own are for somebody else.
             Ok(n) => found += n,
             Err(error) if is_tick(&error) => {}
