@@ -13,7 +13,6 @@ import threading
 import time
 
 import numpy as np
-import pytest
 
 import checked
 from cases import DTYPES
@@ -22,18 +21,9 @@ from frames import frame, header, members
 from npyfiles import numpy_save
 from oracle import spec
 from wire import Receiver, Server, connection_at, eventually, is_closed, is_read, peak, send, sparse
+from wire import listen, program  # noqa: F401
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def program(ndb):
-    return ndb.program
-
-
-@pytest.fixture(params=["tcp", "unix"])
-def listen(request, tmp_path):
-    return "tcp://:0" if request.param == "tcp" else f"unix:{tmp_path}/socket"
 
 
 def whole(name="a", size=3 * MIB):

@@ -10,7 +10,6 @@ import subprocess
 import threading
 
 import numpy as np
-import pytest
 
 from cases import DTYPES
 from command import ndb  # noqa: F401
@@ -19,19 +18,10 @@ from oracle import has_extension
 from saving import needs_root
 from specified import specified
 from wire import PATIENCE, Receiver, Server, eventually, is_closed, peak, send, sparse
+from wire import listen, program  # noqa: F401
 
 MIB = 1 << 20
 peer = specified("peer")
-
-
-@pytest.fixture
-def program(ndb):
-    return ndb.program
-
-
-@pytest.fixture(params=["tcp", "unix"])
-def listen(request, tmp_path):
-    return "tcp://:0" if request.param == "tcp" else f"unix:{tmp_path}/socket"
 
 
 def arrays():

@@ -12,7 +12,19 @@ import termios
 import threading
 import time
 
+import pytest
+
 PATIENCE = 60  # seconds for what takes a moment
+
+
+@pytest.fixture
+def program(ndb):
+    return ndb.program
+
+
+@pytest.fixture(params=["tcp", "unix"])
+def listen(request, tmp_path):
+    return "tcp://:0" if request.param == "tcp" else f"unix:{tmp_path}/socket"
 
 
 class Receiver:
