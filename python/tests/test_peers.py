@@ -120,17 +120,17 @@ def drained(sock):
         pass
 
 
-def test_a_receiver_that_never_closes_is_a_note(program, tmp_path, listen):
+def test_a_receiver_that_never_closes_may_not_have_everything(program, tmp_path, listen):
     np.save(tmp_path / "a.npy", np.arange(3))
     with Server(listen) as server:
-        code, lines, errors = send(program, "--timeout", "0.3", tmp_path / "a.npy", server.address)
-    assert (code, len(lines), len(errors)) == (0, 1, 1) and "whether it has everything is not known" in errors[0]
+        code, lines, errors = send(program, "--timeout", "1", tmp_path / "a.npy", server.address)
+    assert (code, len(lines), len(errors)) == (9, 1, 1) and "whether it has everything is not known" in errors[0]
 
 
 def test_a_receiver_that_never_reads_meets_the_time_out(program, tmp_path, listen):
     path = sparse(tmp_path / "big.npy", 1)
     with Server(listen) as server:
-        code, lines, errors = send(program, "--timeout", "0.3", path, server.address)
+        code, lines, errors = send(program, "--timeout", "1", path, server.address)
     assert (code, lines, len(errors)) == (9, [], 1) and "the peer moved" in errors[0]
 
 
@@ -145,7 +145,7 @@ def test_a_listener_that_takes_nobody_meets_the_time_out(program, tmp_path):
                 sock = waiting.enter_context(socket.socket(socket.AF_UNIX))
                 sock.setblocking(False)
                 sock.connect(os.fspath(path))
-        code, _, errors = send(program, "--timeout", "0.3", tmp_path / "a.npy", f"unix:{path}")
+        code, _, errors = send(program, "--timeout", "1", tmp_path / "a.npy", f"unix:{path}")
         assert (code, len(errors)) == (9, 1) and errors[0].startswith(f"ndbytes: cannot connect to unix:{path}: ")
         process = subprocess.Popen([program, "send", tmp_path / "a.npy", f"unix:{path}"], stderr=subprocess.PIPE)
         eventually(lambda: len(os.listdir(f"/proc/{process.pid}/task")) == 2)
@@ -187,6 +187,15 @@ def test_ctrl_c_ends_either_side_and_the_other_is_told(program, tmp_path, listen
             assert b"interrupted" in process.communicate(timeout=10)[1] and process.returncode == 130
 
 
+def test_a_receiver_that_is_killed_is_no_end(program, tmp_path):
+    for sent in (whole()[:10], whole(size=3)):
+        with Receiver(program, tmp_path / "in", "--force") as receiver, receiver.connect() as sock:
+            sock.sendall(sent)
+            eventually(lambda: is_read(sock))
+            receiver.process.kill()
+            assert is_refused(sock)
+
+
 def test_a_damaged_file_is_not_sent_as_a_whole_npy(program, tmp_path, listen):
     """A bare .npy has no tail that could be held back: its end is."""
     for size in (100, 60_000, 3 * MIB):
@@ -207,10 +216,12 @@ def test_a_damaged_file_is_not_sent_as_a_whole_npy(program, tmp_path, listen):
             assert receiver.files() == []
 
 
-def test_what_is_passed_over_says_so_to_programs(program, tmp_path):
-    with Receiver(program, tmp_path / "in", "--once", "--json") as receiver:
+def test_who_is_told_of_what_is_passed_over(program, tmp_path, listen):
+    with Receiver(program, tmp_path / "in", "--once", "--json", listen=listen) as receiver:
         with receiver.connect() as sock:
             sock.sendall(whole(size=3) * 2 + frame("bfloat16", (1,), bytes(2), name="b"))
+            sock.shutdown(socket.SHUT_WR)
+            assert is_refused(sock)
         code, lines, errors = receiver.done()
     first, second, third = map(json.loads, lines)
     assert (code, errors) == (8, [])
@@ -246,6 +257,22 @@ def test_one_name_for_many_at_a_time(program, tmp_path):
         for name in receiver.files():
             array = np.load(receiver.folder / name)
             assert array.shape == (70_000,) and np.all(array == array[0])
+
+
+def test_a_name_that_is_taken_while_its_array_comes(program, tmp_path):
+    parts = [frame("|u1", (3,), bytes([index] * 3), name="a") for index in range(2)]
+    with Receiver(program, tmp_path / "in") as receiver, receiver.connect() as first, receiver.connect() as second:
+        for sock, part in zip((first, second), parts):
+            sock.sendall(part[:-1])
+        eventually(lambda: len(receiver.files()) == 2)  # Both have begun a file.
+        for sock, part in zip((first, second), parts):
+            sock.sendall(part[-1:] + frame("|u1", (), b"\7", name=f"{sock.fileno()}"))
+            sock.shutdown(socket.SHUT_WR)
+            assert is_closed(sock)
+        receiver.process.send_signal(signal.SIGINT)
+        code, lines, errors = receiver.done()
+        assert (code, len(lines), len(errors)) == (8, 3, 1) and "passed over: only --force replaces it" in errors[0]
+        assert len(receiver.files()) == 3 and np.load(tmp_path / "in" / "a.npy").tolist() == [0, 0, 0]
 
 
 def test_more_connections_than_descriptors(program, tmp_path):
@@ -293,7 +320,8 @@ def test_every_class_of_dtype_goes_as_a_frame(program, oracle, tmp_path, listen)
     for options, suffix, refused in ([["--to", "ndb"], "ndb", set()], [[], "npy", odd]):
         out, again = tmp_path / suffix, tmp_path / f"{suffix} again"
         with Receiver(program, out, "--once", *options, listen=listen) as receiver:
-            assert send(program, *files, receiver.address)[0] == 0
+            # Of what was passed over the sender hears.
+            assert send(program, *files, receiver.address)[0] == (9 if refused else 0)
             code, lines, errors = receiver.done()
             assert (code, len(errors)) == ((2, len(refused)) if refused else (0, 0))
             assert all("passed over" in error and "--to ndb takes it" in error for error in errors)
@@ -318,7 +346,7 @@ def test_lengths_that_lie_and_silence(program, tmp_path):
         "2^63 bytes": (header(members("<u2", (1 << 62,)), 1 << 63), "array's size overflows"),
         "another protocol": (b"GET / HTTP/1.1\r\n\r\n  ", "not a frame"),
     }
-    with Receiver(program, tmp_path / "in", "--timeout", "0.5") as receiver:
+    with Receiver(program, tmp_path / "in", "--timeout", "1") as receiver:
         with receiver.connect() as sock:
             sock.sendall(whole(size=3))
         eventually(lambda: receiver.files() == ["a.npy"])

@@ -18,7 +18,7 @@ from frames import frame, header, members
 from oracle import has_extension
 from saving import needs_root
 from specified import specified
-from wire import Receiver, Server, eventually, is_closed, peak, send, sparse
+from wire import PATIENCE, Receiver, Server, eventually, is_closed, peak, send, sparse
 
 MIB = 1 << 20
 peer = specified("peer")
@@ -390,7 +390,7 @@ def test_a_socket_file_is_private_and_goes_with_its_listener(program, tmp_path):
     path = tmp_path / "socket"
     with Receiver(program, tmp_path / "in", listen=f"unix:{path}") as receiver:
         assert path.stat().st_mode & 0o777 == 0o600
-        other = subprocess.run([program, "recv", "--listen", f"unix:{path}"], capture_output=True, text=True)
+        other = listen_at(program, path)
         assert other.returncode == 8 and "Address already in use" in other.stderr
         receiver.process.send_signal(signal.SIGINT)
         assert receiver.done()[0] == 0
@@ -403,8 +403,14 @@ def test_a_socket_file_is_private_and_goes_with_its_listener(program, tmp_path):
         receiver.connect().close()
         assert receiver.done()[0] == 0
     path.write_bytes(b"a file of mine")
-    other = subprocess.run([program, "recv", "--listen", f"unix:{path}"], capture_output=True, text=True)
+    other = listen_at(program, path)
     assert other.returncode == 8 and path.read_bytes() == b"a file of mine"
+
+
+def listen_at(program, path):
+    """A listener that should find that it cannot be one."""
+    line = [program, "recv", "--listen", f"unix:{path}"]
+    return subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE)
 
 
 def test_nobody_there(program, tmp_path):

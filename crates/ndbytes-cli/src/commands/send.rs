@@ -32,7 +32,7 @@ pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
     let connection = Connection::open(session, &address, timeout)?;
     let mut sender = Sender::over(connection)?.with(options);
     let mut exit = Exit::OK;
-    for source in &sources.found {
+    for (index, source) in sources.found.iter().enumerate() {
         let job = Job { session, source, npy: args.wire.npy };
         let sent = job.send(&mut sender, &mut session.watch());
         let said = sent.map_err(|error| input::named(error, source));
@@ -40,8 +40,17 @@ pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
             Ok(exit) => exit,
             Err(error) => session.fail(&error),
         });
-        if sender.is_broken() || session.is_over() {
-            // The peer must not take what it has for an end.
+        if sender.is_broken() {
+            // It ends inside an array, which says enough; a reset could take what the peer has not read yet.
+            let rest = sources.found.len() - index - 1;
+            if rest > 0 && !session.is_over() {
+                let rest = counted(rest as u64, "more file");
+                session.complain(&format!("{rest} not sent: an array was cut off before"));
+            }
+            return Ok(exit);
+        }
+        if session.is_over() {
+            // The peer must not take what it has for all.
             sender.into_inner().abort();
             return Ok(exit);
         }
@@ -60,12 +69,16 @@ fn close(session: &Session, mut connection: Connection, timeout: Duration) -> Re
         }
         _ => error,
     })?;
-    if !closed {
-        session.complain(
-            "sent; the receiver has not closed the connection, so whether it has everything is not known",
-        );
+    if closed {
+        return Ok(Exit::OK);
     }
-    Ok(Exit::OK)
+    let seconds = timeout.as_secs_f32();
+    Err(Error::new(
+        ErrorKind::Timeout,
+        format!(
+            "sent, but the receiver has not closed the connection in {seconds} s: whether it has everything is not known"
+        ),
+    ))
 }
 
 /// One array to send.
@@ -129,8 +142,11 @@ impl Job<'_> {
             outgoing.push(most, check)
         };
         let read = input::read(self.session, self.source, Dest::Sink(&mut sink), watch)?.decoded;
-        let same = read.metadata == *peeked.metadata() || read.state == ChecksumState::Unchecked;
-        if read.header.shape != header.shape || read.header.dtype != *dtype || !same {
+        let same = read.header.dtype == *dtype
+            && read.header.shape == header.shape
+            && read.header.fortran_order == header.fortran_order
+            && read.metadata == *peeked.metadata();
+        if !same {
             return Err(Error::mismatch("the file was changed while it was read"));
         }
         outgoing.push(&end, check)?;

@@ -59,21 +59,24 @@ impl Connection {
         finished.map_err(Error::from)
     }
 
-    /// What has broken it and was not reported yet: behind its end a reset shows only here.
-    fn take_error(&self) -> Option<IoError> {
-        let taken = match self {
-            Self::Tcp(socket) => socket.take_error(),
-            #[cfg(unix)]
-            Self::Unix(socket) => socket.take_error(),
-        };
-        taken.unwrap_or_else(Some)
+    /// Closes between two arrays, so that the peer sees that it was not the end.
+    pub(crate) fn abort(self) {
+        self.distrust();
     }
 
-    /// Closes in the middle of an array, so that the peer sees that it was not the end.
-    pub(crate) fn abort(self) {
+    /// From here on its end is a reset, whatever ends it, until [`Connection::settle`].
+    pub(super) fn distrust(&self) {
+        #[cfg(unix)]
+        if let Self::Tcp(socket) = self {
+            let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+        }
+    }
+
+    /// Closes it: everything was taken.
+    pub(crate) fn settle(self) {
         #[cfg(unix)]
         if let Self::Tcp(socket) = &self {
-            let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
+            let _ = rustix::net::sockopt::set_socket_linger(socket, None);
         }
     }
 
@@ -172,7 +175,7 @@ pub(crate) fn wait_for_close(
         session.check()?;
         match connection.read(&mut scratch) {
             Ok(0) if found == 1 => return Err(Error::new(ErrorKind::Peer, "it says so")),
-            Ok(0) => return connection.take_error().map_or(Ok(true), |error| Err(error.into())),
+            Ok(0) => return Ok(true),
             // Arrays of the peer's own are for somebody else.
             Ok(n) => found += n,
             Err(error) if is_tick(&error) => {}

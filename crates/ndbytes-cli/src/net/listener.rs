@@ -98,7 +98,10 @@ impl Listener {
             }),
         };
         match accepted {
-            Ok(connection) => Ok(Some(connection)),
+            Ok(connection) => {
+                connection.distrust(); // Killed, too, it must not look like an end.
+                Ok(Some(connection))
+            }
             Err(error) if is_passing(&error) => {
                 self.wait();
                 Ok(None)

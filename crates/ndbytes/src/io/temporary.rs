@@ -10,7 +10,7 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// How many names are looked at for what the dead have left.
+/// How many names are looked at, at least, for what the dead have left.
 const SLOTS: u32 = 8;
 
 /// A file that removes itself unless it is persisted.
@@ -24,8 +24,12 @@ pub(super) struct Temporary {
 impl Temporary {
     /// Makes one in the folder of `target`, open to nobody who may not read the `old` file there.
     pub(super) fn create(target: &Path, old: Option<&Metadata>) -> Result<Self> {
-        for slot in 0..SLOTS {
-            remove_if_dead(&Self::path_for(target, slot));
+        for slot in 0.. {
+            let path = Self::path_for(target, slot);
+            if slot >= SLOTS && path.symlink_metadata().is_err() {
+                break;
+            }
+            remove_if_dead(&path);
         }
         // Whoever saves the same file now has a slot of their own.
         let mut slot = 0;

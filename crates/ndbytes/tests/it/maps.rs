@@ -695,3 +695,16 @@ fn mode_and_name_of_a_file_stay_when_its_length_changes() {
     assert_eq!(load(&path).unwrap().header.shape, [18]);
     drop(folder);
 }
+
+/// A header of 128 bytes may say that there are as many columns of nothing as it likes.
+#[test]
+fn columns_of_nothing_cost_nothing() {
+    let (_folder, path) = folder();
+    let dtype = "|V0".parse().unwrap();
+    let options = EncodeOptions { order: Some(Order::F), ..EncodeOptions::checked() };
+    let mut map = Map::create(&path, &dtype, &[1, 1 << 40], &options).unwrap();
+    map.resize(2).unwrap();
+    assert_eq!(map.shape(), [2, 1 << 40]);
+    map.close().unwrap();
+    assert_eq!(load(&path).unwrap().header.shape, [2, 1 << 40]);
+}

@@ -98,11 +98,23 @@ impl Work<'_> {
                 return Received::Ended;
             }
         };
+        let mut took_all = true;
         loop {
             let mut idle = true;
             match self.next(&mut receiver, &peer, &mut idle) {
-                Ok(Some(exit)) => self.count(exit),
-                Ok(None) => return Received::Ended,
+                Ok(Some(exit)) => {
+                    took_all &= exit == Exit::OK;
+                    self.count(exit);
+                }
+                Ok(None) => {
+                    let connection = receiver.into_inner();
+                    if took_all {
+                        connection.settle()
+                    } else {
+                        connection.refuse()
+                    }
+                    return Received::Ended;
+                }
                 Err(error) => {
                     let stopped = idle && *error.kind() == ErrorKind::Interrupted;
                     if !stopped {

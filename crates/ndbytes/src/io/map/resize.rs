@@ -199,6 +199,8 @@ impl Runs {
         let (count, row) = if fortran { (others, 1) } else { (1, others) };
         let row = row * itemsize as u64;
         let keep = old.min(len);
+        // Runs of nothing are as many as a header likes.
+        let count = if row == 0 || old.max(len) == 0 { 0 } else { count };
         Self { count, keep: keep * row, skip: (old - keep) * row, add: (len - keep) * row, fortran }
     }
 }

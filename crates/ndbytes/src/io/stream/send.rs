@@ -103,7 +103,7 @@ impl<W: Write> Sender<W> {
     /// Begins an array whose bytes come from elsewhere: header, data and tail, in pieces of any size.
     ///
     /// # Errors
-    /// [`Argument`](ErrorKind::Argument) if the array before was not sent to its end.
+    /// [`Argument`](ErrorKind::Argument) if an array before was cut: sent in part, and not to its end.
     pub fn outgoing(&mut self) -> Result<Outgoing<'_, W>> {
         if self.inside {
             let message = "an array on this stream was not sent to its end; nothing can follow it";
@@ -132,8 +132,8 @@ impl<W: Write> Sender<W> {
     }
 }
 
-/// An array on its way out. If it is dropped before [`Outgoing::finish`], the peer sees an array
-/// that was cut, unless nothing of it had left.
+/// An array on its way out. Dropped before [`Outgoing::finish`] it never was, or, once more than 64 KiB of it have been
+/// pushed, reaches the peer as an array that was cut.
 #[derive(Debug)]
 pub struct Outgoing<'s, W> {
     wire: &'s mut Wire<W>,
