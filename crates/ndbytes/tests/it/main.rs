@@ -15,6 +15,7 @@ mod frame_damage;
 mod frames;
 mod maps;
 mod pipe;
+mod stream_faults;
 mod streams;
 mod vectors;
 

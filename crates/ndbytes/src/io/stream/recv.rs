@@ -24,6 +24,8 @@ enum State {
     Between,
     /// An array has begun and was not read to its end.
     Inside,
+    /// An error has come, and nothing can come behind it.
+    Failed,
     Ended,
 }
 
@@ -80,6 +82,10 @@ impl<R: Read> Receiver<R> {
                 let message = "an array of this stream was not read to its end; nothing can be found behind it";
                 return Err(Error::argument(message));
             }
+            State::Failed => {
+                let message = "this stream has failed before; nothing can be found behind that";
+                return Err(Error::argument(message));
+            }
             State::Between => {}
         }
         let mut machine = HeaderDecoder::new(self.decode_options());
@@ -92,7 +98,7 @@ impl<R: Read> Receiver<R> {
         // Until the first byte there is no clock, and an end is the end.
         let first = flow.read(machine.space(), watch)?;
         if first == 0 {
-            self.state = State::Ended;
+            self.state = if flow.lost.is_some() { State::Failed } else { State::Ended };
             return flow.lost.map_or(Ok(None), Err);
         }
         self.state = State::Inside;
@@ -131,9 +137,12 @@ impl<R: Read> Iterator for Receiver<R> {
     type Item = Result<Decoded>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if self.state == State::Failed {
+            return None;
+        }
         let next = self.recv().transpose();
         if let Some(Err(_)) = next {
-            self.state = State::Ended;
+            self.state = State::Failed;
         }
         next
     }
@@ -171,6 +180,7 @@ impl<R: Read> Incoming<'_, R> {
         let decoded = fill_body(&mut |space| flow.read(space, watch), machine, &mut unwatched)
             .map_err(|error| flow.explain(error))?;
         *state = State::Between;
+        watch(flow.seen)?;
         Ok(decoded)
     }
 }
@@ -189,8 +199,8 @@ impl<R: Read> Flow<'_, R> {
     fn read(&mut self, space: &mut [u8], watch: Watch<'_>) -> Result<usize> {
         loop {
             watch(self.seen)?;
-            self.clock.check()?;
-            match self.wire.attempt(|stream| stream.read(space))? {
+            self.clock.check().map_err(|error| error.at(self.seen))?;
+            match self.wire.attempt(&mut self.clock, |stream| stream.read(space))? {
                 Moved::Bytes(n) => {
                     self.seen += n as u64;
                     self.clock.count(n);

@@ -9,7 +9,7 @@ use crate::error::ErrorKind;
 use crate::error::{Error, Result};
 use crate::format::{Encode, Metadata, frame, npy};
 use crate::io::{Watch, unwatched};
-use std::io::Write;
+use std::io::{Result as IoResult, Write};
 
 /// Up to so many bytes an array goes with its header and tail in one write.
 const COALESCED: usize = 1 << 16;
@@ -109,7 +109,8 @@ impl<W: Write> Sender<W> {
             let message = "an array on this stream was not sent to its end; nothing can follow it";
             return Err(Error::argument(message));
         }
-        let clock = Clock::new(self.options.timeout);
+        let mut clock = Clock::new(self.options.timeout);
+        clock.start();
         let (wire, inside) = (&mut self.wire, &mut self.inside);
         Ok(Outgoing { wire, inside, clock, held: Vec::new(), sent: 0 })
     }
@@ -120,7 +121,7 @@ impl<W: Write> Sender<W> {
         self.inside
     }
 
-    /// The stream, between two arrays.
+    /// The stream; a socket keeps the time-outs it was given.
     pub fn into_inner(self) -> W {
         self.wire.stream
     }
@@ -165,7 +166,7 @@ impl<W: Write> Outgoing<'_, W> {
     /// As [`Outgoing::push`].
     pub fn finish(mut self, watch: Watch<'_>) -> Result<()> {
         self.release(watch)?;
-        self.wire.stream.flush()?;
+        while self.attempt(|stream| stream.flush().map(|()| 0), watch)?.is_none() {}
         *self.inside = false;
         Ok(())
     }
@@ -176,30 +177,35 @@ impl<W: Write> Outgoing<'_, W> {
     }
 
     fn write(&mut self, mut bytes: &[u8], watch: Watch<'_>) -> Result<()> {
-        // Where the bytes come from may be slow: that is not the peer's time.
-        self.clock.start();
         *self.inside = true;
         while !bytes.is_empty() {
-            match self.wire.attempt(|stream| stream.write(bytes))? {
-                Moved::Bytes(0) => {
-                    return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into());
-                }
-                Moved::Bytes(n) => {
-                    bytes = bytes.get(n..).unwrap_or_default();
-                    self.sent += n as u64;
-                    self.clock.count(n);
-                }
-                Moved::Tick => {}
-                Moved::Lost(error) => {
-                    let sent = self.sent;
-                    return Err(error.context(format!("after {sent} bytes of an array")));
-                }
-            }
-            watch(self.sent)?;
-            if !bytes.is_empty() {
-                self.clock.check()?;
+            match self.attempt(|stream| stream.write(bytes), watch)? {
+                Some(0) => return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into()),
+                Some(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                None => {}
             }
         }
         Ok(())
+    }
+
+    /// One try of `step`, which moves so many bytes; `None` if it may do so the next time.
+    fn attempt(
+        &mut self,
+        step: impl FnOnce(&mut W) -> IoResult<usize>,
+        watch: Watch<'_>,
+    ) -> Result<Option<usize>> {
+        let sent = self.sent;
+        let after = |error: Error| error.context(format!("after {sent} bytes of an array"));
+        self.clock.check().map_err(after)?;
+        let moved = match self.wire.attempt(&mut self.clock, step)? {
+            Moved::Bytes(n) => Some(n),
+            Moved::Tick => None,
+            Moved::Lost(error) => return Err(after(error)),
+        };
+        let n = moved.unwrap_or_default();
+        self.sent += n as u64;
+        self.clock.count(n);
+        watch(self.sent)?;
+        Ok(moved)
     }
 }

@@ -1,18 +1,19 @@
 //! Sockets whose waits end several times a second, so that a clock and Ctrl-C have their say.
 
+use super::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{ErrorKind as IoKind, Read, Result as IoResult, Write};
 use std::net::TcpStream;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long one wait for a socket lasts.
 const TICK: Duration = Duration::from_millis(100);
 
 /// A connection that arrays can be sent over.
 pub trait Socket: Read + Write {
-    /// Lets its waits end after `tick`, and small messages go at once.
+    /// Lets it wait, each time for no longer than `tick`, and small messages go at once.
     ///
     /// # Errors
     /// Those of the system.
@@ -21,6 +22,7 @@ pub trait Socket: Read + Write {
 
 impl Socket for &TcpStream {
     fn prepare(&self, tick: Duration) -> IoResult<()> {
+        self.set_nonblocking(false)?;
         self.set_nodelay(true)?;
         self.set_read_timeout(Some(tick))?;
         self.set_write_timeout(Some(tick))
@@ -36,6 +38,7 @@ impl Socket for TcpStream {
 #[cfg(unix)]
 impl Socket for &UnixStream {
     fn prepare(&self, tick: Duration) -> IoResult<()> {
+        self.set_nonblocking(false)?;
         self.set_read_timeout(Some(tick))?;
         self.set_write_timeout(Some(tick))
     }
@@ -78,15 +81,21 @@ impl<S> Wire<S> {
         Ok(Self { stream, ticks: true })
     }
 
-    /// One try of `step`.
+    /// One try of `step`, in the peer's time.
     ///
     /// # Errors
     /// [`Io`](ErrorKind::Io) and its like, other than a lost connection.
     pub(super) fn attempt(
         &mut self,
+        clock: &mut Clock,
         step: impl FnOnce(&mut S) -> IoResult<usize>,
     ) -> Result<Moved> {
-        match step(&mut self.stream) {
+        let started = Instant::now();
+        let moved = step(&mut self.stream);
+        // A wait on a socket that was longer than a tick had the process stopped in it.
+        let longest = if self.ticks { TICK } else { Duration::MAX };
+        clock.waited(started.elapsed().min(longest));
+        match moved {
             Ok(n) => Ok(Moved::Bytes(n)),
             Err(error) => match error.kind() {
                 IoKind::Interrupted => Ok(Moved::Tick),
@@ -94,19 +103,34 @@ impl<S> Wire<S> {
                 IoKind::TimedOut if self.ticks && cfg!(windows) => Ok(Moved::Tick),
                 // Elsewhere that is no tick: the system has given the connection up.
                 IoKind::TimedOut if self.ticks => Ok(Moved::Lost(lost(error))),
-                IoKind::BrokenPipe | IoKind::ConnectionReset | IoKind::ConnectionAborted => {
-                    Ok(Moved::Lost(lost(error)))
-                }
+                _ if is_lost(&error) => Ok(Moved::Lost(lost(error))),
                 _ => Err(error.into()),
             },
         }
     }
 }
 
+/// Whether it says that the connection is gone. An error of this crate's own says something of what it read.
+fn is_lost(error: &std::io::Error) -> bool {
+    use IoKind as Io;
+    let is_own = error.get_ref().is_some_and(|inner| inner.is::<Error>());
+    let closed = matches!(
+        error.kind(),
+        Io::BrokenPipe | Io::ConnectionReset | Io::ConnectionAborted | Io::UnexpectedEof
+    );
+    let unreachable =
+        matches!(error.kind(), Io::HostUnreachable | Io::NetworkUnreachable | Io::NetworkDown);
+    !is_own && (closed || unreachable)
+}
+
 fn lost(error: std::io::Error) -> Error {
     let what = match error.kind() {
-        IoKind::TimedOut => "the peer is not there any more",
-        _ => "the peer closed the connection",
+        // So TLS says it, where an end was not announced.
+        IoKind::UnexpectedEof => "the connection broke off",
+        IoKind::BrokenPipe | IoKind::ConnectionReset | IoKind::ConnectionAborted => {
+            "the peer closed the connection"
+        }
+        _ => "the peer is not there any more",
     };
     // On a socket a broken pipe is a peer that has gone.
     Error::io(error).of_kind(ErrorKind::Peer).context(what)
