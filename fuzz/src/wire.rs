@@ -5,7 +5,7 @@ use crate::arrays::{array, metadata};
 use crate::input::{Input, Rng};
 use ndbytes::io::stream::{Receiver, Sender, StreamOptions};
 use ndbytes::io::unwatched;
-use ndbytes::{Array, Decoded, Error, ErrorKind, Metadata, Order, to_bytes};
+use ndbytes::{Array, Decoded, Error, ErrorKind, Metadata, Order, crc32c, to_bytes};
 use std::io::{ErrorKind as IoKind, Read, Result as IoResult, Write};
 
 /// One byte of choices, two of limits, two of seed; then arrays to send, or a stream of any bytes.
@@ -36,7 +36,9 @@ struct How {
 
 impl How {
     fn receiver<'s>(&self, stream: &'s [u8]) -> Receiver<Line<&'s [u8]>> {
-        let line = Line { inner: stream, rng: Rng::new(self.seed), reset: self.reset };
+        // Magic and version of a header are no claim of the input's.
+        let most = self.options.limits.grow.max(8);
+        let line = Line { inner: stream, rng: Rng::new(self.seed), reset: self.reset, most };
         Receiver::new(line).with(self.options.clone())
     }
 }
@@ -47,6 +49,8 @@ struct Line<T> {
     inner: T,
     rng: Rng,
     reset: bool,
+    /// The most memory that may be ready for bytes that have not come.
+    most: usize,
 }
 
 impl<T> Line<T> {
@@ -62,6 +66,7 @@ impl<T> Line<T> {
 impl Read for Line<&[u8]> {
     fn read(&mut self, space: &mut [u8]) -> IoResult<usize> {
         assert!(!space.is_empty(), "a read of nothing would look like an end");
+        assert!(space.len() <= self.most, "{} bytes of space", space.len());
         if self.inner.is_empty() && self.reset {
             return Err(IoKind::ConnectionReset.into());
         }
@@ -95,7 +100,7 @@ fn conversation(mut input: Input<'_>, how: &How) {
     for _ in 0..1 + input.below(5) {
         let Some(array) = array(&mut input) else { break };
         let metadata = if how.options.npy { Metadata::default() } else { metadata(&mut input) };
-        let line = Line { inner: &mut bytes, rng: Rng::new(how.seed), reset: false };
+        let line = Line { inner: &mut bytes, rng: Rng::new(how.seed), reset: false, most: 0 };
         let mut sender = Sender::new(line).with(how.options.clone());
         if let Err(error) = sender.send_named(&array.view(), metadata.clone(), &mut unwatched) {
             assert_eq!(*error.kind(), ErrorKind::Argument, "{error}");
@@ -106,16 +111,32 @@ fn conversation(mut input: Input<'_>, how: &How) {
         sent.push(Sent { array, metadata, end: bytes.len() });
     }
     let at = (usize::from(input.u16()) | usize::from(input.byte()) << 16) % (bytes.len() + 1);
-    match input.byte() % 3 {
+    match input.byte() % 4 {
         0 => whole_up_to(&bytes, &sent, how),
         1 => whole_up_to(&bytes[..at], &sent, how),
+        3 if !how.options.npy && !sent.is_empty() => {
+            another_version(&mut bytes, &sent, at % sent.len(), how);
+        }
         // In bare .npy nobody sees it.
         _ if how.options.npy || at == bytes.len() => {}
         _ => {
             bytes[at] ^= 1 << (input.byte() % 8);
-            damaged(&bytes, &sent, at, how);
+            let _ = damaged(&bytes, &sent, at, how);
         }
     }
+}
+
+/// One of the frames is of a version, or has a flag, filter or codec, that nobody knows yet.
+fn another_version(bytes: &mut [u8], sent: &[Sent], index: usize, how: &How) {
+    let start = index.checked_sub(1).map_or(0, |before| sent[before].end);
+    let frame = &mut bytes[start..sent[index].end];
+    frame[8 + index % 4] ^= 1 << (start / 64 % 8);
+    let length = [frame[12], frame[13], frame[14], frame[15]];
+    let summed = u32::from_le_bytes(length) as usize - 4;
+    let sum = crc32c(&frame[..summed]).to_le_bytes();
+    frame[summed..summed + 4].copy_from_slice(&sum);
+    let error = damaged(bytes, sent, start, how);
+    assert_eq!(*error.kind(), ErrorKind::Unsupported, "{error}");
 }
 
 fn whole_up_to(bytes: &[u8], sent: &[Sent], how: &How) {
@@ -137,13 +158,15 @@ fn whole_up_to(bytes: &[u8], sent: &[Sent], how: &How) {
             assert_eq!(*error.kind(), ErrorKind::Truncated, "{error}");
             assert_eq!(error.offset(), Some(inside as u64), "{error}");
             assert_eq!(error.message().starts_with("the peer closed"), how.reset, "{error}");
-            let after = receiver.recv().expect_err("nothing can be found behind it");
-            assert_eq!(*after.kind(), ErrorKind::Argument);
         }
+    }
+    if inside > 0 || how.reset {
+        is_over(receiver);
     }
 }
 
-fn damaged(bytes: &[u8], sent: &[Sent], at: usize, how: &How) {
+/// What is said of damage in byte `at`; what came before it is whole.
+fn damaged(bytes: &[u8], sent: &[Sent], at: usize, how: &How) -> Error {
     let mut receiver = how.receiver(bytes);
     for one in sent.iter().take_while(|one| one.end <= at) {
         is_same(&receiver.recv().expect("it is whole").expect("it is there"), one);
@@ -153,6 +176,16 @@ fn damaged(bytes: &[u8], sent: &[Sent], at: usize, how: &How) {
         got => unreachable!("damage in byte {at} passed: {got:?}"),
     };
     assert!(is_of_bytes(&error), "{error:?}");
+    is_over(receiver);
+    error
+}
+
+/// Behind an error nothing comes, neither an array nor an end.
+fn is_over(mut receiver: Receiver<impl Read>) {
+    let after = receiver.recv().expect_err("nothing can be found behind it");
+    assert_eq!(*after.kind(), ErrorKind::Argument);
+    assert!(receiver.next().is_none_or(|next| next.is_err()));
+    assert!(receiver.next().is_none(), "the iterator goes on behind an error");
 }
 
 /// Whether the error is about what came.
