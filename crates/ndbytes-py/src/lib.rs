@@ -10,6 +10,7 @@ mod dumps;
 mod errors;
 mod file;
 mod frombuffer;
+mod fromfile;
 mod limits;
 mod load;
 mod options;
@@ -29,6 +30,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(frombuffer::frombuffer, module)?)?;
     module.add_function(wrap_pyfunction!(dumps::dumps, module)?)?;
     module.add_function(wrap_pyfunction!(dumps::loads, module)?)?;
+    module.add_function(wrap_pyfunction!(fromfile::tofile, module)?)?;
+    module.add_function(wrap_pyfunction!(fromfile::fromfile, module)?)?;
     module.add_function(wrap_pyfunction!(save::save, module)?)?;
     module.add_function(wrap_pyfunction!(load::load, module)?)
 }
