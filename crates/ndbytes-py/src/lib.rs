@@ -11,6 +11,7 @@ mod errors;
 mod file;
 mod frombuffer;
 mod fromfile;
+mod interpreter;
 mod limits;
 mod load;
 mod options;
@@ -24,6 +25,7 @@ use pyo3::prelude::*;
 // Everything here holds the GIL or a lock of its own, but nothing was tested without a GIL so far.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    interpreter::only_main(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<limits::Limits>()?;
     module.add_function(wrap_pyfunction!(tobytes::tobytes, module)?)?;
