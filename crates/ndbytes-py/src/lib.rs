@@ -1,4 +1,6 @@
 //! `ndbytes._core`
 use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
-fn _core(_module: &Bound<'_, PyModule>) -> PyResult<()> { Ok(()) }
+fn _core(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+    Ok(())
+}
