@@ -4,16 +4,23 @@
 //! `file`; work runs without the GIL in `work`; errors leave through `errors`.
 
 mod array;
+mod buffers;
 mod decode;
+mod decoder;
 mod dtype;
 mod dumps;
 mod errors;
+#[cfg(unix)]
+mod fd;
 mod file;
 mod frombuffer;
 mod limits;
 mod load;
 mod options;
+mod recv;
 mod save;
+mod send;
+mod socket;
 mod tobytes;
 mod work;
 
@@ -30,5 +37,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(dumps::dumps, module)?)?;
     module.add_function(wrap_pyfunction!(dumps::loads, module)?)?;
     module.add_function(wrap_pyfunction!(save::save, module)?)?;
-    module.add_function(wrap_pyfunction!(load::load, module)?)
+    module.add_function(wrap_pyfunction!(load::load, module)?)?;
+    module.add_function(wrap_pyfunction!(send::send, module)?)?;
+    module.add_function(wrap_pyfunction!(recv::recv, module)?)?;
+    module.add_function(wrap_pyfunction!(recv::recv_iter, module)?)?;
+    module.add_function(wrap_pyfunction!(buffers::buffers, module)?)?;
+    module.add_class::<decoder::Decoder>()
 }

@@ -6,8 +6,7 @@ use crate::errors::{argument, argument_type};
 use crate::file::PyFile;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::PyDict;
 use std::time::Duration;
 
 /// A socket, a file or a pipe of Python's.
@@ -37,7 +36,7 @@ impl Channel {
         if is(f, "socket", "socket")? || f.hasattr(intern!(py, "gettimeout"))? {
             return Self::socket(f);
         }
-        if f.is_instance(class(py, "io", "TextIOBase")?)? {
+        if f.is_instance(&py.import("io")?.getattr("TextIOBase")?)? {
             return Err(argument("f is a text stream; open it in binary mode ('rb' or 'wb')"));
         }
         if is(f, "io", "FileIO")? {
@@ -65,7 +64,7 @@ impl Channel {
         if !is(f, "socket", "socket")? {
             return shim(f).map(Self::Object);
         }
-        let (kind, stream) = (f.getattr(intern!(py, "type"))?, class(py, "socket", "SOCK_STREAM")?);
+        let (kind, stream) = (f.getattr(intern!(py, "type"))?, py.import("socket")?.getattr("SOCK_STREAM")?);
         if !kind.eq(stream)? {
             return Err(argument("the socket is not of SOCK_STREAM: arrays travel over streams"));
         }
@@ -110,4 +109,14 @@ fn shim(f: &Bound<'_, PyAny>) -> PyResult<PyFile> {
 #[cfg(unix)]
 fn number(f: &Bound<'_, PyAny>) -> PyResult<std::os::fd::RawFd> {
     f.call_method0(intern!(f.py(), "fileno"))?.extract()
+}
+
+/// Whether it is of exactly this class: a subclass may read and write as it likes.
+fn is(f: &Bound<'_, PyAny>, module: &str, class: &str) -> PyResult<bool> {
+    let modules = f.py().import(intern!(f.py(), "sys"))?.getattr(intern!(f.py(), "modules"))?;
+    // Without an import: who has no such object has not loaded the module either.
+    match modules.get_item(module) {
+        Ok(module) => Ok(f.get_type().is(&module.getattr(class)?)),
+        Err(_) => Ok(false),
+    }
 }
