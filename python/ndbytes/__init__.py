@@ -7,7 +7,7 @@ array([[0., 1., 2.],
        [3., 4., 5.]])
 """
 
-from ndbytes._core import Limits, __version__, dumps, frombuffer, load, loads, save, tobytes
+from ndbytes._core import Limits, __version__, dumps, frombuffer, fromfile, load, loads, save, tobytes, tofile
 from ndbytes._errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -33,10 +33,12 @@ __all__ = [
     "UnsupportedError",
     "dumps",
     "frombuffer",
+    "fromfile",
     "load",
     "loads",
     "save",
     "tobytes",
+    "tofile",
 ]
 
 for _class in (ArgumentError, ArgumentTypeError, ChecksumError, Error, FormatError, LimitError, MismatchError,

@@ -14,6 +14,7 @@ mod errors;
 mod fd;
 mod file;
 mod frombuffer;
+mod fromfile;
 mod limits;
 mod load;
 mod options;
@@ -36,6 +37,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(frombuffer::frombuffer, module)?)?;
     module.add_function(wrap_pyfunction!(dumps::dumps, module)?)?;
     module.add_function(wrap_pyfunction!(dumps::loads, module)?)?;
+    module.add_function(wrap_pyfunction!(fromfile::tofile, module)?)?;
+    module.add_function(wrap_pyfunction!(fromfile::fromfile, module)?)?;
     module.add_function(wrap_pyfunction!(save::save, module)?)?;
     module.add_function(wrap_pyfunction!(load::load, module)?)?;
     module.add_function(wrap_pyfunction!(send::send, module)?)?;

@@ -1,16 +1,16 @@
 //! `ndbytes.load`.
 
-use crate::array::{Memory, to_array};
 use crate::decode::Destination;
 use crate::dtype;
 use crate::errors::argument;
 use crate::file::Place;
 use crate::frombuffer::{declared, frombuffer};
+use crate::fromfile::read_items;
 use crate::limits::{self, Limits};
 use crate::save::Format;
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, Watch};
-use ndbytes::{BufferMut, Checks, DType, DecodeOptions, Error, Order, Result};
+use ndbytes::{Checks, DecodeOptions, Error, Result};
 use pyo3::prelude::*;
 use std::io::Read;
 
@@ -80,7 +80,7 @@ pub(crate) fn load<'py>(
         // What is wrong with the arguments is said before the file is read.
         let object = dtype::object(dtype)?;
         declared(&object, shape, order, offset, gap)?;
-        let bytes = read_items(py, &mut place, &limits)?;
+        let bytes = read_items(py, &mut place, None, &limits)?;
         return frombuffer(py, &bytes, &object, shape, order, offset, gap, false);
     }
     if shape.is_some_and(|shape| !shape.is_none()) || order.is_some() || offset != 0 || gap != 0 {
@@ -140,22 +140,4 @@ fn headerless(error: Error, len: Option<u64>) -> Error {
         }
         _ => error,
     }
-}
-
-/// All bytes of a file, in memory that can be written to.
-fn read_items<'py>(
-    py: Python<'py>,
-    place: &mut Place,
-    limits: &ndbytes::Limits,
-) -> PyResult<Bound<'py, PyAny>> {
-    let buffer = wait(py, |watch| {
-        with_reader(place, watch, |reader, len, watch| {
-            let bytes = io::read_to_end(reader, len, limits, watch)?;
-            let mut buffer = BufferMut::new(bytes.len() as u64)?;
-            buffer.all()?.copy_from_slice(&bytes);
-            Ok(buffer)
-        })
-    })?;
-    let shape = [buffer.capacity()];
-    to_array(py, Memory::new(buffer), &DType::native(ndbytes::Scalar::UInt8), &shape, Order::C)
 }
