@@ -4,10 +4,14 @@
 //! `file`; work runs without the GIL in `work`; errors leave through `errors`.
 
 mod array;
+mod buffers;
 mod decode;
+mod decoder;
 mod dtype;
 mod dumps;
 mod errors;
+#[cfg(unix)]
+mod fd;
 mod file;
 mod frombuffer;
 mod fromfile;
@@ -15,7 +19,10 @@ mod interpreter;
 mod limits;
 mod load;
 mod options;
+mod recv;
 mod save;
+mod send;
+mod socket;
 mod tobytes;
 mod work;
 
@@ -35,5 +42,10 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fromfile::tofile, module)?)?;
     module.add_function(wrap_pyfunction!(fromfile::fromfile, module)?)?;
     module.add_function(wrap_pyfunction!(save::save, module)?)?;
-    module.add_function(wrap_pyfunction!(load::load, module)?)
+    module.add_function(wrap_pyfunction!(load::load, module)?)?;
+    module.add_function(wrap_pyfunction!(send::send, module)?)?;
+    module.add_function(wrap_pyfunction!(recv::recv, module)?)?;
+    module.add_function(wrap_pyfunction!(recv::recv_iter, module)?)?;
+    module.add_function(wrap_pyfunction!(buffers::buffers, module)?)?;
+    module.add_class::<decoder::Decoder>()
 }
