@@ -371,7 +371,7 @@ impl Body {
     fn finish(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let header = self.machine.finish().py()?.header;
         let order = if header.fortran_order { Order::F } else { Order::C };
-        let memory = self.memory.into_bound(py).into_any();
+        let memory = self.memory.into_bound(py);
         over(py, &memory, &header.dtype, &header.shape, order, 0).map(Bound::unbind)
     }
 }

@@ -175,7 +175,7 @@ fn view<'py>(
     let header = &decoded.header;
     place.check(header)?;
     let order = if header.fortran_order { Order::F } else { Order::C };
-    let array = over(py, Memory::of(buf)?, &header.dtype, &header.shape, order, header.len)?;
+    let array = over(py, &Bound::new(py, Memory::of(buf)?)?, &header.dtype, &header.shape, order, header.len)?;
     array.getattr(intern!(py, "flags"))?.setattr(intern!(py, "writeable"), false)?;
     Ok(array)
 }
