@@ -4,6 +4,7 @@
 //! `file`; work runs without the GIL in `work`; errors leave through `errors`.
 
 mod array;
+mod compare;
 mod decode;
 mod dtype;
 mod dumps;
@@ -11,12 +12,15 @@ mod errors;
 mod file;
 mod frombuffer;
 mod fromfile;
+mod info;
 mod limits;
 mod load;
+mod map;
 mod options;
 mod save;
 mod tobytes;
 mod work;
+mod zlib;
 
 use pyo3::prelude::*;
 
@@ -33,5 +37,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fromfile::tofile, module)?)?;
     module.add_function(wrap_pyfunction!(fromfile::fromfile, module)?)?;
     module.add_function(wrap_pyfunction!(save::save, module)?)?;
-    module.add_function(wrap_pyfunction!(load::load, module)?)
+    module.add_function(wrap_pyfunction!(load::load, module)?)?;
+    module.add_class::<map::Map>()?;
+    module.add_class::<info::Report>()?;
+    module.add_function(wrap_pyfunction!(map::map_file, module)?)?;
+    module.add_function(wrap_pyfunction!(info::peek, module)?)?;
+    module.add_function(wrap_pyfunction!(info::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(info::checksum, module)?)?;
+    module.add_function(wrap_pyfunction!(compare::compare, module)?)?;
+    module.add_function(wrap_pyfunction!(zlib::compress, module)?)?;
+    module.add_function(wrap_pyfunction!(zlib::decompress, module)?)
 }
