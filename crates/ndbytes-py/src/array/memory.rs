@@ -82,7 +82,7 @@ pub(crate) fn over<'py>(
     if layout.is_empty() || dtype.itemsize() == 0 {
         let shape = pyo3::types::PyTuple::new(py, shape)?;
         options.set_item(intern!(py, "order"), if order == Order::F { "F" } else { "C" })?;
-        return numpy(py)?.call_method(intern!(py, "empty"), (shape,), Some(&options));
+        return numpy(py)?.call_method(intern!(py, "ndarray"), (shape,), Some(&options));
     }
     options.set_item(intern!(py, "buffer"), buffer)?;
     options.set_item(intern!(py, "offset"), offset)?;
