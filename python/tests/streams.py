@@ -84,6 +84,7 @@ def contexts():
     client = ssl.create_default_context(cafile=CERTIFICATE)
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     server.load_cert_chain(CERTIFICATE)
+    server.num_tickets = 0  # A client that closes with tickets unread resets the connection.
     return client, server
 
 
