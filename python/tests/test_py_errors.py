@@ -1,16 +1,18 @@
 """Every mistake has its class and its words: what is wrong, what was found, what to do."""
 
+import contextlib
 import errno
 import io
 import os
 import re
+import tempfile
 
 import numpy as np
 import pytest
 
 import ndbytes as ndb
 from npyfiles import numpy_save
-from saving import needs_root, small_disk
+from saving import needs_root
 
 A = np.arange(12, dtype="<i4").reshape(3, 4)
 CHECKED, FRAME, BARE = ndb.dumps(A), ndb.dumps(A, codec="none"), numpy_save(A)
@@ -246,15 +248,31 @@ def test_errors_of_the_system(call, tmp_path):
         call(5)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
-def test_permissions(tmp_path):
-    path = tmp_path / "x.npy"
-    ndb.save(path, A)
-    path.chmod(0)
-    for call in (lambda: ndb.load(path), lambda: ndb.save(path, A)):
-        with pytest.raises(PermissionError) as raised:
-            call()
-        assert raised.value.filename == str(path)
+def test_permissions():
+    with tempfile.TemporaryDirectory() as folder, as_nobody(folder):
+        path = os.path.join(folder, "x.npy")
+        ndb.save(path, A)
+        os.chmod(path, 0)
+        for call in (lambda: ndb.load(path), lambda: ndb.save(path, A)):
+            with pytest.raises(PermissionError) as raised:
+                call()
+            assert raised.value.errno == errno.EACCES and raised.value.filename == path
+        os.chmod(path, 0o600)
+        assert np.array_equal(ndb.load(path), A)
+
+
+@contextlib.contextmanager
+def as_nobody(folder):
+    """Root may read and write everything: for a while someone else, whose the folder is."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.chown(folder, 65534, 65534)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def test_files_without_a_header_say_what_they_may_be(tmp_path):
@@ -298,15 +316,15 @@ def test_file_objects_pass_their_own_errors_on():
 
 
 @needs_root
-def test_a_full_disk_leaves_the_old_file(tmp_path):
-    big = np.zeros(1 << 18, "u1")
-    with small_disk(tmp_path, "128k") as disk:
-        path = disk / "x.npy"
-        ndb.save(path, A)
-        with pytest.raises(OSError) as raised:
-            ndb.save(path, big)
-        assert raised.value.errno == errno.ENOSPC and raised.value.filename == str(path)
-        assert np.array_equal(ndb.load(path), A) and os.listdir(disk) == ["x.npy"]
+@pytest.mark.parametrize("name", ["x.npy", "x.ndb", "x.npz", "x.npy.gz", "x.raw"])
+def test_a_full_disk_leaves_the_old_file(small_disk, name):
+    path = small_disk / name
+    ndb.save(path, A)
+    old = path.read_bytes()
+    with pytest.raises(OSError) as raised:
+        ndb.save(path, np.random.default_rng(1).integers(0, 256, 1 << 21, "u1"))
+    assert raised.value.errno == errno.ENOSPC and raised.value.filename == str(path)
+    assert path.read_bytes() == old and os.listdir(small_disk) == [name]
 
 
 def test_what_fails_inside_a_package_is_not_in_the_way():
