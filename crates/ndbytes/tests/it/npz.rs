@@ -411,9 +411,13 @@ fn means_nothing(file: &[u8], at: usize) -> bool {
         let deflated = entry.method().unwrap() == Method::Deflated;
         let data = archive.range(index).unwrap().start;
         let name = archive.entries()[index].name().len() as u64;
-        let padding = start + 30 + name + 20..data;
+        // A zip64 field may be longer than what is taken from it, where there is something behind it.
+        let zip64 = start + 30 + name;
+        let (length, padding) = (zip64 + 2..zip64 + 4, zip64 + 20..data);
         let at = at as u64;
-        padding.contains(&at) || (deflated && (data..data + packed).contains(&at))
+        (!padding.is_empty() && length.contains(&at))
+            || padding.contains(&at)
+            || (deflated && (data..data + packed).contains(&at))
     });
     // Version, flags, time and date; in the directory attributes, too.
     in_data
