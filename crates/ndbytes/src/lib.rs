@@ -32,6 +32,7 @@ pub mod gzip;
 pub mod io;
 mod kernel;
 mod limits;
+pub mod values;
 #[cfg(feature = "deflate")]
 pub mod zlib;
 
@@ -48,5 +49,5 @@ pub use format::{
 };
 #[cfg(feature = "std")]
 pub use io::{from_reader, from_slice, to_vec, to_writer};
-pub use kernel::{SwapPlan, gather, to_bytes};
+pub use kernel::{GapPlan, SwapPlan, copy_to, gather, to_bytes};
 pub use limits::{Limits, MAX_DEPTH, MAX_NDIM};

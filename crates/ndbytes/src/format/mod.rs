@@ -18,13 +18,14 @@ mod metadata;
 pub(crate) mod npz;
 mod tail;
 
+use crate::buffer::BufferMut;
 use crate::error::Result;
 use bytes::Bytes;
 
 pub(crate) use body::Body;
 pub use decode::{Accept, BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDecoder};
 #[cfg(feature = "deflate")]
-pub(crate) use deflate::decompress_array;
+pub(crate) use deflate::{decompress_array, decompress_into};
 pub use header::{Format, Header};
 pub use metadata::Metadata;
 pub use tail::{TAIL_MAGIC, Tail};
@@ -66,8 +67,10 @@ pub enum Dest<'d> {
     Owned,
     /// Into the caller's memory, of exactly the array's size.
     Into(&'d mut [u8]),
+    /// Into a buffer of the caller's that was made for exactly the array's size, and is touched as bytes come.
+    Fill(&'d mut BufferMut),
     /// To a function that takes them piece by piece, in order, before anything vouches for them.
-    Sink(&'d mut dyn FnMut(&[u8]) -> Result<()>),
+    Sink(&'d mut (dyn FnMut(&[u8]) -> Result<()> + Send)),
     /// Nowhere: they are only checked.
     Discard,
 }
@@ -77,6 +80,7 @@ impl std::fmt::Debug for Dest<'_> {
         f.write_str(match self {
             Self::Owned => "Owned",
             Self::Into(_) => "Into",
+            Self::Fill(_) => "Fill",
             Self::Sink(_) => "Sink",
             Self::Discard => "Discard",
         })
