@@ -279,7 +279,7 @@ fn encode(mut args: Args<'_>) -> Result<Fields> {
         return encoded(&mut npy::Encoder::new(&array, &options)?, chunk);
     }
     let EncodeOptions { endian, order, metadata, .. } = options;
-    let options = frame::EncodeOptions { endian, order, metadata };
+    let options = frame::EncodeOptions { endian, order, metadata, ..Default::default() };
     encoded(&mut frame::Encoder::new(&array, &options)?, chunk)
 }
 

@@ -48,5 +48,5 @@ pub use format::{
 };
 #[cfg(feature = "std")]
 pub use io::{from_reader, from_slice, to_vec, to_writer};
-pub use kernel::{SwapPlan, gather, to_bytes};
+pub use kernel::{GapPlan, SwapPlan, copy_to, gather, to_bytes};
 pub use limits::{Limits, MAX_DEPTH, MAX_NDIM};

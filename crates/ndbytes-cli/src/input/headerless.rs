@@ -3,7 +3,7 @@
 use crate::args::{OrderArg, RawArgs};
 use crate::formats::{FormatArg, named_as};
 use crate::sources::Source;
-use ndbytes::raw::Raw;
+use ndbytes::raw::{self, Raw};
 use ndbytes::{Container, Error, Order, Result, frame, npy};
 use std::fs::File;
 use std::io::Read as _;
@@ -44,7 +44,10 @@ pub(crate) fn refuse_headerless(source: &Source) -> Result<()> {
     if !metadata.is_file() || describes_itself(&front(path)) {
         return Ok(());
     }
-    let message = format!("no header says what these bytes are; {}", guess(metadata.len()));
+    let message = format!(
+        "no header says what these bytes are; {}: say which with --raw",
+        raw::guess(metadata.len())
+    );
     Err(Error::argument(message).in_file(path))
 }
 
@@ -95,21 +98,12 @@ pub(crate) fn with_guess(
         (Some(_), ..) => {
             Error::malformed(format!("{} with --raw, once it is unpacked", error.message())).at(0)
         }
-        (None, Some(len), Source::File(_)) => {
-            Error::malformed(format!("{} ({})", error.message(), guess(len))).at(0)
-        }
+        (None, Some(len), Source::File(_)) => Error::malformed(format!(
+            "{} ({})",
+            error.message(),
+            format_args!("{}: say which with --raw", raw::guess(len))
+        ))
+        .at(0),
         _ => error,
     }
-}
-
-/// What so many bytes may be.
-fn guess(len: u64) -> String {
-    let side = len.isqrt();
-    let square = (side > 1 && side * side == len).then(|| format!("'|u1[{side},{side}]'"));
-    let flat = [("|u1", 1), ("<u2", 2), ("<f4", 4), ("<f8", 8)]
-        .into_iter()
-        .filter(|(_, size)| len.is_multiple_of(*size))
-        .map(|(dtype, size)| format!("'{dtype}[{}]'", len / size));
-    let shapes: Vec<String> = flat.chain(square).collect();
-    format!("{len} bytes may be {}: say which with --raw", shapes.join(", "))
 }

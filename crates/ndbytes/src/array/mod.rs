@@ -31,6 +31,7 @@ pub struct ArrayRef<'a> {
     dtype: DType,
     layout: Layout,
     data: &'a [u8],
+    shared: bool,
 }
 
 impl<'a> ArrayRef<'a> {
@@ -55,7 +56,21 @@ impl<'a> ArrayRef<'a> {
                 data.len()
             )));
         }
-        Ok(Self { dtype, layout, data })
+        Ok(Self { dtype, layout, data, shared: false })
+    }
+
+    /// The same array in memory that others may write to at any time: an encoder copies each block before it sums
+    /// it, so that what it writes is some mix of old and new items, and verifies.
+    #[must_use]
+    pub fn shared(mut self) -> Self {
+        self.shared = true;
+        self
+    }
+
+    /// Whether others may write to its memory; see [`ArrayRef::shared`].
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.shared
     }
 
     /// The type of the items.
@@ -107,6 +122,7 @@ impl<'a> ArrayRef<'a> {
             dtype: self.dtype.clone(),
             layout: self.layout.clone().transposed(),
             data: self.data,
+            shared: self.shared,
         }
     }
 
@@ -115,7 +131,8 @@ impl<'a> ArrayRef<'a> {
     /// # Errors
     /// As there.
     pub fn sliced(&self, slices: &[Slice]) -> Result<Self> {
-        Self::new(self.dtype.clone(), self.layout.sliced(slices)?, self.data)
+        let part = Self::new(self.dtype.clone(), self.layout.sliced(slices)?, self.data)?;
+        Ok(Self { shared: self.shared, ..part })
     }
 
     /// The items of a C-contiguous array as they lie in memory; `None` for any other layout.
@@ -150,7 +167,12 @@ impl Array {
     /// A borrowed view.
     #[must_use]
     pub fn view(&self) -> ArrayRef<'_> {
-        ArrayRef { dtype: self.dtype.clone(), layout: self.layout.clone(), data: &self.data }
+        ArrayRef {
+            dtype: self.dtype.clone(),
+            layout: self.layout.clone(),
+            data: &self.data,
+            shared: false,
+        }
     }
 
     /// The type of the items.

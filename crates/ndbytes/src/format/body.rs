@@ -5,7 +5,7 @@ use crate::array::{ArrayRef, Blocks, Order};
 use crate::codec::BLOCK;
 use crate::dtype::{DType, Endian};
 use crate::error::{Error, Result};
-use crate::kernel::{SwapPlan, gather};
+use crate::kernel::{GapPlan, SwapPlan, gather};
 
 /// The items in an order, in pieces of at most 1 MiB, or one item where that is larger.
 #[derive(Debug)]
@@ -16,6 +16,7 @@ pub(crate) struct Body<'a> {
     total: u64,
     fortran: bool,
     plan: SwapPlan,
+    gaps: Option<GapPlan>,
     state: State<'a>,
 }
 
@@ -37,13 +38,28 @@ impl<'a> Body<'a> {
         let fortran = layout.is_fortran(order, itemsize);
         let one_order = layout.is_c_contiguous(itemsize) && layout.is_f_contiguous(itemsize);
         let view = if fortran { array.transposed() } else { array.clone() };
-        let state = match view.contiguous_bytes().filter(|_| plan.is_empty()) {
+        // Memory that others may write is copied first: the sums are of the copy.
+        let as_it_is = plan.is_empty() && !array.is_shared();
+        let state = match view.contiguous_bytes().filter(|_| as_it_is) {
             Some(bytes) => State::Run(bytes),
             None => State::Gather(view.layout().blocks(itemsize, BLOCK)),
         };
         let total = array.nbytes() as u64;
         let fortran = fortran && !one_order;
-        Ok(Self { data: array.data(), dtype, itemsize, total, fortran, plan, state })
+        Ok(Self { data: array.data(), dtype, itemsize, total, fortran, plan, gaps: None, state })
+    }
+
+    /// The same with zeros in the bytes of items that hold no value.
+    pub(crate) fn with_gaps_zeroed(mut self, array: &ArrayRef<'a>) -> Self {
+        let gaps = GapPlan::new(&self.dtype);
+        if !gaps.is_empty() {
+            if let State::Run(_) = self.state {
+                let view = if self.fortran { array.transposed() } else { array.clone() };
+                self.state = State::Gather(view.layout().blocks(self.itemsize, BLOCK));
+            }
+            self.gaps = Some(gaps);
+        }
+        self
     }
 
     /// The dtype of the pieces.
@@ -78,6 +94,9 @@ impl<'a> Body<'a> {
                 out.resize(size, 0);
                 gather(self.data, &block, self.itemsize, &mut out)?;
                 self.plan.apply(&mut out);
+                if let Some(gaps) = &self.gaps {
+                    gaps.apply(&mut out);
+                }
                 Ok(Some(Piece::Owned(out.into())))
             }
         }

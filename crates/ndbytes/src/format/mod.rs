@@ -16,6 +16,7 @@ mod json;
 mod metadata;
 mod tail;
 
+use crate::buffer::BufferMut;
 use crate::error::Result;
 use bytes::Bytes;
 
@@ -64,6 +65,8 @@ pub enum Dest<'d> {
     Owned,
     /// Into the caller's memory, of exactly the array's size.
     Into(&'d mut [u8]),
+    /// Into a buffer of the caller's that was made for exactly the array's size, and is touched as bytes come.
+    Fill(&'d mut BufferMut),
     /// To a function that takes them piece by piece, in order, before anything vouches for them.
     Sink(&'d mut dyn FnMut(&[u8]) -> Result<()>),
     /// Nowhere: they are only checked.
@@ -75,6 +78,7 @@ impl std::fmt::Debug for Dest<'_> {
         f.write_str(match self {
             Self::Owned => "Owned",
             Self::Into(_) => "Into",
+            Self::Fill(_) => "Fill",
             Self::Sink(_) => "Sink",
             Self::Discard => "Discard",
         })

@@ -138,6 +138,19 @@ fn overflow() -> Error {
     Error::overflow("the declared size")
 }
 
+/// What so many bytes without a header may be, for an error to show: `10 bytes may be '|u1[10]', '<u2[5]'`.
+#[must_use]
+pub fn guess(len: u64) -> String {
+    let side = len.isqrt();
+    let square = (side > 1 && side * side == len).then(|| format!("'|u1[{side},{side}]'"));
+    let flat = [("|u1", 1), ("<u2", 2), ("<f4", 4), ("<f8", 8)]
+        .into_iter()
+        .filter(|(_, size)| len.is_multiple_of(*size))
+        .map(|(dtype, size)| format!("'{dtype}[{}]'", len / size));
+    let shapes: Vec<String> = flat.chain(square).collect();
+    format!("{len} bytes may be {}", shapes.join(", "))
+}
+
 /// Turns an array into its bare items.
 #[derive(Debug)]
 pub struct Encoder<'a>(Body<'a>);

@@ -31,6 +31,44 @@ pub fn to_bytes(array: &ArrayRef<'_>, order: Order) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Copies the items in this order, without gaps, to `out`; `each` is told after every mebibyte how many bytes have
+/// been copied, and can end it.
+///
+/// # Errors
+/// [`Argument`](crate::ErrorKind::Argument) if `out` has another size than the items, and whatever `each` returns.
+pub fn copy_to(
+    array: &ArrayRef<'_>,
+    order: Order,
+    out: &mut [u8],
+    each: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<()> {
+    let (needed, found) = (array.nbytes(), out.len());
+    if needed != found {
+        let message = format!("the items have {needed} bytes, the buffer for them {found}");
+        return Err(Error::argument(message));
+    }
+    copy_blocks(array, order, out, |_, copied| each(copied))
+}
+
+/// Gathers in `order` into `out`; `each` sees every block after it was copied, and the bytes so far.
+fn copy_blocks(
+    array: &ArrayRef<'_>,
+    order: Order,
+    out: &mut [u8],
+    mut each: impl FnMut(&mut [u8], u64) -> Result<()>,
+) -> Result<()> {
+    let itemsize = array.itemsize();
+    let (mut rest, mut copied) = (out, 0);
+    for layout in ordered(array, order).blocks(itemsize, BLOCK) {
+        let (block, after) = rest.split_at_mut(layout.len() * itemsize);
+        gather(array.data(), &layout, itemsize, block)?;
+        copied += block.len() as u64;
+        each(block, copied)?;
+        rest = after;
+    }
+    Ok(())
+}
+
 /// Hands out the items in C order by way of scratch that stays in cache, so that fresh memory is touched once, by
 /// the copy that fills it.
 fn by_block(
@@ -58,13 +96,10 @@ fn ordered(array: &ArrayRef<'_>, order: Order) -> Layout {
 fn copied(array: &ArrayRef<'_>, order: Order, plan: &SwapPlan, dtype: DType) -> Result<Array> {
     let itemsize = array.itemsize();
     let mut data = BufferMut::new(array.nbytes() as u64)?;
-    let mut rest = data.all()?;
-    for block in ordered(array, order).blocks(itemsize, BLOCK) {
-        let (out, after) = rest.split_at_mut(block.len() * itemsize);
-        gather(array.data(), &block, itemsize, out)?;
-        plan.apply(out);
-        rest = after;
-    }
+    copy_blocks(array, order, data.all()?, |block, _| {
+        plan.apply(block);
+        Ok(())
+    })?;
     let fortran = array.layout().is_fortran(order, itemsize);
     let layout =
         Layout::contiguous(array.shape(), itemsize, if fortran { Order::F } else { Order::C })?;

@@ -4,9 +4,11 @@
 //! nothing else is. The code here is safe Rust; the room is where unsafe code may stand once it pays.
 
 mod convert;
+mod gaps;
 mod gather;
 mod swap;
 
-pub use convert::to_bytes;
+pub use convert::{copy_to, to_bytes};
+pub use gaps::GapPlan;
 pub use gather::gather;
 pub use swap::SwapPlan;

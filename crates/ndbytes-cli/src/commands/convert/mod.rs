@@ -132,11 +132,12 @@ impl Change {
             FormatArg::Npy | FormatArg::Zz | FormatArg::Gz => {
                 let checksum = self.check;
                 let options =
-                    npy::EncodeOptions { version: None, endian, order, checksum, metadata };
+                    npy::EncodeOptions { endian, order, checksum, metadata, ..Default::default() };
                 Box::new(npy::Encoder::new(view, &options)?)
             }
             FormatArg::Ndb => {
-                let options = frame::EncodeOptions { endian, order, metadata };
+                let options =
+                    frame::EncodeOptions { endian, order, metadata, ..Default::default() };
                 Box::new(frame::Encoder::new(view, &options)?)
             }
             FormatArg::Raw => Box::new(raw::Encoder::new(view, order.unwrap_or(Order::C), endian)?),

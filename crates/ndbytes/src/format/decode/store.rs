@@ -21,6 +21,7 @@ pub(super) struct Store<'d> {
 enum Place<'d> {
     Owned(BufferMut),
     Into(&'d mut [u8]),
+    Fill(&'d mut BufferMut),
     Sink(&'d mut dyn FnMut(&[u8]) -> Result<()>),
     Discard,
 }
@@ -30,6 +31,7 @@ impl std::fmt::Debug for Place<'_> {
         f.write_str(match self {
             Self::Owned(_) => "Owned",
             Self::Into(_) => "Into",
+            Self::Fill(_) => "Fill",
             Self::Sink(_) => "Sink",
             Self::Discard => "Discard",
         })
@@ -43,11 +45,9 @@ impl<'d> Store<'d> {
         let place = match dest {
             Dest::Owned => Place::Owned(BufferMut::new(size)?),
             Dest::Into(memory) if memory.len() == fits => Place::Into(memory),
-            Dest::Into(memory) => {
-                let found = memory.len();
-                let message = format!("the array has {size} bytes, the destination {found}");
-                return Err(Error::argument(message));
-            }
+            Dest::Into(memory) => return Err(misfit(size, memory.len())),
+            Dest::Fill(buffer) if buffer.capacity() == fits => Place::Fill(buffer),
+            Dest::Fill(buffer) => return Err(misfit(size, buffer.capacity())),
             Dest::Sink(sink) => Place::Sink(sink),
             Dest::Discard => Place::Discard,
         };
@@ -69,6 +69,7 @@ impl<'d> Store<'d> {
         let end = self.size.min(self.done.saturating_add(self.step));
         match &mut self.place {
             Place::Owned(buffer) => buffer.space(self.done, end),
+            Place::Fill(buffer) => buffer.space(self.done, end),
             Place::Into(memory) => Ok(memory.get_mut(self.done..end).unwrap_or_default()),
             Place::Sink(_) | Place::Discard => {
                 self.scratch.resize(self.step.min(self.size), 0);
@@ -82,6 +83,7 @@ impl<'d> Store<'d> {
         let end = self.size.min(self.done.saturating_add(n.min(self.step)));
         let bytes = match &mut self.place {
             Place::Owned(buffer) => buffer.space(self.done, end)?,
+            Place::Fill(buffer) => buffer.space(self.done, end)?,
             Place::Into(memory) => memory.get(self.done..end).unwrap_or_default(),
             Place::Sink(_) | Place::Discard => {
                 self.scratch.get(..end - self.done).unwrap_or_default()
@@ -111,7 +113,11 @@ impl<'d> Store<'d> {
     pub(super) fn finish(self) -> Result<Option<Buffer>> {
         match self.place {
             Place::Owned(buffer) => buffer.freeze().map(Some),
-            Place::Into(_) | Place::Sink(_) | Place::Discard => Ok(None),
+            Place::Into(_) | Place::Fill(_) | Place::Sink(_) | Place::Discard => Ok(None),
         }
     }
+}
+
+fn misfit(size: u64, found: usize) -> Error {
+    Error::argument(format!("the array has {size} bytes, the destination {found}"))
 }

@@ -17,6 +17,8 @@ pub struct EncodeOptions {
     pub order: Option<Order>,
     /// Name and attributes; its `dtype` is the array's own, whatever stands here.
     pub metadata: Metadata,
+    /// Whether bytes of items that hold no value are written as zeros: see [`GapPlan`](crate::GapPlan).
+    pub zero_gaps: bool,
 }
 
 /// Turns an array into a frame: header, data, tail.
@@ -45,7 +47,10 @@ impl<'a> Encoder<'a> {
     /// # Errors
     /// As [`encode_header`].
     pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
-        let body = Body::new(array, options.order.unwrap_or(Order::A), options.endian)?;
+        let mut body = Body::new(array, options.order.unwrap_or(Order::A), options.endian)?;
+        if options.zero_gaps {
+            body = body.with_gaps_zeroed(array);
+        }
         let (header, header_sum) =
             encode_header(body.dtype(), array.shape(), body.is_fortran(), &options.metadata)?;
         let total = header.len() as u64 + body.total() + Tail::size(Format::Frame, body.total(), 0);

@@ -22,6 +22,8 @@ pub struct EncodeOptions {
     pub checksum: bool,
     /// What the tail says beside its sums; its `dtype` is the array's own, whatever stands here.
     pub metadata: Metadata,
+    /// Whether bytes of items that hold no value are written as zeros: see [`GapPlan`](crate::GapPlan).
+    pub zero_gaps: bool,
 }
 
 impl EncodeOptions {
@@ -68,7 +70,10 @@ impl<'a> Encoder<'a> {
     /// [`Limit`](crate::ErrorKind::Limit) for a checked file with a header over 1 MiB, or metadata over it.
     pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
         let order = options.order.unwrap_or(Order::A);
-        let body = Body::new(array, order, options.endian)?;
+        let mut body = Body::new(array, order, options.endian)?;
+        if options.zero_gaps {
+            body = body.with_gaps_zeroed(array);
+        }
         let (header, tail, total) = parts(body.dtype(), array.shape(), body.is_fortran(), options)?;
         let (header, sums) = (header.into(), BlockSums::default());
         Ok(Self { header, body, stage: Stage::Header, tail, sums, total })

@@ -1,0 +1,18 @@
+//! The memory of Python's arrays and buffers: one of the two rooms of this crate that may use unsafe code.
+//!
+//! What holds for all of it: a pointer is taken from an object that says how far its memory reaches, is held together
+//! with that object, and is only used for bytes inside that reach. The memory may be written to by other threads while
+//! it is read, as between any two threads of a program that share an array: so nothing is decided by a byte that is
+//! read from it, and encoders copy it before they sum it ([`ndbytes::ArrayRef::shared`]).
+#![expect(unsafe_code, reason = "NumPy's memory is reached through pointers")]
+
+mod buffer;
+mod door;
+mod memory;
+mod source;
+mod target;
+
+pub(crate) use buffer::{Bytes, Out, new_bytes};
+pub(crate) use memory::{Memory, over, to_array};
+pub(crate) use source::Source;
+pub(crate) use target::{Filling, Target};

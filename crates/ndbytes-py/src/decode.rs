@@ -1,0 +1,92 @@
+//! Where the items of an array that is being read come, and what they must be.
+
+use crate::array::{Filling, Memory, Target, to_array};
+use crate::dtype::expectation;
+use crate::errors::{IntoPy as _, carry, mismatch};
+use ndbytes::{BufferMut, Decoded, Dest, Header, Order, Result, Spec};
+use pyo3::prelude::*;
+
+/// The destination of one array: the caller's `out`, or memory of its own.
+pub(crate) struct Destination {
+    expect: Option<Spec>,
+    out: Option<Target>,
+    filling: Option<Filling>,
+    buffer: Option<BufferMut>,
+}
+
+impl Destination {
+    /// What the arguments `expect` and `out` ask for.
+    ///
+    /// # Errors
+    /// As [`expectation`] and [`Target::new`].
+    pub(crate) fn new(
+        expect: Option<&Bound<'_, PyAny>>,
+        out: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Self> {
+        let given = |argument: &&Bound<'_, PyAny>| !argument.is_none();
+        let expect = expect.filter(given).map(expectation).transpose()?;
+        let out = out.filter(given).map(Target::new).transpose()?;
+        Ok(Self { expect, out, filling: None, buffer: None })
+    }
+
+    /// Where the data go whose header has come.
+    ///
+    /// # Errors
+    /// Mismatch if it is not what is wanted; nothing has been written then.
+    pub(crate) fn choose(&mut self, header: &Header) -> Result<Dest<'_>> {
+        self.check_header(header)?;
+        let Some(out) = &self.out else {
+            return Ok(Dest::Fill(self.buffer.insert(BufferMut::new(header.nbytes())?)));
+        };
+        let filling = Python::attach(|py| {
+            out.check(&header.dtype, &header.shape)?;
+            out.filling(py, header.fortran_order)
+        });
+        Ok(Dest::Into(self.filling.insert(filling.map_err(carry)?).bytes()?))
+    }
+
+    /// That a header may be of the expected array. One of a `.npy` cannot spell every dtype: its tail does, later.
+    pub(crate) fn check_header(&self, header: &Header) -> Result<()> {
+        let Some(expect) = &self.expect else { return Ok(()) };
+        let stored = Spec { dtype: expect.dtype.storage(), shape: expect.shape.clone() };
+        expect
+            .check(&header.dtype, &header.shape)
+            .or_else(|error| stored.check(&header.dtype, &header.shape).map_err(|_| error))
+    }
+
+    /// That an array whose true dtype is known is what is wanted.
+    ///
+    /// # Errors
+    /// `MismatchError`.
+    pub(crate) fn check(&self, header: &Header) -> PyResult<()> {
+        if let Some(expect) = &self.expect {
+            expect.check(&header.dtype, &header.shape).py()?;
+        }
+        match &self.out {
+            Some(out) if *out.dtype() != header.dtype => {
+                Err(mismatch(format!("out is of {}, the array of {}", out.dtype(), header.dtype)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The array that was read.
+    ///
+    /// # Errors
+    /// As [`Destination::check`], and `MemoryError`.
+    pub(crate) fn finish<'py>(
+        self,
+        py: Python<'py>,
+        decoded: &Decoded,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let header = &decoded.header;
+        self.check(header)?;
+        if let (Some(out), Some(filling)) = (self.out, self.filling) {
+            filling.finish(py, &out)?;
+            return Ok(out.into_array().into_bound(py));
+        }
+        let buffer = self.buffer.map_or_else(|| BufferMut::new(0), Ok).py()?;
+        let order = if header.fortran_order { Order::F } else { Order::C };
+        to_array(py, Memory::new(buffer), &header.dtype, &header.shape, order)
+    }
+}

@@ -1,0 +1,181 @@
+//! `ndbytes.dumps` and `ndbytes.loads`: one array as bytes that describe and check themselves.
+
+use crate::array::{Bytes, Source, new_bytes, over};
+use crate::decode::Destination;
+use crate::errors::{argument, unsupported};
+use crate::limits::{self, Limits};
+use crate::options::{codec, is_bundle, metadata};
+use crate::work::run;
+use ndbytes::{Checks, DecodeOptions, Dest, Encode, Order, frame, io, npy};
+use pyo3::intern;
+use pyo3::prelude::*;
+
+/// An array as bytes that say what it is and have checksums.
+///
+/// Parameters
+/// ----------
+/// a : array
+///     Any array without Python objects.
+/// codec : str, optional
+///     None, the default: a checked ``.npy``, which ``np.load`` reads too. ``"none"``: a frame.
+/// level : int, optional
+///     For codecs that have levels.
+/// name : str, optional
+///     The array's name.
+/// attrs : dict, optional
+///     Whatever else is to be said of it, as far as JSON can.
+///
+/// Returns
+/// -------
+/// bytes
+///     Those of equal arrays are equal: bytes of items that hold no value (between fields, in a long double) are zeros.
+///
+/// Raises
+/// ------
+/// ArgumentError
+///     For what is no array, and for a dtype that the format cannot spell.
+/// UnsupportedError
+///     For objects, StringDType and masked arrays, and for a codec that is not there.
+///
+/// Examples
+/// --------
+/// >>> import numpy as np, ndbytes as ndb
+/// >>> data = ndb.dumps(np.arange(3, dtype="<i8"), name="counts")
+/// >>> ndb.loads(data)
+/// array([0, 1, 2])
+#[pyfunction]
+#[pyo3(signature = (a, *, codec = None, level = None, name = None, attrs = None))]
+pub(crate) fn dumps<'py>(
+    py: Python<'py>,
+    a: &Bound<'py, PyAny>,
+    codec: Option<&str>,
+    level: Option<i32>,
+    name: Option<String>,
+    attrs: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    if is_bundle(a) {
+        return Err(unsupported("a dict is not written yet"));
+    }
+    let codec = self::codec(codec, level)?;
+    let metadata = metadata(name, attrs)?;
+    let source = Source::new(a)?;
+    let array = source.view().map_err(|error| crate::errors::to_py(py, &error))?;
+    let made = if codec.is_some() {
+        let options = frame::EncodeOptions { metadata, zero_gaps: true, ..Default::default() };
+        frame::Encoder::new(&array, &options).map(encoded(py))
+    } else {
+        let options =
+            npy::EncodeOptions { metadata, zero_gaps: true, ..npy::EncodeOptions::checked() };
+        npy::Encoder::new(&array, &options).map(encoded(py))
+    };
+    made.map_err(|error| crate::errors::to_py(py, &error))?
+}
+
+/// What the machine gives, as one `bytes`.
+fn encoded<'a, 'py, E: Encode<'a> + Send>(
+    py: Python<'py>,
+) -> impl FnOnce(E) -> PyResult<Bound<'py, PyAny>> {
+    move |mut encoder| {
+        let total = encoder.total();
+        let bytes = new_bytes(py, total, |mut bytes| {
+            run(py, total, |watch| io::pieces(&mut encoder, &mut bytes, watch))
+        })?;
+        Ok(bytes.into_any())
+    }
+}
+
+/// The array that bytes describe, after their checksums were compared.
+///
+/// Parameters
+/// ----------
+/// buf : buffer
+///     A checked ``.npy``, a frame, or a ``.npy`` in a zlib or gzip stream; it must end behind the array.
+/// expect : str or dtype, optional
+///     What it must be, as in ``"<f4[?,128]"``: nothing is cast.
+/// copy : bool, optional
+///     False: a read-only view of the buffer instead of memory of its own.
+/// out : ndarray, optional
+///     A writable array of the same dtype (byte order too) and shape, at any strides: takes the items and is returned.
+///     Its content is undefined after an error.
+/// limits : Limits, optional
+///     Default ``Limits.local()``.
+/// require_checksum : bool, optional
+///     False: bytes without a checksum are read too, such as those that ``np.save`` writes.
+///
+/// Returns
+/// -------
+/// ndarray
+///
+/// Raises
+/// ------
+/// FormatError, TruncatedError, ChecksumError, UnsupportedError, LimitError
+///     For bytes that are none of these, are cut, or damaged, with where.
+/// MismatchError
+///     For another array than ``expect`` or ``out`` say.
+/// ArgumentError
+///     For arguments that cannot be meant.
+///
+/// Examples
+/// --------
+/// >>> import numpy as np, ndbytes as ndb
+/// >>> ndb.loads(ndb.dumps(np.zeros((2, 3), "f4")), expect="<f4[?,3]").shape
+/// (2, 3)
+#[pyfunction]
+#[pyo3(signature = (buf, *, expect = None, copy = true, out = None, limits = None, require_checksum = true))]
+pub(crate) fn loads<'py>(
+    py: Python<'py>,
+    buf: &Bound<'py, PyAny>,
+    expect: Option<&Bound<'py, PyAny>>,
+    copy: bool,
+    out: Option<&Bound<'py, PyAny>>,
+    limits: Option<Limits>,
+    require_checksum: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let bytes = Bytes::new(buf)?;
+    let mut place = Destination::new(expect, out)?;
+    let len = bytes.len() as u64;
+    let options = DecodeOptions {
+        limits: limits::or(limits, ndbytes::Limits::local()),
+        checks: if require_checksum { Checks::Required } else { Checks::Optional },
+        input_len: Some(len),
+        ..Default::default()
+    };
+    if copy {
+        let decoded = run(py, len, |watch| {
+            io::read_whole(&*bytes, options, |header| place.choose(header), watch)
+        })?;
+        return place.finish(py, &decoded);
+    }
+    if out.is_some() {
+        return Err(argument("out takes a copy, and copy=False asks for none"));
+    }
+    view(py, buf, &bytes, options, &place)
+}
+
+/// A read-only view of the buffer, after it was checked.
+fn view<'py>(
+    py: Python<'py>,
+    buf: &Bound<'py, PyAny>,
+    bytes: &[u8],
+    options: DecodeOptions,
+    place: &Destination,
+) -> PyResult<Bound<'py, PyAny>> {
+    if ndbytes::Container::of([
+        bytes.first().copied().unwrap_or(0),
+        bytes.get(1).copied().unwrap_or(0),
+    ])
+    .is_some()
+    {
+        return Err(argument("compressed bytes have no array to look at; leave out copy=False"));
+    }
+    let check = |header: &ndbytes::Header| place.check_header(header).map(|()| Dest::Discard);
+    let options = DecodeOptions { whole: true, ..options };
+    let decoded =
+        run(py, bytes.len() as u64, |watch| io::read_array(bytes, options, check, watch))?;
+    let header = &decoded.header;
+    place.check(header)?;
+    let order = if header.fortran_order { Order::F } else { Order::C };
+    let array = over(py, buf, &header.dtype, &header.shape, order, header.len)?;
+    array.getattr(intern!(py, "flags"))?.setattr(intern!(py, "writeable"), false)?;
+    Ok(array)
+}

@@ -1,0 +1,114 @@
+//! What is read from and written to: a path, or any file object of Python's.
+
+use pyo3::exceptions::{PyBlockingIOError, PyTypeError};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use std::io::{Error as IoError, Read, Result as IoResult, Seek, SeekFrom, Write};
+use std::path::PathBuf;
+
+/// Most bytes that go through Python at a time.
+const STEP: usize = 1 << 20;
+
+/// Where an array is, or is to go.
+pub(crate) enum Place {
+    Path(PathBuf),
+    File(PyFile),
+}
+
+impl Place {
+    /// A path of any kind, or an object with this method.
+    ///
+    /// # Errors
+    /// `TypeError` for anything else.
+    pub(crate) fn new(given: &Bound<'_, PyAny>, method: &str) -> PyResult<Self> {
+        if given.hasattr(method)? && !given.hasattr("__fspath__")? {
+            return Ok(Self::File(PyFile(given.clone().unbind())));
+        }
+        let os = given.py().import("os")?;
+        match os.call_method1("fsdecode", (given,)) {
+            Ok(path) => Ok(Self::Path(path.extract()?)),
+            Err(_) => Err(crate::errors::argument_type(format!(
+                "expected a path, or a file object with the method {method}, found {}",
+                given.get_type().name()?
+            ))),
+        }
+    }
+}
+
+/// A file object of Python's; each call takes the GIL.
+pub(crate) struct PyFile(pub(crate) Py<PyAny>);
+
+impl PyFile {
+    /// The same object once more.
+    pub(crate) fn again(&self) -> Self {
+        Self(Python::attach(|py| self.0.clone_ref(py)))
+    }
+}
+
+fn attach<T>(call: impl FnOnce(Python<'_>) -> PyResult<T>) -> IoResult<T> {
+    Python::attach(call).map_err(IoError::other)
+}
+
+impl Read for PyFile {
+    fn read(&mut self, space: &mut [u8]) -> IoResult<usize> {
+        attach(|py| {
+            let wanted = space.len().min(STEP);
+            let got = self.0.bind(py).call_method1(intern!(py, "read"), (wanted,))?;
+            if got.is_none() {
+                return Err(PyBlockingIOError::new_err(
+                    "the file has no bytes for now, and does not wait for them",
+                ));
+            }
+            let bytes = got.cast::<PyBytes>().map_err(|_| {
+                PyTypeError::new_err(
+                    "the file's read() gave no bytes; open it in binary mode ('rb')",
+                )
+            })?;
+            let bytes = bytes.as_bytes();
+            let Some(front) = space.get_mut(..bytes.len()) else {
+                return Err(PyTypeError::new_err(format!(
+                    "the file's read({wanted}) gave {} bytes",
+                    bytes.len()
+                )));
+            };
+            front.copy_from_slice(bytes);
+            Ok(bytes.len())
+        })
+    }
+}
+
+impl Write for PyFile {
+    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
+        attach(|py| {
+            let part = &bytes[..bytes.len().min(STEP)];
+            let taken =
+                self.0.bind(py).call_method1(intern!(py, "write"), (PyBytes::new(py, part),))?;
+            if taken.is_none() {
+                // A raw file that would block says so by None; other objects say nothing when all is written.
+                return Ok(part.len());
+            }
+            Ok(taken.extract::<usize>()?.min(part.len()))
+        })
+    }
+
+    fn flush(&mut self) -> IoResult<()> {
+        attach(|py| match self.0.bind(py).getattr(intern!(py, "flush")) {
+            Ok(flush) => flush.call0().map(drop),
+            Err(_) => Ok(()),
+        })
+    }
+}
+
+impl Seek for PyFile {
+    fn seek(&mut self, to: SeekFrom) -> IoResult<u64> {
+        attach(|py| {
+            let (offset, whence) = match to {
+                SeekFrom::Start(offset) => (i64::try_from(offset)?, 0),
+                SeekFrom::Current(offset) => (offset, 1),
+                SeekFrom::End(offset) => (offset, 2),
+            };
+            self.0.bind(py).call_method1(intern!(py, "seek"), (offset, whence))?.extract()
+        })
+    }
+}

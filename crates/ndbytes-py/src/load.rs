@@ -1,0 +1,143 @@
+//! `ndbytes.load`.
+
+use crate::decode::Destination;
+use crate::dtype;
+use crate::errors::argument;
+use crate::file::Place;
+use crate::frombuffer::{declared, frombuffer};
+use crate::fromfile::read_items;
+use crate::limits::{self, Limits};
+use crate::save::Format;
+use crate::work::wait;
+use ndbytes::io::{self, PATIENCE, Watch};
+use ndbytes::{Checks, DecodeOptions, Error, Result};
+use pyo3::prelude::*;
+use std::io::Read;
+
+/// The array in a file.
+///
+/// Parameters
+/// ----------
+/// file : path or file object
+///     A ``.npy`` (bare or checked), a ``.ndb``, one of them in a zlib or gzip stream; with ``dtype``, a file of items
+///     alone. A file object is read from where it stands to its end.
+/// expect : str or dtype, optional
+///     What it must be, as in ``"<f4[?,128]"``: nothing is cast.
+/// dtype, shape, order, offset, gap : optional
+///     What a file without a header holds; as for ``frombuffer``.
+/// limits : Limits, optional
+///     Default ``Limits.local()``.
+/// require_checksum : bool, optional
+///     True: a file without checksums is an error.
+///
+/// Returns
+/// -------
+/// ndarray
+///     Every checksum that the file has was compared.
+///
+/// Raises
+/// ------
+/// FormatError, TruncatedError, ChecksumError, UnsupportedError, LimitError
+///     For a file that is none of these, is cut, or damaged, with where.
+/// MismatchError
+///     For another array than ``expect`` says.
+/// ArgumentError
+///     For arguments that cannot be meant, and a file of items alone without ``dtype``.
+/// OSError
+///     From the system, with errno and filename.
+///
+/// Examples
+/// --------
+/// >>> import numpy as np, ndbytes as ndb, tempfile, os
+/// >>> with tempfile.TemporaryDirectory() as folder:
+/// ...     path = os.path.join(folder, "a.ndb")
+/// ...     ndb.save(path, np.arange(4, dtype="<u2"))
+/// ...     ndb.load(path, expect="<u2[?]")
+/// array([0, 1, 2, 3], dtype=uint16)
+#[pyfunction]
+#[pyo3(signature = (file, *, expect = None, dtype = None, shape = None, order = None, offset = 0, gap = 0, limits = None, require_checksum = false),
+       text_signature = "(file, *, expect=None, dtype=None, shape=None, order='C', offset=0, gap=0, limits=None, require_checksum=False)")]
+pub(crate) fn load<'py>(
+    py: Python<'py>,
+    file: &Bound<'py, PyAny>,
+    expect: Option<&Bound<'py, PyAny>>,
+    dtype: Option<&Bound<'py, PyAny>>,
+    shape: Option<&Bound<'py, PyAny>>,
+    order: Option<&Bound<'py, PyAny>>,
+    offset: u64,
+    gap: u64,
+    limits: Option<Limits>,
+    require_checksum: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut place = Place::new(file, "read")?;
+    let limits = limits::or(limits, ndbytes::Limits::local());
+    if let Some(dtype) = dtype.filter(|dtype| !dtype.is_none()) {
+        if require_checksum || expect.is_some_and(|expect| !expect.is_none()) {
+            return Err(argument(
+                "a file of items alone has no checksum, and dtype and shape say what to expect",
+            ));
+        }
+        // What is wrong with the arguments is said before the file is read.
+        let object = dtype::object(dtype)?;
+        declared(&object, shape, order, offset, gap)?;
+        let bytes = read_items(py, &mut place, None, &limits)?;
+        return frombuffer(py, &bytes, &object, shape, order, offset, gap, false);
+    }
+    if shape.is_some_and(|shape| !shape.is_none()) || order.is_some() || offset != 0 || gap != 0 {
+        return Err(argument(
+            "shape, order, offset and gap are for files without a header, with dtype",
+        ));
+    }
+    let mut destination = Destination::new(expect, None)?;
+    let checks = if require_checksum { Checks::Required } else { Checks::Optional };
+    let options = DecodeOptions { limits, checks, ..Default::default() };
+    let decoded = wait(py, |watch| {
+        with_reader(&mut place, watch, |reader, len, watch| {
+            let options = DecodeOptions { input_len: len, ..options };
+            io::read_whole(reader, options, |header| destination.choose(header), watch)
+        })
+    })?;
+    destination.finish(py, &decoded)
+}
+
+/// Calls `read` with the reader of a file, and its length where it is known.
+pub(crate) fn with_reader<T>(
+    place: &mut Place,
+    watch: Watch<'_>,
+    read: impl FnOnce(&mut dyn Read, Option<u64>, Watch<'_>) -> Result<T>,
+) -> Result<T> {
+    match place {
+        Place::File(file) => read(file, None, watch),
+        Place::Path(path) => {
+            let opened = io::open_watched(&*path, PATIENCE, watch)?;
+            let len = opened.len();
+            let mut reader = opened;
+            read(&mut reader, len, watch)
+                .map_err(|error| match Format::of(path) {
+                    Some(Format::Raw) if error.offset().is_none_or(|at| at == 0) => {
+                        headerless(error, len)
+                    }
+                    _ => error,
+                })
+                .map_err(|error| if error.path().is_some() { error } else { error.in_file(&*path) })
+        }
+    }
+}
+
+/// What to do about a file whose name says that it has no header.
+fn headerless(error: Error, len: Option<u64>) -> Error {
+    match len {
+        Some(len)
+            if matches!(
+                error.kind(),
+                ndbytes::ErrorKind::Malformed | ndbytes::ErrorKind::Truncated
+            ) =>
+        {
+            Error::argument(format!(
+                "no header says what these bytes are; {}: say which with dtype= and shape=",
+                ndbytes::raw::guess(len)
+            ))
+        }
+        _ => error,
+    }
+}

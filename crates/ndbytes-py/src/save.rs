@@ -1,0 +1,221 @@
+//! `ndbytes.save`.
+
+use crate::array::Source;
+use crate::errors::{IntoPy as _, argument, to_py, unsupported};
+use crate::file::Place;
+use crate::options::{codec, is_bundle, metadata};
+use crate::work::wait;
+use ndbytes::io::{self, SaveOptions, Watch};
+use ndbytes::{ArrayRef, Container, Encode, Level, Metadata, Order, Result, frame, npy, raw};
+use pyo3::prelude::*;
+use std::io::Write;
+use std::path::Path;
+
+/// What a file is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    Npy,
+    Npz,
+    Ndb,
+    /// A `.npy` in a zlib or gzip stream.
+    Compressed(Container),
+    /// The items alone.
+    Raw,
+}
+
+const SUFFIXES: [(&str, Format); 7] = [
+    (".npy", Format::Npy),
+    (".npz", Format::Npz),
+    (".ndb", Format::Ndb),
+    (".npy.zz", Format::Compressed(Container::Zlib)),
+    (".npy.gz", Format::Compressed(Container::Gzip)),
+    (".raw", Format::Raw),
+    (".bin", Format::Raw),
+];
+
+impl Format {
+    /// The format that a file's name ends in.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_string_lossy();
+        SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix)).map(|(_, format)| *format)
+    }
+
+    /// The format of this name: a suffix without its dot.
+    fn named(name: &str) -> PyResult<Self> {
+        let found = SUFFIXES.iter().find(|(suffix, _)| suffix.get(1..) == Some(name));
+        found.map(|(_, format)| *format).ok_or_else(|| {
+            argument(format!(
+                "format {name:?} is not one of {}",
+                all().replace('.', "").replace("npyzz", "npy.zz").replace("npygz", "npy.gz")
+            ))
+        })
+    }
+}
+
+/// All suffixes, for errors.
+fn all() -> String {
+    SUFFIXES.map(|(suffix, _)| suffix).join(", ")
+}
+
+/// Saves an array as a file, which is replaced whole or not at all.
+///
+/// Parameters
+/// ----------
+/// file : path or file object
+///     The suffix says the format: ``.npy`` (what ``np.save`` writes), ``.ndb`` (checked), ``.npy.zz`` and ``.npy.gz``
+///     (compressed), ``.raw`` and ``.bin`` (the items alone). A file object gets a ``.npy``, or a frame with ``codec``.
+/// a : array
+///     Any array without Python objects.
+/// format : str, optional
+///     A suffix without its dot, instead of the file's own.
+/// codec : str, optional
+///     For ``.ndb``: ``"auto"`` or ``"none"``.
+/// level : int, optional
+///     For ``.npy.zz`` and ``.npy.gz``: 0 to 9, as zlib's.
+/// checksum : bool, optional
+///     For ``.npy``: True adds checksums that NumPy passes over. A ``.ndb`` always has them.
+/// name : str, optional
+///     The array's name, in a checked file.
+/// attrs : dict, optional
+///     What else is to be said of it, as far as JSON can, in a checked file.
+/// durable : bool, optional
+///     Whether to wait until it is on the disk, and survives a loss of power.
+///
+/// Raises
+/// ------
+/// ArgumentError
+///     For another suffix, what is no array, or options that do not go together.
+/// UnsupportedError
+///     For objects, StringDType and masked arrays.
+/// OSError
+///     From the system, with errno and filename; the old file is as it was.
+///
+/// Examples
+/// --------
+/// >>> import numpy as np, ndbytes as ndb, tempfile, os
+/// >>> with tempfile.TemporaryDirectory() as folder:
+/// ...     path = os.path.join(folder, "a.npy")
+/// ...     ndb.save(path, np.arange(4), checksum=True)
+/// ...     np.load(path), ndb.load(path, require_checksum=True)
+/// (array([0, 1, 2, 3]), array([0, 1, 2, 3]))
+#[pyfunction]
+#[pyo3(signature = (file, a, *, format = None, codec = None, level = None, checksum = None, name = None, attrs = None, durable = false),
+       text_signature = "(file, a, *, format=None, codec='auto', level=None, checksum=None, name=None, attrs=None, durable=False)")]
+pub(crate) fn save(
+    py: Python<'_>,
+    file: &Bound<'_, PyAny>,
+    a: &Bound<'_, PyAny>,
+    format: Option<&str>,
+    codec: Option<&str>,
+    level: Option<i32>,
+    checksum: Option<bool>,
+    name: Option<String>,
+    attrs: Option<&Bound<'_, PyAny>>,
+    durable: bool,
+) -> PyResult<()> {
+    let mut place = Place::new(file, "write")?;
+    let format = chosen(&place, format, codec)?;
+    if is_bundle(a) || format == Format::Npz {
+        return Err(unsupported("npz is not written yet"));
+    }
+    let metadata = metadata(name, attrs)?;
+    let level = levels(format, codec, level)?;
+    let source = Source::new(a)?;
+    let array = source.view().py()?;
+    let mut encoder = encoder(&array, format, checksum, metadata)?;
+    let saved = wait(py, |watch| match &mut place {
+        Place::Path(path) => io::replace(&*path, SaveOptions::durable(durable), |file| {
+            write(&mut *encoder, file, format, level, watch)
+        }),
+        Place::File(file) => write(&mut *encoder, file, format, level, watch),
+    });
+    saved
+}
+
+/// The format that the caller names, or the file's name does.
+fn chosen(place: &Place, format: Option<&str>, codec: Option<&str>) -> PyResult<Format> {
+    if let Some(name) = format {
+        return Format::named(name);
+    }
+    match place {
+        Place::Path(path) => Format::of(path).ok_or_else(|| {
+            argument(format!(
+                "{}: the name says no format; it must end in one of {}, or format= must name one",
+                path.display(),
+                all()
+            ))
+        }),
+        Place::File(_) if codec.is_some_and(|codec| codec != "auto") => Ok(Format::Ndb),
+        Place::File(_) => Ok(Format::Npy),
+    }
+}
+
+fn levels(format: Format, codec: Option<&str>, level: Option<i32>) -> PyResult<Level> {
+    if let Format::Compressed(_) = format {
+        self::codec(codec, None)?;
+        return crate::save::level(level);
+    }
+    self::codec(codec, level).map(|_| Level::default())
+}
+
+/// A level of zlib's: 0 to 9, or -1 or None for the default.
+pub(crate) fn level(level: Option<i32>) -> PyResult<Level> {
+    match level {
+        None | Some(-1) => Ok(Level::default()),
+        Some(level) => Level::new(u32::try_from(level).unwrap_or(u32::MAX)).py(),
+    }
+}
+
+type Encoder<'a> = Box<dyn Encode<'a> + Send + 'a>;
+
+/// The machine that makes the bytes of a file.
+fn encoder<'a>(
+    array: &ArrayRef<'a>,
+    format: Format,
+    checksum: Option<bool>,
+    metadata: Metadata,
+) -> PyResult<Encoder<'a>> {
+    Python::attach(|py| {
+        let made: Result<Encoder<'a>> = match format {
+            Format::Ndb if checksum == Some(false) => {
+                return Err(argument("a .ndb file always has checksums"));
+            }
+            Format::Ndb => {
+                let options =
+                    frame::EncodeOptions { metadata, zero_gaps: true, ..Default::default() };
+                frame::Encoder::new(array, &options).map(|machine| Box::new(machine) as Encoder<'a>)
+            }
+            Format::Raw if checksum == Some(true) || metadata != Metadata::default() => {
+                return Err(argument(
+                    "a file of items alone has no place for checksums, a name or attributes",
+                ));
+            }
+            Format::Raw => raw::Encoder::new(array, Order::C, None)
+                .map(|machine| Box::new(machine) as Encoder<'a>),
+            _ => {
+                let options = npy::EncodeOptions {
+                    checksum: checksum == Some(true),
+                    metadata,
+                    ..npy::EncodeOptions::bare()
+                };
+                npy::Encoder::new(array, &options).map(|machine| Box::new(machine) as Encoder<'a>)
+            }
+        };
+        made.map_err(|error| to_py(py, &error))
+    })
+}
+
+fn write<'a>(
+    encoder: &mut dyn Encode<'a>,
+    file: impl Write,
+    format: Format,
+    level: Level,
+    watch: Watch<'_>,
+) -> Result<()> {
+    match format {
+        Format::Compressed(container) => {
+            io::write_compressed(encoder, file, container, level, watch)
+        }
+        _ => io::write(encoder, file, watch),
+    }
+}

@@ -1,0 +1,131 @@
+//! Zeroing the bytes of items that hold no value: what lies between fields, and what pads a long double.
+//!
+//! NumPy leaves in them what the memory held before, so bytes that leave the process would tell it.
+
+use crate::dtype::{DType, Endian, Field, Record, Scalar};
+use std::ops::Range;
+
+/// Which bytes of an item hold no value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GapPlan {
+    itemsize: usize,
+    steps: Vec<Step>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Step {
+    Zero(Range<usize>),
+    /// Items one behind the other: the plan of one, for each.
+    Each(Range<usize>, GapPlan),
+}
+
+impl GapPlan {
+    /// The plan of a dtype. Where fields share bytes, the gaps inside these fields are left as they are.
+    #[must_use]
+    pub fn new(dtype: &DType) -> Self {
+        let mut plan = Self { itemsize: dtype.itemsize(), steps: Vec::new() };
+        match dtype {
+            DType::Scalar(scalar, endian) => plan.add_padding(*scalar, *endian),
+            DType::Record(record) => plan.add_record(record),
+            DType::Sub(sub) => plan.add_items(0..dtype.itemsize(), &sub.0),
+            _ => {}
+        }
+        plan
+    }
+
+    /// Whether every byte of an item holds a value.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// Zeroes the gaps of whole items in place.
+    pub fn apply(&self, items: &mut [u8]) {
+        if self.is_empty() || self.itemsize == 0 {
+            return;
+        }
+        for item in items.chunks_exact_mut(self.itemsize) {
+            for step in &self.steps {
+                match step {
+                    Step::Zero(range) => item[range.clone()].fill(0),
+                    Step::Each(range, plan) => plan.apply(&mut item[range.clone()]),
+                }
+            }
+        }
+    }
+
+    fn add_record(&mut self, record: &Record) {
+        let mut fields: Vec<&Field> = record.fields().iter().collect();
+        fields.sort_by_key(|field| field.offset);
+        let mut end = 0;
+        for field in fields {
+            if field.offset > end {
+                self.steps.push(Step::Zero(end..field.offset));
+            }
+            let behind = field.offset + field.dtype.itemsize();
+            if !record.has_overlap() {
+                self.add_items(field.offset..behind, &field.dtype);
+            }
+            end = end.max(behind);
+        }
+        if end < record.itemsize() {
+            self.steps.push(Step::Zero(end..record.itemsize()));
+        }
+    }
+
+    fn add_items(&mut self, range: Range<usize>, dtype: &DType) {
+        let plan = Self::new(dtype);
+        if !plan.is_empty() {
+            self.steps.push(Step::Each(range, plan));
+        }
+    }
+
+    fn add_padding(&mut self, scalar: Scalar, endian: Endian) {
+        // Of x87's 16 bytes 10 are its value; elsewhere a long double of 16 bytes uses them all.
+        const VALUE: usize = 10;
+        if !cfg!(any(target_arch = "x86", target_arch = "x86_64")) {
+            return;
+        }
+        if matches!(scalar, Scalar::LongDouble | Scalar::CLongDouble) {
+            let unit = scalar.unit();
+            for start in (0..scalar.itemsize()).step_by(unit) {
+                self.steps.push(Step::Zero(match endian {
+                    Endian::Little => start + VALUE..start + unit,
+                    Endian::Big => start..start + unit - VALUE,
+                }));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The bytes of one item that the plan leaves.
+    fn kept(spec: &str) -> String {
+        let dtype: DType = spec.parse().unwrap();
+        let mut item = vec![1; dtype.itemsize()];
+        GapPlan::new(&dtype).apply(&mut item);
+        item.iter().map(|byte| if *byte == 1 { 'x' } else { '.' }).collect()
+    }
+
+    #[test]
+    fn gaps_are_what_no_field_covers() {
+        assert_eq!(kept("<f8"), "xxxxxxxx");
+        assert_eq!(kept("{a:|u1,b:<u4@4}/10"), "x...xxxx..");
+        assert_eq!(kept("{b:<u4@4,a:|u1@0}/8"), "x...xxxx");
+        assert_eq!(kept("{a:{b:|u1,c:|u1@2}/4[2]@1}/10"), ".x.x.x.x..");
+        assert_eq!(kept("{}/3"), "...");
+        // A union: a byte that one of its fields covers is kept.
+        assert_eq!(kept("{a:<u4@0,b:{c:|u1}/4@2}/8"), "xxxxxx..");
+    }
+
+    #[test]
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    fn a_long_double_is_ten_bytes() {
+        assert_eq!(kept("<f16"), "xxxxxxxxxx......");
+        assert_eq!(kept(">f16"), "......xxxxxxxxxx");
+        assert_eq!(kept("<c32"), "xxxxxxxxxx......xxxxxxxxxx......");
+    }
+}
