@@ -13,6 +13,7 @@ mod frombuffer;
 mod fromfile;
 mod limits;
 mod load;
+mod numpy;
 mod options;
 mod save;
 mod tobytes;
@@ -33,5 +34,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fromfile::tofile, module)?)?;
     module.add_function(wrap_pyfunction!(fromfile::fromfile, module)?)?;
     module.add_function(wrap_pyfunction!(save::save, module)?)?;
-    module.add_function(wrap_pyfunction!(load::load, module)?)
+    module.add_function(wrap_pyfunction!(load::load, module)?)?;
+    numpy::add(module)
 }
