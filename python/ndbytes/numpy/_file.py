@@ -58,6 +58,8 @@ def tofile(a, file, sep="", format=""):
             raise TypeError(f"tofile() argument {place} must be str, not {type(text).__name__}")
     file = _fspath(file)
     a = bare(a)
+    if a.dtype.hasobject and not sep and isinstance(file, (str, bytes)):
+        open(file, "ab").close()  # NumPy, too, has made the file by the time it refuses.
     if not isinstance(file, (str, bytes)):
         with _descriptor(file, "wb") as raw:
             _write(raw, a, sep, format)

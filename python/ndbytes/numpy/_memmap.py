@@ -99,6 +99,12 @@ class memmap(np.ndarray):
             return arr
         return arr[()] if return_scalar else arr.view(np.ndarray)
 
+    def __array_function__(self, func, types, args, kwargs):
+        # NumPy has a shorter way for arrays and its own memmap, and only that one has its error messages.
+        if func in (np.nanmax, np.nanmin) and args and type(args[0]) is memmap:
+            return func(args[0].view(np.ndarray), *args[1:], **kwargs)
+        return super().__array_function__(func, types, args, kwargs)
+
     def __getitem__(self, index):
         found = super().__getitem__(index)
         if type(found) is memmap and found._mmap is None:

@@ -1,6 +1,7 @@
 //! Bytes of a file that arrays stand on.
 
 use crate::errors::IntoPy as _;
+use crate::fd::duplicate;
 use ndbytes::io::map::{Mode, Region};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
@@ -8,7 +9,7 @@ use pyo3::prelude::*;
 use std::ffi::c_int;
 use std::fs::File;
 use std::ops::Range;
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::RawFd;
 
 /// A range of a file in memory, which stays mapped as long as an array looks at it.
 #[pyclass(module = "ndbytes._core", name = "Region", frozen)]
@@ -31,7 +32,7 @@ impl Mapped {
     /// # Errors
     /// As [`Region::new`].
     pub(crate) fn new(number: RawFd, range: Range<u64>, mode: Mode) -> PyResult<Self> {
-        let file = duplicate(number).map_err(ndbytes::Error::from).py()?;
+        let file = File::from(duplicate(number).map_err(ndbytes::Error::from).py()?);
         let mut region = Region::new(&file, range, mode).py()?;
         let is_read_only = mode == Mode::Read;
         let start = match region.bytes_mut() {
@@ -40,17 +41,6 @@ impl Mapped {
         };
         Ok(Self { start, len: region.bytes().len(), is_read_only, region })
     }
-}
-
-/// A file of one's own for a descriptor that an object has open.
-fn duplicate(number: RawFd) -> std::io::Result<File> {
-    if number < 0 {
-        return Err(std::io::Error::from_raw_os_error(9));
-    }
-    // SAFETY: the loan lasts for this call only, in which the caller holds the object and the GIL; were it closed all the
-    // same, duplicating it is an error and touches no memory.
-    let lent = unsafe { BorrowedFd::borrow_raw(number) };
-    Ok(lent.try_clone_to_owned()?.into())
 }
 
 #[pymethods]

@@ -4,6 +4,7 @@
 mod header;
 mod map;
 mod write;
+mod zip;
 
 use pyo3::prelude::*;
 
@@ -15,5 +16,7 @@ pub(crate) fn add(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(map::create, &module)?)?;
     module.add_function(wrap_pyfunction!(map::map, &module)?)?;
     module.add_function(wrap_pyfunction!(write::write, &module)?)?;
+    module.add_function(wrap_pyfunction!(zip::write_zip, &module)?)?;
+    module.add_class::<zip::Archive>()?;
     parent.add_submodule(&module)
 }
