@@ -5,6 +5,7 @@
 
 mod array;
 mod buffers;
+mod bundle;
 mod decode;
 mod decoder;
 mod dtype;

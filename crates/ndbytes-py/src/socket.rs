@@ -1,8 +1,8 @@
 //! What arrays travel over: a descriptor, without the interpreter, or the methods of a Python object.
 
+use crate::errors::{argument, argument_type};
 #[cfg(unix)]
 use crate::fd::Descriptor;
-use crate::errors::{argument, argument_type};
 use crate::file::PyFile;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -64,7 +64,8 @@ impl Channel {
         if !is(f, "socket", "socket")? {
             return shim(f).map(Self::Object);
         }
-        let (kind, stream) = (f.getattr(intern!(py, "type"))?, py.import("socket")?.getattr("SOCK_STREAM")?);
+        let (kind, stream) =
+            (f.getattr(intern!(py, "type"))?, py.import("socket")?.getattr("SOCK_STREAM")?);
         if !kind.eq(stream)? {
             return Err(argument("the socket is not of SOCK_STREAM: arrays travel over streams"));
         }

@@ -85,13 +85,13 @@ pub(crate) fn to_array<'py>(
     shape: &[usize],
     order: Order,
 ) -> PyResult<Bound<'py, PyAny>> {
-    over(py, memory?, dtype, shape, order, 0)
+    over(py, &Bound::new(py, memory?)?, dtype, shape, order, 0)
 }
 
 /// The same from `offset` on.
 pub(crate) fn over<'py>(
     py: Python<'py>,
-    memory: Memory,
+    memory: &Bound<'py, Memory>,
     dtype: &DType,
     shape: &[usize],
     order: Order,
@@ -103,7 +103,7 @@ pub(crate) fn over<'py>(
     let order = if order == Order::F { "F" } else { "C" };
     options.set_item(intern!(py, "order"), order)?;
     if !layout.is_empty() && dtype.itemsize() > 0 {
-        options.set_item(intern!(py, "buffer"), Bound::new(py, memory)?)?;
+        options.set_item(intern!(py, "buffer"), memory)?;
         options.set_item(intern!(py, "offset"), offset)?;
     }
     // Not `numpy.empty`, which gives some dtypes the machine's byte order.
