@@ -176,8 +176,8 @@ def read_items(raw, dtype, count):
     return array if whole == len(array) else array[:whole].copy()
 
 
-#: Files that put bytes where they belong by themselves, in the way that their class says.
-_DIRECT = (io.FileIO, io.BufferedReader, io.BufferedRandom, io.BytesIO)
+#: Classes of files whose own `readinto` gives what their `read` gives; in a subclass only one of them may be overridden.
+DIRECT = [io.FileIO, io.BufferedReader, io.BufferedRandom, io.BytesIO]
 
 
 def fill(file, array):
@@ -185,7 +185,7 @@ def fill(file, array):
     space = memoryview(array.reshape(-1).view(np.uint8)) if array.size and array.itemsize else memoryview(b"")
     done = 0
     while done < len(space):
-        if type(file) in _DIRECT:
+        if type(file) in DIRECT:
             n = file.readinto(space[done : done + (1 << 30)])
         else:
             part = file.read(min(len(space) - done, 1 << 20))

@@ -11,7 +11,7 @@ import numpy as np
 from ndbytes import _core
 from ndbytes._errors import ChecksumError, Error, UnsupportedError
 from ndbytes.numpy import format
-from ndbytes.numpy._file import is_special
+from ndbytes.numpy._file import DIRECT, is_special
 from ndbytes.numpy._header import MAX_HEADER_SIZE as _MAX_HEADER_SIZE
 
 
@@ -319,3 +319,6 @@ class _Member(io.BufferedIOBase):
         space[: len(part)] = part
         self._at += len(part)
         return len(part)
+
+
+DIRECT.append(_Member)

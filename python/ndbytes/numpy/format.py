@@ -147,7 +147,7 @@ def read_array(fp, allow_pickle=False, pickle_kwargs=None, *, max_header_size=_M
     if dtype.hasobject:
         if not allow_pickle:
             raise ValueError("Object arrays cannot be loaded when allow_pickle=False")
-        return _ordered(_unpickled(fp, pickle_kwargs or {}), shape, fortran)
+        return _unpickled(fp, pickle_kwargs or {})
     count = int(np.multiply.reduce(shape, dtype=np.int64)) if shape else 1
     array = _items(fp, dtype, count)
     if array.size != count:
