@@ -96,6 +96,12 @@ impl Entry {
         self.start
     }
 
+    /// The number that zip gives to how its bytes are stored.
+    #[must_use]
+    pub fn method_number(&self) -> u16 {
+        self.method
+    }
+
     /// How its bytes are stored, if they can be read here.
     ///
     /// # Errors
