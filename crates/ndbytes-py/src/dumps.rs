@@ -1,6 +1,6 @@
 //! `ndbytes.dumps` and `ndbytes.loads`: one array as bytes that describe and check themselves.
 
-use crate::array::{Bytes, Source, new_bytes, over};
+use crate::array::{Bytes, Memory, Source, new_bytes, over};
 use crate::decode::Destination;
 use crate::errors::{argument, unsupported};
 use crate::limits::{self, Limits};
@@ -175,7 +175,7 @@ fn view<'py>(
     let header = &decoded.header;
     place.check(header)?;
     let order = if header.fortran_order { Order::F } else { Order::C };
-    let array = over(py, buf, &header.dtype, &header.shape, order, header.len)?;
+    let array = over(py, Memory::of(buf)?, &header.dtype, &header.shape, order, header.len)?;
     array.getattr(intern!(py, "flags"))?.setattr(intern!(py, "writeable"), false)?;
     Ok(array)
 }

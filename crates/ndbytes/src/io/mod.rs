@@ -7,6 +7,8 @@ mod decompress;
 mod file;
 #[cfg(feature = "map")]
 pub mod map;
+#[cfg(feature = "deflate")]
+pub mod npz;
 mod read;
 mod replace;
 mod seal;
