@@ -122,10 +122,11 @@ impl Decoder {
     /// BufferError
     ///     If the small buffer must grow, up to 1 MiB, while an earlier view of it is still held.
     /// ArgumentError
-    ///     Behind the end or an error.
+    ///     Behind an error.
     #[pyo3(signature = (sizehint = -1))]
     fn get_buffer<'py>(&mut self, py: Python<'py>, sizehint: isize) -> PyResult<Bound<'py, PyAny>> {
-        if let Stage::Body(body) = self.usable()?
+        // Behind the end too: asyncio's TLS asks for room once more.
+        if let Stage::Body(body) = self.unfailed()?
             && body.missing() >= SMALL
         {
             let end = body.done + body.missing().min(STEP);
@@ -162,7 +163,7 @@ impl Decoder {
     /// ArgumentError
     ///     If no buffer was asked for since the last call, or it was smaller; behind the end or an error.
     fn buffer_updated(&mut self, py: Python<'_>, nbytes: usize) -> PyResult<()> {
-        self.usable()?;
+        self.check_open()?;
         let given = self.given.take();
         let room = match given {
             Some(Given::Small(room) | Given::Data(room)) => room,
@@ -201,7 +202,7 @@ impl Decoder {
     /// Error
     ///     As ``buffer_updated``.
     fn feed(&mut self, py: Python<'_>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.usable()?;
+        self.check_open()?;
         // Room that was handed out before lies behind these bytes now, or nowhere.
         self.given = None;
         let bytes = Bytes::new(data)?;
@@ -245,14 +246,20 @@ impl Decoder {
         self.stage.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The stage, where more can come.
-    fn usable(&mut self) -> PyResult<&mut Stage> {
+    fn unfailed(&mut self) -> PyResult<&mut Stage> {
         match self.stage() {
-            Stage::Ended => Err(argument("the stream has ended; a Decoder is for one stream")),
             Stage::Failed => {
                 Err(argument("this stream has failed before; nothing can be found behind that"))
             }
             stage => Ok(stage),
+        }
+    }
+
+    /// That more can come.
+    fn check_open(&mut self) -> PyResult<()> {
+        match self.unfailed()? {
+            Stage::Ended => Err(argument("the stream has ended; a Decoder is for one stream")),
+            _ => Ok(()),
         }
     }
 

@@ -1,9 +1,13 @@
 //! What arrays travel over: a descriptor, without the interpreter, or the methods of a Python object.
 
+#[cfg(unix)]
+use crate::errors::IntoPy as _;
 use crate::errors::{argument, argument_type};
 #[cfg(unix)]
 use crate::fd::Descriptor;
 use crate::file::PyFile;
+#[cfg(unix)]
+use ndbytes::Error;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -73,7 +77,7 @@ impl Channel {
         {
             // What is too long to be a time-out never comes.
             let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let descriptor = Descriptor::borrow(number(f)?, timeout)?;
+            let descriptor = Descriptor::borrow(number(f)?, timeout).map_err(Error::io).py()?;
             Ok(Self::Descriptor(descriptor, timeout))
         }
         #[cfg(not(unix))]
@@ -91,9 +95,12 @@ impl Channel {
             return Err(argument(format!("the file is not open for {doing}")));
         }
         #[cfg(unix)]
-        return Ok(Self::Descriptor(Descriptor::borrow(number(f)?, None)?, None));
+        {
+            let descriptor = Descriptor::borrow(number(f)?, None).map_err(Error::io).py()?;
+            Ok(Self::Descriptor(descriptor, None))
+        }
         #[cfg(not(unix))]
-        return Ok(Self::Object(PyFile(f.clone().unbind())));
+        Ok(Self::Object(PyFile(f.clone().unbind())))
     }
 }
 

@@ -12,9 +12,11 @@ mod memory;
 mod region;
 mod source;
 mod target;
+mod window;
 
 pub(crate) use buffer::{Bytes, Out, new_bytes};
 pub(crate) use memory::{Memory, over, to_array};
-pub(crate) use region::Mapped;
+pub(crate) use region::FileRegion;
 pub(crate) use source::Source;
 pub(crate) use target::{Filling, Target};
+pub(crate) use window::{Mapped, Window};

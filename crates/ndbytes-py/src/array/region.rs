@@ -1,9 +1,9 @@
 //! Bytes of a file that arrays stand on.
 
+use super::memory::fill_view;
 use crate::errors::IntoPy as _;
 use crate::fd::duplicate;
 use ndbytes::io::map::{Mode, Region};
-use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::c_int;
@@ -13,7 +13,7 @@ use std::os::fd::RawFd;
 
 /// A range of a file in memory, which stays mapped as long as an array looks at it.
 #[pyclass(module = "ndbytes._core", name = "Region", frozen)]
-pub(crate) struct Mapped {
+pub(crate) struct FileRegion {
     start: *mut u8,
     len: usize,
     is_read_only: bool,
@@ -22,11 +22,11 @@ pub(crate) struct Mapped {
 }
 
 // SAFETY: the pages are the region's and go with it; who writes to them through a buffer is Python's business.
-unsafe impl Send for Mapped {}
+unsafe impl Send for FileRegion {}
 // SAFETY: as above; nothing here reads or writes the bytes.
-unsafe impl Sync for Mapped {}
+unsafe impl Sync for FileRegion {}
 
-impl Mapped {
+impl FileRegion {
     /// Maps bytes of the file that an object has open under this descriptor.
     ///
     /// # Errors
@@ -44,7 +44,7 @@ impl Mapped {
 }
 
 #[pymethods]
-impl Mapped {
+impl FileRegion {
     fn __len__(&self) -> usize {
         self.len
     }
@@ -60,14 +60,8 @@ impl Mapped {
         flags: c_int,
     ) -> PyResult<()> {
         let this = slf.get();
-        let len =
-            ffi::Py_ssize_t::try_from(this.len).map_err(|_| PyMemoryError::new_err("too large"))?;
-        let read_only = c_int::from(this.is_read_only);
-        // SAFETY: the view is Python's to be filled; it takes a reference to this object, which keeps the pages where
-        // they are, and is refused for writing where they may not be written.
-        let filled = unsafe {
-            ffi::PyBuffer_FillInfo(view, slf.as_ptr(), this.start.cast(), len, read_only, flags)
-        };
-        if filled == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
+        // SAFETY: the region has so many bytes there, which may be written where it was mapped for that, and stays as long
+        // as this object.
+        unsafe { fill_view(&slf, view, flags, this.start, this.len, !this.is_read_only) }
     }
 }

@@ -1,6 +1,6 @@
 //! Files as memory.
 
-use crate::array::Mapped;
+use crate::array::FileRegion;
 use crate::errors::IntoPy as _;
 use ndbytes::io::map::{Mode, Region};
 use pyo3::prelude::*;
@@ -8,9 +8,9 @@ use std::path::PathBuf;
 
 /// Maps the bytes from `start` to `end` of the file under a descriptor.
 #[pyfunction]
-pub(crate) fn map(descriptor: i32, mode: &str, start: u64, end: u64) -> PyResult<Mapped> {
+pub(crate) fn map(descriptor: i32, mode: &str, start: u64, end: u64) -> PyResult<FileRegion> {
     let mode = if mode == "w+" { Mode::ReadWrite } else { mode.parse().py()? };
-    Mapped::new(descriptor, start..end, mode)
+    FileRegion::new(descriptor, start..end, mode)
 }
 
 /// Makes a file of `head` and so many zeros, in the old one's place.

@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 /// Adds the module.
 pub(crate) fn add(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     let module = PyModule::new(parent.py(), "numpy")?;
-    module.add_class::<crate::array::Mapped>()?;
+    module.add_class::<crate::array::FileRegion>()?;
     module.add_function(wrap_pyfunction!(header::parse_header, &module)?)?;
     module.add_function(wrap_pyfunction!(map::create, &module)?)?;
     module.add_function(wrap_pyfunction!(map::map, &module)?)?;

@@ -40,6 +40,8 @@ impl Method {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     name: String,
+    /// Bytes of the name as it stands in the archive.
+    pub(crate) name_len: usize,
     flags: u16,
     method: u16,
     pub(crate) crc: u32,
