@@ -5,7 +5,8 @@ use crate::dtype::expectation;
 use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
 use ndbytes::{
-    Accept, BodyDecoder, BufferMut, Checks, DecodeOptions, Dest, Event, Header, HeaderDecoder, Order, Spec,
+    Accept, BodyDecoder, BufferMut, Checks, DecodeOptions, Dest, Event, Header, HeaderDecoder,
+    Order, Spec,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyMemoryView, PySlice};
@@ -136,7 +137,11 @@ impl Decoder {
         let wanted = usize::try_from(sizehint).unwrap_or(0).clamp(SMALL, STEP);
         let small = match &self.small {
             Some(small) => small.bind(py).clone(),
-            None => self.small.insert(PyByteArray::new_with(py, wanted, |_| Ok(()))?.unbind()).bind(py).clone(),
+            None => self
+                .small
+                .insert(PyByteArray::new_with(py, wanted, |_| Ok(()))?.unbind())
+                .bind(py)
+                .clone(),
         };
         if small.len() < wanted {
             small.resize(wanted)?;
@@ -162,11 +167,17 @@ impl Decoder {
         let given = self.given.take();
         let room = match given {
             Some(Given::Small(room) | Given::Data(room)) => room,
-            None => return Err(argument("no buffer was asked for: call get_buffer before each buffer_updated")),
+            None => {
+                return Err(argument(
+                    "no buffer was asked for: call get_buffer before each buffer_updated",
+                ));
+            }
         };
         if nbytes > room {
             self.given = given;
-            return Err(argument(format!("{nbytes} bytes cannot have come into a buffer of {room}")));
+            return Err(argument(format!(
+                "{nbytes} bytes cannot have come into a buffer of {room}"
+            )));
         }
         match (given, &self.small) {
             (Some(Given::Small(_)), Some(small)) => {
@@ -294,7 +305,11 @@ impl Decoder {
     }
 
     /// One step of the machine: behind an error nothing can be found, and behind an array comes a header.
-    fn step(&mut self, py: Python<'_>, work: impl FnOnce(&mut Stage) -> PyResult<()>) -> PyResult<()> {
+    fn step(
+        &mut self,
+        py: Python<'_>,
+        work: impl FnOnce(&mut Stage) -> PyResult<()>,
+    ) -> PyResult<()> {
         let next = HeaderDecoder::new(self.options.clone());
         let stage = self.stage();
         let array = work(stage).and_then(|()| {
@@ -380,7 +395,7 @@ impl Body {
     fn finish(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let header = self.machine.finish().py()?.header;
         let order = if header.fortran_order { Order::F } else { Order::C };
-        let memory = self.memory.into_bound(py).into_any();
+        let memory = self.memory.into_bound(py);
         over(py, &memory, &header.dtype, &header.shape, order, 0).map(Bound::unbind)
     }
 }

@@ -5,6 +5,7 @@
 
 mod array;
 mod buffers;
+mod bundle;
 mod decode;
 mod decoder;
 mod dtype;
@@ -15,6 +16,7 @@ mod fd;
 mod file;
 mod frombuffer;
 mod fromfile;
+mod interpreter;
 mod limits;
 mod load;
 mod options;
@@ -31,6 +33,7 @@ use pyo3::prelude::*;
 // Everything here holds the GIL or a lock of its own, but nothing was tested without a GIL so far.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    interpreter::only_main(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<limits::Limits>()?;
     module.add_function(wrap_pyfunction!(tobytes::tobytes, module)?)?;

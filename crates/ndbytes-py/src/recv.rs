@@ -143,7 +143,8 @@ impl Arrays {
         let Some(source) = slf.borrow_mut().source.take() else { return Ok(None) };
         let (place, options) = {
             let this = slf.borrow();
-            let [out, expect] = [&this.out, &this.expect].map(|given| given.as_ref().map(|given| given.bind(py)));
+            let [out, expect] =
+                [&this.out, &this.expect].map(|given| given.as_ref().map(|given| given.bind(py)));
             (Destination::new(expect, out)?, this.options.clone())
         };
         let array = next(py, source.bind(py), place, options)?;
@@ -190,7 +191,10 @@ fn receive<R: Read>(
     // The core waits for ever between arrays; a socket of Python's has a time-out there too.
     let mut patient = |seen: u64| match timeout {
         Some(timeout) if seen == 0 && started.elapsed() >= timeout => {
-            let message = format!("no array began within the socket's time-out of {} s", timeout.as_secs_f32());
+            let message = format!(
+                "no array began within the socket's time-out of {} s",
+                timeout.as_secs_f32()
+            );
             Err(Error::new(ErrorKind::Timeout, message))
         }
         _ => watch(seen),

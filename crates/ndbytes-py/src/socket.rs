@@ -1,10 +1,10 @@
 //! What arrays travel over: a descriptor, without the interpreter, or the methods of a Python object.
 
 #[cfg(unix)]
-use crate::fd::Descriptor;
-#[cfg(unix)]
 use crate::errors::IntoPy as _;
 use crate::errors::{argument, argument_type};
+#[cfg(unix)]
+use crate::fd::Descriptor;
 use crate::file::PyFile;
 #[cfg(unix)]
 use ndbytes::Error;
@@ -68,7 +68,8 @@ impl Channel {
         if !is(f, "socket", "socket")? {
             return shim(f).map(Self::Object);
         }
-        let (kind, stream) = (f.getattr(intern!(py, "type"))?, py.import("socket")?.getattr("SOCK_STREAM")?);
+        let (kind, stream) =
+            (f.getattr(intern!(py, "type"))?, py.import("socket")?.getattr("SOCK_STREAM")?);
         if !kind.eq(stream)? {
             return Err(argument("the socket is not of SOCK_STREAM: arrays travel over streams"));
         }

@@ -14,6 +14,8 @@ mod deflate;
 mod header;
 mod json;
 mod metadata;
+#[cfg(all(feature = "deflate", feature = "std"))]
+pub(crate) mod npz;
 mod tail;
 
 use crate::buffer::BufferMut;
@@ -121,6 +123,11 @@ impl Fields<'_> {
         let (field, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*field)
+    }
+
+    #[cfg(all(feature = "deflate", feature = "std"))]
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
     }
 
     fn u32(&mut self) -> Option<u32> {

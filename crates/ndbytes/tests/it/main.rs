@@ -14,6 +14,8 @@ mod frame_chunks;
 mod frame_damage;
 mod frames;
 mod maps;
+#[cfg(feature = "deflate")]
+mod npz;
 mod pipe;
 mod stream_faults;
 mod streams;

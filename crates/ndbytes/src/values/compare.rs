@@ -3,54 +3,47 @@
 use super::columns::{Column, Kind, Side, columns};
 use super::lanes::{BLOCK_ITEMS, Lanes};
 use super::near::{Tolerance, numbers, times};
-use super::{index_of, values_at};
-use ndbytes::{ArrayRef, Error, Layout, Result, gather};
+use crate::array::{ArrayRef, Layout};
+use crate::error::{Error, Result};
+use crate::kernel::gather;
 
 /// What [`compare`] finds.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Difference {
+pub struct Difference {
     /// Items of each array.
-    pub(crate) items: u64,
+    pub items: u64,
     /// Items that differ by more than the tolerance.
-    pub(crate) differing: u64,
-    /// The first of them in C order.
-    pub(crate) first: Option<First>,
+    pub differing: u64,
+    /// The index of the first of them in C order, one number for each axis.
+    pub first: Option<Vec<usize>>,
     /// The largest absolute error of all items, if it is not 0; where one value is NaN there is no error to tell.
-    pub(crate) largest: Option<Largest>,
-}
-
-/// The first differing item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct First {
-    /// Its index, one number for each axis.
-    pub(crate) index: Vec<usize>,
-    /// Its value in the first array, as NumPy prints it.
-    pub(crate) left: String,
-    /// Its value in the second array.
-    pub(crate) right: String,
+    pub largest: Option<Largest>,
 }
 
 /// The largest error and where it is.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Largest {
+pub struct Largest {
     /// |a − b|; for times in the coarsest unit that both can be counted in.
-    pub(crate) error: f64,
+    pub error: f64,
     /// The index of the item.
-    pub(crate) index: Vec<usize>,
+    pub index: Vec<usize>,
 }
 
 /// Compares the values of two arrays of one shape; dtype and byte order may differ.
 ///
 /// Numbers of any dtypes are compared exactly, NaN equals NaN, −0 equals 0. Times of two units are compared as
 /// times, NaT equals NaT. Text and bytes of two lengths are compared without their padding. Records are compared
-/// field by field, whatever stands in the gaps. The tolerance holds for numbers alone.
+/// field by field, whatever stands in the gaps. The tolerance holds for numbers alone. `told` gets the bytes
+/// of each array that were compared so far, and can end it.
 ///
 /// # Errors
-/// Mismatch for another shape and for dtypes whose values are never equal.
-pub(crate) fn compare(
+/// [`Mismatch`](crate::ErrorKind::Mismatch) for another shape and for dtypes whose values are never equal;
+/// whatever `told` returns.
+pub fn compare(
     left: &ArrayRef<'_>,
     right: &ArrayRef<'_>,
     tolerance: &Tolerance,
+    told: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Difference> {
     if left.shape() != right.shape() {
         let (left, right) = (left.shape(), right.shape());
@@ -72,9 +65,10 @@ pub(crate) fn compare(
                 column.compare((left, &a), (right, &b), tolerance, &mut found)?;
             }
             found.count(a.len());
+            told((found.before * itemsize) as u64)?;
         }
     }
-    Ok(found.report((left, right)))
+    Ok(found.report(left.layout()))
 }
 
 /// Items of many bytes make blocks of fewer items.
@@ -111,13 +105,8 @@ impl Found {
         self.before += items;
     }
 
-    fn report(self, arrays: (&ArrayRef<'_>, &ArrayRef<'_>)) -> Difference {
-        let layout = arrays.0.layout();
-        let first = self.first.map(|at| {
-            let index = index_of(at, layout.shape());
-            let (left, right) = values_at(arrays, &index);
-            First { index, left, right }
-        });
+    fn report(self, layout: &Layout) -> Difference {
+        let first = self.first.map(|at| index_of(at, layout.shape()));
         let index = index_of(self.largest_at, layout.shape());
         Difference {
             items: layout.len() as u64,
@@ -189,6 +178,17 @@ impl Comparer {
     }
 }
 
+/// The index of the item at this position in C order.
+#[must_use]
+pub fn index_of(mut position: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (at, &len) in index.iter_mut().zip(shape).rev() {
+        *at = position % len.max(1);
+        position /= len.max(1);
+    }
+    index
+}
+
 fn read(side: &Side, (array, block): (&ArrayRef<'_>, &Layout), bytes: &mut Vec<u8>) -> Result<()> {
     let layout = side.layout(array, block)?;
     bytes.resize(layout.len() * side.dtype.itemsize(), 0);
@@ -231,7 +231,7 @@ fn unpadded(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndbytes::{Array, DType, Element, Order};
+    use crate::{Array, DType, Element, ErrorKind, Order};
 
     fn array(spec: &str, bytes: &[u8]) -> Array {
         let dtype: DType = spec.parse().unwrap();
@@ -245,7 +245,7 @@ mod tests {
             ArrayRef::from_slice(a, &[a.len()]).unwrap(),
             ArrayRef::from_slice(b, &[b.len()]).unwrap(),
         );
-        compare(&a, &b, &Tolerance { rtol, atol }).unwrap()
+        compare(&a, &b, &Tolerance { rtol, atol }, &mut |_| Ok(())).unwrap()
     }
 
     #[test]
@@ -259,8 +259,7 @@ mod tests {
         let all =
             found(&[1.0f64, 2.0, f64::NAN, 4.0], &[1.0f64, 2.5, 3.0, f64::INFINITY], 0.0, 0.0);
         assert_eq!(all.differing, 3);
-        let first = First { index: vec![1], left: "2.0".into(), right: "2.5".into() };
-        assert_eq!(all.first, Some(first));
+        assert_eq!(all.first, Some(vec![1]));
         assert_eq!(all.largest, Some(Largest { error: f64::INFINITY, index: vec![3] }));
     }
 
@@ -276,7 +275,8 @@ mod tests {
     #[test]
     fn text_padding_and_gaps_do_not_count() {
         let equal = |a: &Array, b: &Array| {
-            compare(&a.view(), &b.view(), &Tolerance::default()).unwrap().differing == 0
+            compare(&a.view(), &b.view(), &Tolerance::default(), &mut |_| Ok(())).unwrap().differing
+                == 0
         };
         assert!(equal(&array("S2", b"abc\0"), &array("S3", b"ab\0c\0\0")));
         assert!(!equal(&array("S2", b"abcd"), &array("S3", b"ab\0c\0\0")));
@@ -302,10 +302,10 @@ mod tests {
     #[test]
     fn what_cannot_be_equal_is_an_error() {
         let error = |a: &Array, b: &Array| {
-            compare(&a.view(), &b.view(), &Tolerance::default()).unwrap_err()
+            compare(&a.view(), &b.view(), &Tolerance::default(), &mut |_| Ok(())).unwrap_err()
         };
         let (text, number) = (array("S8", b"abcdefgh"), array("<f8", &[0; 8]));
-        assert_eq!(error(&text, &number).kind(), &ndbytes::ErrorKind::Mismatch);
+        assert_eq!(error(&text, &number).kind(), &ErrorKind::Mismatch);
         let shape = error(&array("<f8", &[0; 16]), &number);
         assert_eq!(shape.message(), "shapes [2] and [1] differ");
     }

@@ -1,15 +1,14 @@
 //! Whether two numbers are equal or close, and how far they are apart.
 
 use super::lanes::Lanes;
-use super::target::same_int;
 
 /// How far numbers may be apart: |a − b| ≤ atol + rtol · |b|. Both 0 by default, which means equal.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Tolerance {
+pub struct Tolerance {
     /// The part of the second value.
-    pub(crate) rtol: f64,
+    pub rtol: f64,
     /// The absolute part.
-    pub(crate) atol: f64,
+    pub atol: f64,
 }
 
 /// Whether two values are equal or close, and their distance; NaN where there is none.
@@ -119,4 +118,19 @@ fn whole(close: bool, error: f64, imaginary: f64, b: f64, tolerance: &Tolerance)
     }
     let error = error.hypot(imaginary);
     (within(error, b, tolerance), error)
+}
+
+/// Whether the float is exactly this integer. Neither is beyond 2⁶⁴, so the float fits too.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "saturates, which no integer of 64 bits equals"
+)]
+#[must_use]
+pub fn same_int(value: i128, float: f64) -> bool {
+    const END: f64 = 9_223_372_036_854_775_808.0; // 2⁶³
+    match i64::try_from(value) {
+        // Several times as fast as the general case.
+        Ok(value) => value as f64 == float && float < END && float as i64 == value,
+        Err(_) => float.trunc() == float && float as i128 == value,
+    }
 }
