@@ -6,6 +6,7 @@
 mod array;
 mod buffers;
 mod bundle;
+mod compare;
 mod decode;
 mod decoder;
 mod dtype;
@@ -16,9 +17,11 @@ mod fd;
 mod file;
 mod frombuffer;
 mod fromfile;
+mod info;
 mod interpreter;
 mod limits;
 mod load;
+mod map;
 mod options;
 mod recv;
 mod save;
@@ -26,6 +29,7 @@ mod send;
 mod socket;
 mod tobytes;
 mod work;
+mod zlib;
 
 use pyo3::prelude::*;
 
@@ -48,5 +52,14 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(recv::recv, module)?)?;
     module.add_function(wrap_pyfunction!(recv::recv_iter, module)?)?;
     module.add_function(wrap_pyfunction!(buffers::buffers, module)?)?;
-    module.add_class::<decoder::Decoder>()
+    module.add_class::<decoder::Decoder>()?;
+    module.add_class::<map::Map>()?;
+    module.add_class::<info::Report>()?;
+    module.add_function(wrap_pyfunction!(map::map_file, module)?)?;
+    module.add_function(wrap_pyfunction!(info::peek, module)?)?;
+    module.add_function(wrap_pyfunction!(info::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(info::checksum, module)?)?;
+    module.add_function(wrap_pyfunction!(compare::compare, module)?)?;
+    module.add_function(wrap_pyfunction!(zlib::compress, module)?)?;
+    module.add_function(wrap_pyfunction!(zlib::decompress, module)?)
 }

@@ -14,6 +14,7 @@ use ndbytes::io::{self, PATIENCE, Watch};
 use ndbytes::{Checks, DecodeOptions, Error, Result};
 use pyo3::prelude::*;
 use std::io::{Read, Seek};
+use std::path::Path;
 
 /// The array in a file.
 ///
@@ -136,16 +137,18 @@ pub(crate) fn with_reader<T>(
             let opened = io::open_watched(&*path, PATIENCE, watch)?;
             let len = opened.len();
             let mut reader = opened;
-            read(&mut reader, len, watch)
-                .map_err(|error| match Format::of(path) {
-                    Some(Format::Raw) if error.offset().is_none_or(|at| at == 0) => {
-                        headerless(error, len)
-                    }
-                    _ => error,
-                })
-                .map_err(|error| if error.path().is_some() { error } else { error.in_file(&*path) })
+            read(&mut reader, len, watch).map_err(|error| explained(error, path, len))
         }
     }
+}
+
+/// The error of a file, with what to do about it if its name says that it has no header.
+pub(crate) fn explained(error: Error, path: &Path, len: Option<u64>) -> Error {
+    let error = match Format::of(path) {
+        Some(Format::Raw) if error.offset().is_none_or(|at| at == 0) => headerless(error, len),
+        _ => error,
+    };
+    if error.path().is_some() { error } else { error.in_file(path) }
 }
 
 /// What to do about a file whose name says that it has no header.

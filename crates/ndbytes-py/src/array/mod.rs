@@ -11,8 +11,10 @@ mod door;
 mod memory;
 mod source;
 mod target;
+mod window;
 
 pub(crate) use buffer::{Bytes, Out, new_bytes};
 pub(crate) use memory::{Memory, over, to_array};
 pub(crate) use source::Source;
 pub(crate) use target::{Filling, Target};
+pub(crate) use window::{Mapped, Window};

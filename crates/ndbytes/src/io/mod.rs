@@ -22,7 +22,7 @@ mod write;
 #[cfg(feature = "deflate")]
 pub use compress::{Compressor, save_compressed, write_compressed};
 #[cfg(feature = "deflate")]
-pub use decompress::Decompressor;
+pub use decompress::{Decompressor, decompress, decompress_into};
 pub use file::{Input, PATIENCE, load, open, open_watched};
 #[cfg(feature = "deflate")]
 pub use peek::{Peeked, peek};

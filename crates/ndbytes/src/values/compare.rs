@@ -2,10 +2,10 @@
 
 use super::columns::{Column, Kind, Side, columns};
 use super::lanes::{BLOCK_ITEMS, Lanes};
-use super::near::{Tolerance, numbers, times};
+use super::near::{Tolerance, Verdict, numbers, times};
 use crate::array::{ArrayRef, Layout};
 use crate::error::{Error, Result};
-use crate::kernel::gather;
+use crate::kernel::{GapPlan, gather};
 
 /// What [`compare`] finds.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,6 +18,8 @@ pub struct Difference {
     pub first: Option<Vec<usize>>,
     /// The largest absolute error of all items, if it is not 0; where one value is NaN there is no error to tell.
     pub largest: Option<Largest>,
+    /// The largest error of a number as a part of the second array's; infinite where that is 0.
+    pub relative: Option<Largest>,
 }
 
 /// The largest error and where it is.
@@ -82,17 +84,24 @@ struct Found {
     differs: Vec<bool>,
     count: u64,
     first: Option<usize>,
-    largest: f64,
-    largest_at: usize,
+    /// Error and position.
+    largest: (f64, usize),
+    relative: (f64, usize),
 }
 
 impl Found {
     /// Takes the verdict on one item of the current block.
-    fn tell(&mut self, item: usize, close: bool, error: f64) {
-        if error > self.largest {
-            (self.largest, self.largest_at) = (error, self.before + item);
+    fn tell(&mut self, item: usize, found: Verdict) {
+        let at = self.before + item;
+        if found.error > self.largest.0 {
+            self.largest = (found.error, at);
         }
-        if !close && let Some(differs) = self.differs.get_mut(item) {
+        if found.relative > self.relative.0 {
+            self.relative = (found.relative, at);
+        }
+        if !found.close
+            && let Some(differs) = self.differs.get_mut(item)
+        {
             *differs = true;
         }
     }
@@ -106,13 +115,15 @@ impl Found {
     }
 
     fn report(self, layout: &Layout) -> Difference {
-        let first = self.first.map(|at| index_of(at, layout.shape()));
-        let index = index_of(self.largest_at, layout.shape());
+        let largest = |(error, at): (f64, usize)| {
+            (error > 0.0).then(|| Largest { error, index: index_of(at, layout.shape()) })
+        };
         Difference {
             items: layout.len() as u64,
             differing: self.count,
-            first,
-            largest: (self.largest > 0.0).then_some(Largest { error: self.largest, index }),
+            first: self.first.map(|at| index_of(at, layout.shape())),
+            largest: largest(self.largest),
+            relative: largest(self.relative),
         }
     }
 }
@@ -157,7 +168,7 @@ impl Comparer {
         let (wide_a, wide_b) = (size(&column.left), size(&column.right));
         let Some([x, y]) = lanes else {
             strings((pieces(a, wide_a), pieces(b, wide_b)), column.kind, |at| {
-                found.tell(at / per_item, false, f64::NAN);
+                found.tell(at / per_item, Verdict::OTHER);
             });
             return Ok(());
         };
@@ -166,8 +177,8 @@ impl Comparer {
         for (part, (a, b)) in parts.enumerate() {
             x.read(&column.left.dtype, a);
             y.read(&column.right.dtype, b);
-            let told = &mut |at, close, error| {
-                found.tell((part * BLOCK_ITEMS + at) / per_item, close, error);
+            let told = &mut |at, verdict| {
+                found.tell((part * BLOCK_ITEMS + at) / per_item, verdict);
             };
             match column.kind {
                 Kind::Time(by_left, by_right) => times((x, by_left), (y, by_right), told),
@@ -176,6 +187,37 @@ impl Comparer {
         }
         Ok(())
     }
+}
+
+/// Whether two arrays have the same dtype and shape, and the same bytes where an item holds a value: 0 is not −0 then,
+/// and a NaN is only what has the same bits. `told` is as for [`compare`].
+///
+/// # Errors
+/// Whatever `told` returns.
+pub fn identical(
+    left: &ArrayRef<'_>,
+    right: &ArrayRef<'_>,
+    told: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<bool> {
+    if left.dtype() != right.dtype() || left.shape() != right.shape() {
+        return Ok(false);
+    }
+    let (gaps, itemsize) = (GapPlan::new(left.dtype()), left.itemsize());
+    let (mut a, mut b, mut done) = (Vec::new(), Vec::new(), 0);
+    let blocks = |array: &ArrayRef<'_>| array.layout().blocks(itemsize, BYTES);
+    for (x, y) in blocks(left).zip(blocks(right)) {
+        for (array, block, bytes) in [(left, &x, &mut a), (right, &y, &mut b)] {
+            bytes.resize(block.len() * itemsize, 0);
+            gather(array.data(), block, itemsize, bytes)?;
+            gaps.apply(bytes);
+        }
+        if a != b {
+            return Ok(false);
+        }
+        done += a.len() as u64;
+        told(done)?;
+    }
+    Ok(true)
 }
 
 /// The index of the item at this position in C order.
@@ -261,6 +303,9 @@ mod tests {
         assert_eq!(all.differing, 3);
         assert_eq!(all.first, Some(vec![1]));
         assert_eq!(all.largest, Some(Largest { error: f64::INFINITY, index: vec![3] }));
+        assert_eq!(all.relative, Some(Largest { error: 0.2, index: vec![1] }));
+        let zero = found(&[1.0f64, 3.0], &[0.0f64, 2.0], 0.0, 0.0);
+        assert_eq!(zero.relative, Some(Largest { error: f64::INFINITY, index: vec![0] }));
     }
 
     #[test]
@@ -297,6 +342,20 @@ mod tests {
             &array("<m8[s]", &i64::MIN.to_le_bytes()),
             &array("<m8[s]", &0i64.to_le_bytes())
         ));
+    }
+
+    #[test]
+    fn identical_arrays_have_the_same_bits() {
+        let same = |a: &Array, b: &Array| identical(&a.view(), &b.view(), &mut |_| Ok(())).unwrap();
+        let number = |value: f64| array("<f8", &value.to_le_bytes());
+        assert!(same(&number(f64::NAN), &number(f64::NAN)));
+        assert!(!same(&number(f64::NAN), &number(-f64::NAN)));
+        assert!(!same(&number(0.0), &number(-0.0)));
+        assert!(!same(&array("<u2", &[0, 0]), &array("<i2", &[0, 0])));
+        assert!(!same(&array("<u2", &[0, 0]), &array("<u2", &[0, 0, 0, 0])));
+        let gaps = "{a:|u1,b:|u1@2}/4";
+        assert!(same(&array(gaps, &[1, 2, 3, 4]), &array(gaps, &[1, 0, 3, 9])));
+        assert!(!same(&array(gaps, &[1, 2, 3, 4]), &array(gaps, &[1, 2, 4, 4])));
     }
 
     #[test]

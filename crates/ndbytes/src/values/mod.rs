@@ -6,7 +6,7 @@ mod lanes;
 mod minifloat;
 mod near;
 
-pub use compare::{Difference, Largest, compare, index_of};
+pub use compare::{Difference, Largest, compare, identical, index_of};
 pub use lanes::{BLOCK_ITEMS, Lanes, Reader, each_block, number};
 pub use minifloat::Minifloat;
 pub use near::{Tolerance, same_int};

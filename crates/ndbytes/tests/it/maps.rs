@@ -257,7 +257,7 @@ fn a_file_cut_under_its_map_is_an_error_of_the_next_access() {
             let mut map = open(&path, mode).unwrap();
             map.probe(0..20_000).unwrap();
             cut(&path, len);
-            let check = |error: ndbytes::Error| {
+            let check = |error: Error| {
                 let ErrorKind::Truncated = error.kind() else { panic!("{error:?}") };
                 assert_eq!((error.offset(), error.path()), (Some(len), Some(path.as_path())));
                 assert!(
