@@ -20,19 +20,44 @@ hypothesis.settings.register_profile("long", deadline=None, database=None, max_e
 hypothesis.settings.load_profile("long" if LONG else "quick")
 
 
-def program(variable, what):
-    """The program that an environment variable names, or a word on how to get it."""
+def built(variable, what):
+    """The file that an environment variable names, or a word on how to get it."""
     path = os.environ.get(variable)
     if not path:
         raise pytest.UsageError(f"{variable} is not set: it names {what}; `cargo xtask test` builds it and sets it")
-    if not os.access(path, os.X_OK):
-        raise pytest.UsageError(f"{variable}={path} is no program: `cargo xtask test` builds it and sets it")
     return Path(path).resolve()
 
 
-def pytest_configure():
+def program(variable, what):
+    path = built(variable, what)
+    if not os.access(path, os.X_OK):
+        raise pytest.UsageError(f"{variable}={path} is no program: `cargo xtask test` builds it and sets it")
+    return path
+
+
+NOTES = pytest.StashKey()
+
+
+def pytest_configure(config):
+    config.stash[NOTES] = []
     program("NDBYTES_ORACLE", "the example `oracle` of the crate ndbytes")
     keep_memory()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash[NOTES]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def note(pytestconfig):
+    """A function that prints a line at the end of the run: a figure that one wants to see though the test passed."""
+    return pytestconfig.stash[NOTES].append
+
+
+@pytest.fixture(scope="session")
+def wheel():
+    return built("NDBYTES_WHEEL", "the wheel of the package `ndbytes`")
 
 
 @pytest.fixture(scope="session")

@@ -40,15 +40,7 @@ impl Descriptor {
     /// # Errors
     /// Those of the system, such as `EBADF` where the object is closed.
     pub(crate) fn borrow(number: RawFd, most: Option<Duration>) -> Result<Self> {
-        if number < 0 {
-            return Err(Errno::BADF.into());
-        }
-        // SAFETY: The loan lasts for the next call only. The caller is attached to the interpreter and holds the object,
-        // so nothing closes the descriptor between its being told and its being duplicated; if it were closed after
-        // all, duplicating it is an error, and touches no memory.
-        #[allow(unsafe_code)]
-        let lent = unsafe { BorrowedFd::borrow_raw(number) };
-        let fd = lent.try_clone_to_owned()?;
+        let fd = duplicate(number)?;
         let kind = match FileType::from_raw_mode(fstat(&fd)?.st_mode) {
             FileType::Socket => Kind::Socket,
             FileType::RegularFile => Kind::Regular,
@@ -81,6 +73,22 @@ impl Descriptor {
             done => Ok(done?),
         }
     }
+}
+
+/// A descriptor of one's own for one that an object has open.
+///
+/// # Errors
+/// Those of the system, such as `EBADF` where the object is closed.
+pub(crate) fn duplicate(number: RawFd) -> Result<OwnedFd> {
+    if number < 0 {
+        return Err(Errno::BADF.into());
+    }
+    // SAFETY: The loan lasts for the next call only. The caller is attached to the interpreter and holds the object,
+    // so nothing closes the descriptor between its being told and its being duplicated; if it were closed after
+    // all, duplicating it is an error, and touches no memory.
+    #[allow(unsafe_code)]
+    let lent = unsafe { BorrowedFd::borrow_raw(number) };
+    lent.try_clone_to_owned()
 }
 
 impl Read for Descriptor {

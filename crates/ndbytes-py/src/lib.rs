@@ -22,6 +22,7 @@ mod interpreter;
 mod limits;
 mod load;
 mod map;
+mod numpy;
 mod options;
 mod recv;
 mod save;
@@ -61,5 +62,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(info::checksum, module)?)?;
     module.add_function(wrap_pyfunction!(compare::compare, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::compress, module)?)?;
-    module.add_function(wrap_pyfunction!(zlib::decompress, module)?)
+    module.add_function(wrap_pyfunction!(zlib::decompress, module)?)?;
+    numpy::add(module)
 }
