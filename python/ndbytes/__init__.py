@@ -7,7 +7,23 @@ array([[0., 1., 2.],
        [3., 4., 5.]])
 """
 
-from ndbytes._core import Limits, __version__, dumps, frombuffer, fromfile, load, loads, save, tobytes, tofile
+from ndbytes._core import (
+    Decoder,
+    Limits,
+    __version__,
+    buffers,
+    dumps,
+    frombuffer,
+    fromfile,
+    load,
+    loads,
+    recv,
+    recv_iter,
+    save,
+    send,
+    tobytes,
+    tofile,
+)
 from ndbytes._errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -24,6 +40,7 @@ __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "ChecksumError",
+    "Decoder",
     "Error",
     "FormatError",
     "LimitError",
@@ -31,12 +48,16 @@ __all__ = [
     "MismatchError",
     "TruncatedError",
     "UnsupportedError",
+    "buffers",
     "dumps",
     "frombuffer",
     "fromfile",
     "load",
     "loads",
+    "recv",
+    "recv_iter",
     "save",
+    "send",
     "tobytes",
     "tofile",
 ]

@@ -1,6 +1,7 @@
 """NumPy is the oracle of what is right; the `oracle` example is the library's side of the pipe."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import hypothesis
@@ -80,3 +81,15 @@ def baseline(oracle_program, tmp_path_factory):
     runs += [run(oracle_program, "read", "-", data=path.read_bytes()) for _ in range(3)]
     assert all(isinstance(answer, list) for answer, _ in runs)
     return min(peak for _, peak in runs)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", path], check=True)

@@ -1,5 +1,6 @@
 //! `ndbytes.load`.
 
+use crate::bundle;
 use crate::decode::Destination;
 use crate::dtype;
 use crate::errors::argument;
@@ -12,15 +13,16 @@ use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, Watch};
 use ndbytes::{Checks, DecodeOptions, Error, Result};
 use pyo3::prelude::*;
-use std::io::Read;
+use std::io::{Read, Seek};
+use std::path::Path;
 
 /// The array in a file.
 ///
 /// Parameters
 /// ----------
 /// file : path or file object
-///     A ``.npy`` (bare or checked), a ``.ndb``, one of them in a zlib or gzip stream; with ``dtype``, a file of items
-///     alone. A file object is read from where it stands to its end.
+///     A ``.npy`` (bare or checked), a ``.ndb``, one of them in a zlib or gzip stream, an ``.npz``; with ``dtype``, a
+///     file of items alone. A file object is read from where it stands to its end.
 /// expect : str or dtype, optional
 ///     What it must be, as in ``"<f4[?,128]"``: nothing is cast.
 /// dtype, shape, order, offset, gap : optional
@@ -32,8 +34,8 @@ use std::io::Read;
 ///
 /// Returns
 /// -------
-/// ndarray
-///     Every checksum that the file has was compared.
+/// ndarray, or dict of them
+///     Every checksum that the file has was compared. A dict for an ``.npz``.
 ///
 /// Raises
 /// ------
@@ -89,6 +91,12 @@ pub(crate) fn load<'py>(
         ));
     }
     let mut destination = Destination::new(expect, None)?;
+    if let Some(archive) = archive(py, &mut place)? {
+        if !destination.is_free() {
+            return Err(argument("an .npz holds many arrays: expect is for one"));
+        }
+        return bundle::load(py, archive, &limits);
+    }
     let checks = if require_checksum { Checks::Required } else { Checks::Optional };
     let options = DecodeOptions { limits, checks, ..Default::default() };
     let decoded = wait(py, |watch| {
@@ -98,6 +106,23 @@ pub(crate) fn load<'py>(
         })
     })?;
     destination.finish(py, &decoded)
+}
+
+trait ReadSeek: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> ReadSeek for T {}
+
+/// The reader of a file that is a zip archive.
+fn archive(py: Python<'_>, place: &mut Place) -> PyResult<Option<Box<dyn ReadSeek>>> {
+    wait(py, |watch| {
+        let mut reader: Box<dyn ReadSeek> = match place {
+            Place::File(file) => Box::new(file.again()),
+            // A FIFO can be opened once only.
+            Place::Path(path) if !path.is_file() => return Ok(None),
+            Place::Path(path) => Box::new(io::open_watched(&*path, PATIENCE, watch)?),
+        };
+        Ok(bundle::is_archive(&mut *reader)?.then_some(reader))
+    })
 }
 
 /// Calls `read` with the reader of a file, and its length where it is known.
@@ -112,16 +137,18 @@ pub(crate) fn with_reader<T>(
             let opened = io::open_watched(&*path, PATIENCE, watch)?;
             let len = opened.len();
             let mut reader = opened;
-            read(&mut reader, len, watch)
-                .map_err(|error| match Format::of(path) {
-                    Some(Format::Raw) if error.offset().is_none_or(|at| at == 0) => {
-                        headerless(error, len)
-                    }
-                    _ => error,
-                })
-                .map_err(|error| if error.path().is_some() { error } else { error.in_file(&*path) })
+            read(&mut reader, len, watch).map_err(|error| explained(error, path, len))
         }
     }
+}
+
+/// The error of a file, with what to do about it if its name says that it has no header.
+pub(crate) fn explained(error: Error, path: &Path, len: Option<u64>) -> Error {
+    let error = match Format::of(path) {
+        Some(Format::Raw) if error.offset().is_none_or(|at| at == 0) => headerless(error, len),
+        _ => error,
+    };
+    if error.path().is_some() { error } else { error.in_file(path) }
 }
 
 /// What to do about a file whose name says that it has no header.

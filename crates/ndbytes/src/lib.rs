@@ -32,6 +32,7 @@ pub mod gzip;
 pub mod io;
 mod kernel;
 mod limits;
+pub mod values;
 #[cfg(feature = "deflate")]
 pub mod zlib;
 

@@ -44,7 +44,7 @@ pub fn compress(bytes: &[u8], level: Level) -> Result<Vec<u8>> {
 /// [`Checksum`](crate::ErrorKind::Checksum); [`Unsupported`](crate::ErrorKind::Unsupported) for a
 /// stream that needs a dictionary; [`Memory`](crate::ErrorKind::Memory).
 pub fn decompress(bytes: &[u8], max: u64) -> Result<Vec<u8>> {
-    codec::decompress(THIS, bytes, max)
+    codec::decompress(THIS, bytes, max, &mut |_| Ok(()))
 }
 
 /// The array that the bytes of a stream are declared to be; no more than its size comes out, or than `limits.array`

@@ -18,6 +18,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("array", 2),
     ("kernel", 3),
     ("codec", 4),
+    ("values", 4),
     ("format", 5),
     ("io", 6),
     ("gzip", 7),

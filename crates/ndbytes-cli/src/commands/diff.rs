@@ -6,8 +6,9 @@ use crate::input::{self, Loaded};
 use crate::report::{Report, counted, grouped};
 use crate::session::Session;
 use crate::sources::Source;
-use crate::values::{Difference, Tolerance, compare};
+use crate::values::values_at;
 use ndbytes::raw::Raw;
+use ndbytes::values::{Difference, Tolerance, compare};
 use ndbytes::{Error, Result};
 use serde_json::{Value, json};
 
@@ -20,9 +21,14 @@ pub(crate) fn run(session: &Session, args: &DiffArgs) -> Result<Exit> {
         return Err(Error::argument("'-' stands twice; it can be read once"));
     }
     let (a, b) = (load(session, &left, raw.as_ref())?, load(session, &right, raw.as_ref())?);
-    let found = compare(&a.array.view(), &b.array.view(), &tolerance)
+    let (a, b) = (a.array.view(), b.array.view());
+    let found = compare(&a, &b, &tolerance, &mut |_| session.check())
         .map_err(|error| error.context(format!("{} and {}", left.name(), right.name())))?;
-    session.report(&report(&left, &right, &found))
+    let first = found.first.clone().map(|index| {
+        let (left, right) = values_at((&a, &b), &index);
+        First { index, left, right }
+    });
+    session.report(&report(&left, &right, &found, first.as_ref()))
 }
 
 fn positive(option: &str, value: f64) -> Result<f64> {
@@ -36,7 +42,14 @@ fn load(session: &Session, source: &Source, raw: Option<&Raw>) -> Result<Loaded>
     input::load(session, source, raw, &mut session.watch())
 }
 
-fn report(left: &Source, right: &Source, found: &Difference) -> Report {
+/// The first differing item, with its values as NumPy prints them.
+struct First {
+    index: Vec<usize>,
+    left: String,
+    right: String,
+}
+
+fn report(left: &Source, right: &Source, found: &Difference, first: Option<&First>) -> Report {
     let equal = found.differing == 0;
     let verb = if equal { "are equal" } else { "differ" };
     let mut lines = vec![format!("{} and {} {verb}", left.name(), right.name())];
@@ -49,20 +62,18 @@ fn report(left: &Source, right: &Source, found: &Difference) -> Report {
             format!("{} of {}", grouped(found.differing), counted(found.items, "item")),
         );
     }
-    if let Some(first) = &found.first {
+    if let Some(first) = first {
         line("first", format!("at {:?}: {} and {}", first.index, first.left, first.right));
     }
     if let Some(largest) = &found.largest {
         line("largest", format!("at {:?}: apart by {:e}", largest.index, largest.error));
     }
     let exit = if equal { Exit::OK } else { Exit::DIFFERENCE };
-    Report { exit, ..Report::new(lines.join("\n"), json(left, right, found)) }
+    Report { exit, ..Report::new(lines.join("\n"), json(left, right, found, first)) }
 }
 
-fn json(left: &Source, right: &Source, found: &Difference) -> Value {
-    let first = found
-        .first
-        .as_ref()
+fn json(left: &Source, right: &Source, found: &Difference, first: Option<&First>) -> Value {
+    let first = first
         .map(|first| json!({ "index": first.index, "left": first.left, "right": first.right }));
     let largest = found.largest.as_ref().map(|largest| {
         // JSON has no infinity.

@@ -3,13 +3,13 @@
 use crate::args::{Files, SendArgs};
 use crate::exit::Exit;
 use crate::formats::named_as;
-use crate::input::{self, Peeked};
+use crate::input;
 use crate::net::{self, Address, Connection, wait_for_close};
 use crate::report::{Report, counted};
 use crate::session::Session;
 use crate::sources::{Source, Sources};
-use ndbytes::io::Watch;
 use ndbytes::io::stream::Sender;
+use ndbytes::io::{Peeked, Watch};
 use ndbytes::{
     BlockSums, ChecksumState, DType, Dest, Error, ErrorKind, Format, Metadata, Result, Spec, Tail,
     frame, npy,

@@ -5,7 +5,7 @@ mod peek;
 mod reader;
 
 pub(crate) use headerless::{declared, refuse_compressed, refuse_headerless, with_guess};
-pub(crate) use peek::{Peeked, peek};
+pub(crate) use peek::peek;
 pub(crate) use reader::{Reader, open};
 
 use crate::session::Session;

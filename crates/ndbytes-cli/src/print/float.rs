@@ -1,7 +1,7 @@
 //! Floats as NumPy prints them: the shortest digits that identify the value, scientific where that reads better.
 
-use crate::values::Minifloat;
 use ndbytes::Scalar;
+use ndbytes::values::Minifloat;
 
 /// Digits after the point that an array shows at most.
 const PRECISION: usize = 8;

@@ -2,7 +2,7 @@
 
 use super::float::{self, FloatFormat};
 use super::{text, time};
-use crate::values::Lanes;
+use ndbytes::values::Lanes;
 use ndbytes::{DType, Scalar, TimeKind, TimeUnit};
 
 /// Subarrays of more items than this are abridged.

@@ -5,10 +5,8 @@ mod item;
 mod text;
 mod time;
 
-pub(crate) use time::smallest;
-
-use crate::values::Lanes;
 use item::{EDGE, Format, Place, THRESHOLD};
+use ndbytes::values::Lanes;
 use ndbytes::{ArrayRef, DType, Endian, Error, Result, Scalar, SwapPlan};
 
 /// Columns of a line.

@@ -5,27 +5,6 @@ use ndbytes::{TimeUnit, Unit};
 /// The count that means "not a time".
 pub(super) const NAT: i64 = i64::MIN;
 
-/// Attoseconds in one of `unit`; months in one of the two calendar units.
-///
-/// One `u128` holds every one of them times 2³¹, the largest multiplier.
-pub(crate) fn smallest(unit: Unit) -> u128 {
-    const SECOND: u128 = 1_000_000_000_000_000_000;
-    match unit {
-        Unit::Year => 12,
-        Unit::Month | Unit::Attosecond => 1,
-        Unit::Week => 7 * 86_400 * SECOND,
-        Unit::Day => 86_400 * SECOND,
-        Unit::Hour => 3_600 * SECOND,
-        Unit::Minute => 60 * SECOND,
-        Unit::Second => SECOND,
-        Unit::Millisecond => SECOND / 1_000,
-        Unit::Microsecond => SECOND / 1_000_000,
-        Unit::Nanosecond => SECOND / 1_000_000_000,
-        Unit::Picosecond => 1_000_000,
-        Unit::Femtosecond => 1_000,
-    }
-}
-
 /// The point in time that a count means, without quotes.
 pub(super) fn datetime(count: i64, unit: TimeUnit) -> String {
     if count == NAT {
@@ -65,11 +44,11 @@ fn date(days: i128) -> String {
 }
 
 fn clock(count: i128, unit: Unit) -> String {
-    let size = smallest(unit).cast_signed();
-    let per_day = smallest(Unit::Day).cast_signed() / size;
+    let size = unit.smallest().cast_signed();
+    let per_day = Unit::Day.smallest().cast_signed() / size;
     let (days, rest) = (count.div_euclid(per_day), count.rem_euclid(per_day));
     let part = |unit: Unit, of: i128| {
-        let each = smallest(unit).cast_signed();
+        let each = unit.smallest().cast_signed();
         if each < size { 0 } else { rest / (each / size) % of }
     };
     let mut text = format!("{}T{:02}", date(days), part(Unit::Hour, 24));
@@ -81,7 +60,7 @@ fn clock(count: i128, unit: Unit) -> String {
         return text;
     }
     text += &format!(":{:02}", part(Unit::Second, 60));
-    let per_second = smallest(Unit::Second).cast_signed() / size;
+    let per_second = Unit::Second.smallest().cast_signed() / size;
     if per_second > 1 {
         let digits = per_second.to_string().len() - 1;
         text += &format!(".{:0digits$}", rest % per_second);

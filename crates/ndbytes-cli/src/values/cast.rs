@@ -1,8 +1,8 @@
 //! Casts to another dtype, with every loss counted.
 
-use super::lanes::{BLOCK_ITEMS, Reader, number};
 use super::target::store;
-use super::{index_of, values_at};
+use super::values_at;
+use ndbytes::values::{BLOCK_ITEMS, Reader, index_of, number};
 use ndbytes::{
     Array, ArrayRef, BufferMut, DType, Endian, Error, Layout, Order, Result, SwapPlan, gather,
 };

@@ -1,34 +1,14 @@
-//! The values of arrays: casts, statistics and comparison.
+//! The values of arrays: casts and statistics.
 
 mod cast;
-mod columns;
-mod compare;
-mod lanes;
-mod minifloat;
-mod near;
 mod stats;
 mod target;
 
 pub(crate) use cast::cast;
-pub(crate) use compare::{Difference, compare};
-pub(crate) use near::Tolerance;
 pub(crate) use stats::{Stats, stats};
-
-pub(crate) use lanes::Lanes;
-pub(crate) use minifloat::Minifloat;
 
 use crate::print;
 use ndbytes::{ArrayRef, DType, Error, Layout, Result, gather};
-
-/// The index of the item at this position in C order.
-pub(crate) fn index_of(mut position: usize, shape: &[usize]) -> Vec<usize> {
-    let mut index = vec![0; shape.len()];
-    for (at, &len) in index.iter_mut().zip(shape).rev() {
-        *at = position % len.max(1);
-        position /= len.max(1);
-    }
-    index
-}
 
 /// What two arrays hold at an index, for a sentence that tells them apart.
 pub(crate) fn values_at(

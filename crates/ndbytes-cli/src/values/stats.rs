@@ -1,7 +1,7 @@
 //! Smallest, largest, mean and the number of NaN.
 
-use super::lanes::{Lanes, each_block};
 use crate::print;
+use ndbytes::values::{Lanes, each_block};
 use ndbytes::{ArrayRef, DType, Endian, Result, Scalar};
 use std::cmp::Ordering;
 

@@ -1,8 +1,7 @@
 //! What values are cast to: each conversion tells whether the value survives it.
 
-use super::lanes::Lanes;
-use super::minifloat::Minifloat;
 use ndbytes::Scalar;
+use ndbytes::values::{Lanes, Minifloat, same_int};
 
 /// Called with positions in a block.
 pub(super) type Lost<'l> = &'l mut dyn FnMut(usize);
@@ -207,20 +206,6 @@ fn complex64([real, imaginary]: [f32; 2]) -> [u8; 8] {
 fn complex128([real, imaginary]: [f64; 2]) -> [u8; 16] {
     let [real, imaginary] = [real, imaginary].map(|part| u128::from(part.to_bits()));
     (real | imaginary << 64).to_le_bytes()
-}
-
-/// Whether the float is exactly this integer. Neither is beyond 2⁶⁴, so the float fits too.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "saturates, which no integer of 64 bits equals"
-)]
-pub(super) fn same_int(value: i128, float: f64) -> bool {
-    const END: f64 = 9_223_372_036_854_775_808.0; // 2⁶³
-    match i64::try_from(value) {
-        // Several times as fast as the general case.
-        Ok(value) => value as f64 == float && float < END && float as i64 == value,
-        Err(_) => float.trunc() == float && float as i128 == value,
-    }
 }
 
 fn same(value: f64, result: f64) -> bool {

@@ -59,22 +59,31 @@ impl Memory {
         flags: c_int,
     ) -> PyResult<()> {
         let this = slf.get();
-        let len =
-            ffi::Py_ssize_t::try_from(this.len).map_err(|_| PyMemoryError::new_err("too large"))?;
-        // SAFETY: the view is Python's to be filled; it takes a reference to this object, which keeps the bytes where
-        // they are.
-        let filled = unsafe {
-            ffi::PyBuffer_FillInfo(
-                view,
-                slf.as_ptr(),
-                this.start.cast(),
-                len,
-                this.readonly.into(),
-                flags,
-            )
-        };
-        if filled == 0 { Ok(()) } else { Err(PyErr::fetch(slf.py())) }
+        // SAFETY: the owner has so many bytes there, which may be written to, and stays as long as this object.
+        unsafe { fill_view(&slf, view, flags, this.start, this.len, !this.readonly) }
     }
+}
+
+/// Answers a request for a buffer with `len` bytes from `start` on.
+///
+/// # Safety
+/// The bytes are memory that stays where it is as long as `owner` lives, and may be written to if `write`; `view` is
+/// Python's, to be filled.
+pub(super) unsafe fn fill_view<T>(
+    owner: &Bound<'_, T>,
+    view: *mut ffi::Py_buffer,
+    flags: c_int,
+    start: *mut u8,
+    len: usize,
+    write: bool,
+) -> PyResult<()> {
+    let len = ffi::Py_ssize_t::try_from(len).map_err(|_| PyMemoryError::new_err("too large"))?;
+    let read_only = c_int::from(!write);
+    // SAFETY: as the caller says; the view takes a reference to the owner.
+    let filled = unsafe {
+        ffi::PyBuffer_FillInfo(view, owner.as_ptr(), start.cast(), len, read_only, flags)
+    };
+    if filled == 0 { Ok(()) } else { Err(PyErr::fetch(owner.py())) }
 }
 
 /// The array of this dtype and shape over memory of its size.
@@ -85,13 +94,13 @@ pub(crate) fn to_array<'py>(
     shape: &[usize],
     order: Order,
 ) -> PyResult<Bound<'py, PyAny>> {
-    over(py, memory?, dtype, shape, order, 0)
+    over(py, &Bound::new(py, memory?)?, dtype, shape, order, 0)
 }
 
 /// The same from `offset` on.
 pub(crate) fn over<'py>(
     py: Python<'py>,
-    memory: Memory,
+    memory: &Bound<'py, Memory>,
     dtype: &DType,
     shape: &[usize],
     order: Order,
@@ -103,7 +112,7 @@ pub(crate) fn over<'py>(
     let order = if order == Order::F { "F" } else { "C" };
     options.set_item(intern!(py, "order"), order)?;
     if !layout.is_empty() && dtype.itemsize() > 0 {
-        options.set_item(intern!(py, "buffer"), Bound::new(py, memory)?)?;
+        options.set_item(intern!(py, "buffer"), memory)?;
         options.set_item(intern!(py, "offset"), offset)?;
     }
     // Not `numpy.empty`, which gives some dtypes the machine's byte order.

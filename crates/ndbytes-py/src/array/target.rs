@@ -51,6 +51,19 @@ impl Target {
         Err(mismatch(format!("out is {wanted}, the array {found}")))
     }
 
+    /// That it is what was declared.
+    ///
+    /// # Errors
+    /// `MismatchError` with both.
+    pub(crate) fn expect(&self, wanted: &Spec) -> PyResult<()> {
+        wanted.check(&self.dtype, &self.shape).map_err(|_| {
+            mismatch(format!(
+                "out is {}, {wanted} is wanted",
+                Spec::exact(self.dtype.clone(), &self.shape)
+            ))
+        })
+    }
+
     /// The type of its items.
     pub(crate) fn dtype(&self) -> &DType {
         &self.dtype

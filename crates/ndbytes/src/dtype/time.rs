@@ -60,6 +60,30 @@ pub enum TimeUnit {
     },
 }
 
+impl Unit {
+    /// Attoseconds in one of it; months in one of the two calendar units.
+    ///
+    /// One `u128` holds every one of them times 2³¹, the largest multiplier.
+    #[must_use]
+    pub fn smallest(self) -> u128 {
+        const SECOND: u128 = 1_000_000_000_000_000_000;
+        match self {
+            Self::Year => 12,
+            Self::Month | Self::Attosecond => 1,
+            Self::Week => 7 * 86_400 * SECOND,
+            Self::Day => 86_400 * SECOND,
+            Self::Hour => 3_600 * SECOND,
+            Self::Minute => 60 * SECOND,
+            Self::Second => SECOND,
+            Self::Millisecond => SECOND / 1_000,
+            Self::Microsecond => SECOND / 1_000_000,
+            Self::Nanosecond => SECOND / 1_000_000_000,
+            Self::Picosecond => 1_000_000,
+            Self::Femtosecond => 1_000,
+        }
+    }
+}
+
 impl TimeUnit {
     /// One of `unit`.
     #[must_use]

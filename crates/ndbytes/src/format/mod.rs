@@ -25,7 +25,7 @@ use bytes::Bytes;
 pub(crate) use body::Body;
 pub use decode::{Accept, BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDecoder};
 #[cfg(feature = "deflate")]
-pub(crate) use deflate::decompress_array;
+pub(crate) use deflate::{decompress_array, decompress_into};
 pub use header::{Format, Header};
 pub use metadata::Metadata;
 pub use tail::{TAIL_MAGIC, Tail};
@@ -70,7 +70,7 @@ pub enum Dest<'d> {
     /// Into a buffer of the caller's that was made for exactly the array's size, and is touched as bytes come.
     Fill(&'d mut BufferMut),
     /// To a function that takes them piece by piece, in order, before anything vouches for them.
-    Sink(&'d mut dyn FnMut(&[u8]) -> Result<()>),
+    Sink(&'d mut (dyn FnMut(&[u8]) -> Result<()> + Send)),
     /// Nowhere: they are only checked.
     Discard,
 }

@@ -1,8 +1,37 @@
 //! Reading zlib and gzip streams.
 
-use crate::codec::{Container, Inflater, trailing};
+use super::Watch;
+use crate::codec::{self, Container, Inflater, trailing};
 use crate::error::{Error, Result};
+use crate::format::{self, Dest};
 use std::io::{BufRead, BufReader, Read};
+
+/// The bytes of a stream, of which at most `max` may come out; `watch` counts them.
+///
+/// # Errors
+/// As [`zlib::decompress`](crate::zlib::decompress), and whatever `watch` returns.
+pub fn decompress(
+    container: Container,
+    bytes: &[u8],
+    max: u64,
+    watch: Watch<'_>,
+) -> Result<Vec<u8>> {
+    codec::decompress(container, bytes, max, watch)
+}
+
+/// Puts the bytes of a stream at the front of memory of known size, [`Dest::Into`] or [`Dest::Fill`], and returns how
+/// many they are; `watch` counts them.
+///
+/// # Errors
+/// As [`decompress`], where the memory is the bound; [`Argument`](crate::ErrorKind::Argument) for another [`Dest`].
+pub fn decompress_into(
+    container: Container,
+    bytes: &[u8],
+    dest: Dest<'_>,
+    watch: Watch<'_>,
+) -> Result<usize> {
+    format::decompress_into(container, bytes, dest, watch)
+}
 
 /// A reader of what another one has compressed.
 ///

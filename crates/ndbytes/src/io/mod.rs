@@ -9,6 +9,7 @@ mod file;
 pub mod map;
 #[cfg(feature = "deflate")]
 pub mod npz;
+mod peek;
 mod read;
 mod replace;
 mod seal;
@@ -21,8 +22,10 @@ mod write;
 #[cfg(feature = "deflate")]
 pub use compress::{Compressor, save_compressed, write_compressed};
 #[cfg(feature = "deflate")]
-pub use decompress::Decompressor;
+pub use decompress::{Decompressor, decompress, decompress_into};
 pub use file::{Input, PATIENCE, load, open, open_watched};
+#[cfg(feature = "deflate")]
+pub use peek::{Peeked, peek};
 #[cfg(not(feature = "deflate"))]
 pub use read::read_whole;
 pub use read::{from_reader, from_slice, read_array, read_to_end};

@@ -16,6 +16,8 @@ mod frames;
 mod maps;
 #[cfg(feature = "deflate")]
 mod npz;
+#[cfg(feature = "deflate")]
+mod npz_hostile;
 mod pipe;
 mod stream_faults;
 mod streams;

@@ -4,7 +4,7 @@ use super::{array, encode};
 use ndbytes::io::map::{Map, Mode, TailState};
 use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::raw::Raw;
-use ndbytes::{Array, Checks, ChecksumState, DecodeOptions, Decoded, Dest, ErrorKind};
+use ndbytes::{Array, Checks, ChecksumState, DecodeOptions, Decoded, Dest, Error, ErrorKind};
 use ndbytes::{Layout, Order, Result, frame, io, to_bytes};
 use proptest::prelude::*;
 use std::fs;
@@ -257,7 +257,7 @@ fn a_file_cut_under_its_map_is_an_error_of_the_next_access() {
             let mut map = open(&path, mode).unwrap();
             map.probe(0..20_000).unwrap();
             cut(&path, len);
-            let check = |error: ndbytes::Error| {
+            let check = |error: Error| {
                 let ErrorKind::Truncated = error.kind() else { panic!("{error:?}") };
                 assert_eq!((error.offset(), error.path()), (Some(len), Some(path.as_path())));
                 assert!(
@@ -707,4 +707,44 @@ fn columns_of_nothing_cost_nothing() {
     assert_eq!(map.shape(), [2, 1 << 40]);
     map.close().unwrap();
     assert_eq!(load(&path).unwrap().header.shape, [2, 1 << 40]);
+}
+
+#[test]
+fn a_longer_file_leaves_the_map_of_the_old_one() {
+    let (_folder, path) = folder();
+    fs::write(&path, encode(&array("<u2[3,2]"), &EncodeOptions::checked())).unwrap();
+    let old = open(&path, Mode::ReadWrite).unwrap();
+    let before = old.bytes().unwrap().to_vec();
+    let mut seen = 0;
+    let new = old.resized(5, &mut |n| {
+        seen = n;
+        Ok(())
+    });
+    let new = new.unwrap().unwrap();
+    assert_eq!((new.shape(), old.shape(), seen), (&[5, 2][..], &[3, 2][..], 20));
+    assert_eq!(old.bytes().unwrap(), before);
+    assert_eq!(new.bytes().unwrap()[..12], before);
+    assert!(new.resized(5, &mut io::unwatched).unwrap().is_none());
+    let rows = array("<u2[1,2]");
+    let longer = new.appended(&rows.view(), &mut io::unwatched).unwrap().unwrap();
+    assert_eq!(longer.shape(), [6, 2]);
+    assert_eq!(state(&path), ChecksumState::Verified);
+}
+
+/// Whoever watches can stop it: the file is the old one, or open.
+#[test]
+fn growing_and_sealing_can_be_stopped() {
+    let (_folder, path) = folder();
+    fs::write(&path, encode(&array("<u2[3,2]"), &EncodeOptions::checked())).unwrap();
+    let stop = |_: u64| Err(Error::new(ErrorKind::Interrupted, "stopped"));
+    let mut map = open(&path, Mode::ReadWrite).unwrap();
+    let file = fs::read(&path).unwrap();
+    let error = map.resized(5, &mut { stop }).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Interrupted);
+    assert_eq!(fs::read(&path).unwrap(), file);
+    map.bytes_mut().unwrap()[0] ^= 1;
+    assert_eq!(map.flush_watched(&mut { stop }).unwrap_err().kind(), &ErrorKind::Interrupted);
+    assert_eq!((map.tail_state(), state(&path)), (TailState::Open, ChecksumState::Open));
+    map.flush().unwrap();
+    assert_eq!((map.tail_state(), state(&path)), (TailState::Sealed, ChecksumState::Verified));
 }

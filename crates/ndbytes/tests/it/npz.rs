@@ -395,22 +395,49 @@ fn every_cut_is_an_error() {
     }
 }
 
+/// Where a flipped bit of a small archive may mean nothing: versions, dates, attributes, how hard deflate tried, which
+/// field pads; in a stream the bits that fill a byte up.
+fn means_nothing(file: &[u8], at: usize) -> bool {
+    let in_header = |magic: &[u8], fields: &[std::ops::Range<usize>]| {
+        let headers = file.windows(4).enumerate().filter(|(_, bytes)| *bytes == magic);
+        headers.into_iter().any(|(start, _)| {
+            fields.iter().any(|field| (start + field.start..start + field.end).contains(&at))
+        })
+    };
+    let mut archive = open(file).unwrap();
+    let in_data = (0..archive.entries().len()).any(|index| {
+        let entry = &archive.entries()[index];
+        let (start, packed) = (entry.offset(), entry.stored_size());
+        let deflated = entry.method().unwrap() == Method::Deflated;
+        let data = archive.range(index).unwrap().start;
+        let name = archive.entries()[index].name().len() as u64;
+        // A zip64 field may be longer than what is taken from it, where there is something behind it.
+        let zip64 = start + 30 + name;
+        let (length, padding) = (zip64 + 2..zip64 + 4, zip64 + 20..data);
+        let at = at as u64;
+        (!padding.is_empty() && length.contains(&at))
+            || padding.contains(&at)
+            || (deflated && (data..data + packed).contains(&at))
+    });
+    // Version, flags, time and date; in the directory attributes, too.
+    in_data
+        || in_header(b"PK\x03\x04", &[4..7, 10..14])
+        || in_header(b"PK\x01\x02", &[4..9, 12..16, 36..42])
+}
+
 #[test]
 fn every_flipped_bit_is_an_error_or_changes_nothing() {
     for (options, streamed, file) in small() {
         let whole = contents(&file, 4096).unwrap();
-        let mut passed = 0;
         for bit in 0..file.len() * 8 {
             let mut damaged = file.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
             for step in [1, 4096] {
                 if let Ok(read) = contents(&damaged, step) {
                     assert_eq!(read, whole, "{options:?} {streamed}: bit {bit}");
-                    passed += 1;
+                    assert!(means_nothing(&file, bit / 8), "{options:?} {streamed}: bit {bit}");
                 }
             }
         }
-        // Dates, versions, attributes and padding say nothing of the arrays.
-        assert!(passed / 2 < 16 * 8 * 3 + 64 * 8 * 2, "{passed} flips passed");
     }
 }

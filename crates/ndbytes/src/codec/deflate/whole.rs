@@ -22,8 +22,14 @@ pub(crate) fn compress(container: Container, mut bytes: &[u8], level: Level) -> 
     }
 }
 
-/// The bytes of a stream, if they are at most `max`; one more is made to see that they are not.
-pub(crate) fn decompress(container: Container, bytes: &[u8], max: u64) -> Result<Vec<u8>> {
+/// The bytes of a stream, if they are at most `max`; one more is made to see that they are not. `each` is told now and
+/// then how many have come, and can end it.
+pub(crate) fn decompress(
+    container: Container,
+    bytes: &[u8],
+    max: u64,
+    each: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<Vec<u8>> {
     let mut pull = Pull::new(container, bytes);
     let most = usize::try_from(max).unwrap_or(usize::MAX).saturating_add(1);
     let mut out = Vec::new();
@@ -37,6 +43,7 @@ pub(crate) fn decompress(container: Container, bytes: &[u8], max: u64) -> Result
         if n == 0 {
             return Ok(out);
         }
+        each(out.len() as u64)?;
     }
 }
 

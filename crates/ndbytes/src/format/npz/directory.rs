@@ -184,7 +184,7 @@ impl Entry {
         }
         let [size, packed, start] =
             extra.widen([("size", size), ("stored size", packed), ("offset", start)])?;
-        let entry = Self { name, flags, method, crc, size, packed, start };
+        let entry = Self { name, name_len: bytes.len(), flags, method, crc, size, packed, start };
         if needed > NEWEST {
             let (major, minor) = (needed / 10, needed % 10);
             let message =

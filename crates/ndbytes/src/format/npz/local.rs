@@ -11,8 +11,8 @@ pub(crate) const LOCAL: usize = 30;
 /// What it begins with.
 pub(super) const LOCAL_MAGIC: [u8; 4] = *b"PK\x03\x04";
 
-/// Flags that both headers must agree on: these change how a reader goes on.
-const AGREED: u16 = flag::ENCRYPTED | flag::DESCRIPTOR | flag::UTF8;
+/// Flags that both headers must agree on: all that may change how a reader goes on.
+const AGREED: u16 = !flag::EFFORT;
 
 impl Entry {
     /// Bytes of name and extra fields behind these, the first [`LOCAL`] of a local header.

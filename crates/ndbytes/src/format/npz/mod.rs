@@ -40,6 +40,8 @@ impl Method {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     name: String,
+    /// Bytes of the name as it stands in the archive.
+    pub(crate) name_len: usize,
     flags: u16,
     method: u16,
     pub(crate) crc: u32,
@@ -92,6 +94,12 @@ impl Entry {
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.start
+    }
+
+    /// The number that zip gives to how its bytes are stored.
+    #[must_use]
+    pub fn method_number(&self) -> u16 {
+        self.method
     }
 
     /// How its bytes are stored, if they can be read here.

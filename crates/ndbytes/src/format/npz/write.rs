@@ -42,8 +42,8 @@ impl Entry {
         } else {
             let utf8 = if name.is_ascii() { 0 } else { flag::UTF8 };
             let flags = if streamed { utf8 | flag::DESCRIPTOR } else { utf8 };
-            let (name, method) = (name.to_owned(), method.code());
-            return Ok(Self { name, flags, method, crc: 0, size: 0, packed: 0, start });
+            let (name_len, name, method) = (name.len(), name.to_owned(), method.code());
+            return Ok(Self { name, name_len, flags, method, crc: 0, size: 0, packed: 0, start });
         };
         Err(Error::argument(format!("the member name {} {wrong}", quoted(name))))
     }

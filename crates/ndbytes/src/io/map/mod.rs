@@ -21,19 +21,21 @@ mod at;
 mod contents;
 mod create;
 mod pages;
+mod region;
 mod resize;
 mod verify;
 mod write;
 
 use self::contents::{Contents, Form, How, cut};
 use self::pages::Pages;
+pub use self::region::Region;
 use super::file::open_regular;
 use crate::array::{Array, ArrayRef, Layout};
 use crate::buffer::Buffer;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::raw::Raw;
-use crate::format::{Checks, DecodeOptions, Metadata};
+use crate::format::{Checks, DecodeOptions, Header, Metadata};
 use bytes::Bytes;
 use std::fs::File;
 use std::ops::Range;
@@ -182,6 +184,21 @@ impl Map {
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The file as it was named when it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the file's header says; `None` for a raw file.
+    #[must_use]
+    pub fn header(&self) -> Option<&Header> {
+        match &self.contents.form {
+            Form::Raw(_) => None,
+            Form::Described { header, .. } => Some(header),
+        }
     }
 
     /// Name and attributes, where the file has them.

@@ -15,6 +15,7 @@ use crate::format::npy::{EncodeOptions, TAIL_FORMAT, parts};
 use crate::format::raw::{self, Raw};
 use crate::format::{Encode, Format, Header, Metadata, Piece, Tail};
 use crate::io::file::is_same;
+use crate::io::{Watch, unwatched};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
 
@@ -31,8 +32,7 @@ impl Map {
     /// [`Truncated`](crate::ErrorKind::Truncated) if the file has been cut; [`Io`](crate::ErrorKind::Io), with
     /// `ESTALE` if another file has taken its place since it was mapped.
     pub fn resize(&mut self, len: usize) -> Result<()> {
-        self.growable()?;
-        self.rewrite(len, None)
+        self.replace_with(|map| map.resized(len, &mut unwatched))
     }
 
     /// Adds rows behind the last one of the first axis, in any layout; otherwise as [`Map::resize`].
@@ -41,6 +41,24 @@ impl Map {
     /// As there, and [`Mismatch`](crate::ErrorKind::Mismatch) with both specs unless dtype (byte order too) and the
     /// other axes are the file's.
     pub fn append(&mut self, rows: &ArrayRef<'_>) -> Result<()> {
+        self.replace_with(|map| map.appended(rows, &mut unwatched))
+    }
+
+    /// As [`Map::resize`], for whoever still looks at the old file: the map of the new one, and this one as it is;
+    /// `None` if it has that length. `watch` counts the bytes written.
+    ///
+    /// # Errors
+    /// As there, and whatever `watch` returns.
+    pub fn resized(&self, len: usize, watch: Watch<'_>) -> Result<Option<Self>> {
+        self.growable()?;
+        self.rewritten(len, None, watch)
+    }
+
+    /// As [`Map::append`], in the way of [`Map::resized`].
+    ///
+    /// # Errors
+    /// As there, and whatever `watch` returns.
+    pub fn appended(&self, rows: &ArrayRef<'_>, watch: Watch<'_>) -> Result<Option<Self>> {
         let old = self.growable()?;
         let mut spec = Spec::exact(self.dtype().clone(), self.shape());
         if let Some(axis) = spec.shape.iter_mut().flatten().next() {
@@ -50,7 +68,14 @@ impl Map {
         let more = rows.shape().first().copied().unwrap_or_default();
         let len = old.checked_add(more);
         let len = len.ok_or_else(|| self.named(Error::overflow("the array's size")))?;
-        self.rewrite(len, Some(rows))
+        self.rewritten(len, Some(rows), watch)
+    }
+
+    fn replace_with(&mut self, new: impl FnOnce(&Self) -> Result<Option<Self>>) -> Result<()> {
+        if let Some(new) = new(self)? {
+            *self = new;
+        }
+        Ok(())
     }
 
     /// The length of the first axis, where it may be changed.
@@ -72,16 +97,20 @@ impl Map {
         Err(self.named(Error::argument(why_not)))
     }
 
-    fn rewrite(&mut self, len: usize, rows: Option<&ArrayRef<'_>>) -> Result<()> {
+    fn rewritten(
+        &self,
+        len: usize,
+        rows: Option<&ArrayRef<'_>>,
+        watch: Watch<'_>,
+    ) -> Result<Option<Self>> {
         self.check_size(self.contents.end())?;
         self.check_place()?;
         if self.shape().first() == Some(&len) {
-            return Ok(());
+            return Ok(None);
         }
         let new = self.with_length(len).map_err(|error| self.named(error))?;
-        let path = self.path.clone();
-        *self = Self::replaced(&path, new.how.clone(), |file| self.write_new(file, new, rows))?;
-        Ok(())
+        let how = new.how.clone();
+        Self::replaced(&self.path, how, |file| self.write_new(file, new, rows, watch)).map(Some)
     }
 
     /// What another has put in this file's place is not overwritten.
@@ -132,14 +161,21 @@ impl Map {
         }
     }
 
-    fn write_new(&self, file: &mut File, new: New, rows: Option<&ArrayRef<'_>>) -> Result<()> {
+    fn write_new(
+        &self,
+        file: &mut File,
+        new: New,
+        rows: Option<&ArrayRef<'_>>,
+        watch: Watch<'_>,
+    ) -> Result<()> {
         match &new.header {
             Some(header) => file.write_all(header)?,
             None => Contents::pieces(&self.file, 0..self.contents.data.start, |part| {
                 Ok(file.write_all(part)?)
             })?,
         }
-        let summed = Summed { file, sums: new.tail.as_ref().map(|_| BlockSums::default()) };
+        let sums = new.tail.as_ref().map(|_| BlockSums::default());
+        let summed = Summed { file, sums, written: 0, watch };
         let mut out = BufWriter::with_capacity(BLOCK, summed);
         let mut added: Box<dyn Read + '_> = match rows {
             Some(rows) => {
@@ -162,7 +198,7 @@ impl Map {
             old.seek_relative(new.runs.skip.cast_signed())?;
             std::io::copy(&mut (&mut added).take(new.runs.add), &mut out)?;
         }
-        let Summed { file, sums } =
+        let Summed { file, sums, .. } =
             out.into_inner().map_err(|error| Error::io(error.into_error()))?;
         if let (Some(mut tail), Some(sums)) = (new.tail, sums) {
             tail.sums = sums.finish();
@@ -209,6 +245,8 @@ impl Runs {
 struct Summed<'f> {
     file: &'f mut File,
     sums: Option<BlockSums>,
+    written: u64,
+    watch: Watch<'f>,
 }
 
 impl Write for Summed<'_> {
@@ -217,6 +255,8 @@ impl Write for Summed<'_> {
         if let Some(sums) = &mut self.sums {
             sums.update(bytes.get(..n).unwrap_or_default());
         }
+        self.written += n as u64;
+        (self.watch)(self.written).map_err(std::io::Error::from)?;
         Ok(n)
     }
 

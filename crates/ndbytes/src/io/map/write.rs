@@ -6,6 +6,7 @@ use super::{Map, Mode};
 use crate::codec::BlockSums;
 use crate::error::{Error, Result};
 use crate::format::Tail;
+use crate::io::{Watch, unwatched};
 
 impl Map {
     /// The data, for writing. With [`Mode::ReadWrite`] a tail is marked open first, and that is on the disk before
@@ -41,12 +42,20 @@ impl Map {
     /// # Errors
     /// As [`Map::bytes`]; after an error the tail is still open.
     pub fn flush(&mut self) -> Result<()> {
+        self.flush_watched(&mut unwatched)
+    }
+
+    /// The same; `watch` counts the bytes summed, and can end it.
+    ///
+    /// # Errors
+    /// As there, and whatever `watch` returns.
+    pub fn flush_watched(&mut self, watch: Watch<'_>) -> Result<()> {
         if !self.changed {
             return Ok(());
         }
         self.check_size(self.contents.end())?;
         self.pages.flush().map_err(|error| self.named(error))?;
-        self.seal()?;
+        self.seal(watch)?;
         self.changed = false;
         Ok(())
     }
@@ -59,14 +68,15 @@ impl Map {
         self.flush()
     }
 
-    fn seal(&mut self) -> Result<()> {
+    fn seal(&mut self, watch: Watch<'_>) -> Result<()> {
         if self.contents.tail().is_none() {
             return Ok(());
         }
-        let mut sums = BlockSums::default();
+        let (mut sums, mut seen) = (BlockSums::default(), 0);
         Contents::pieces(&self.file, self.contents.data.clone(), |part| {
             sums.update(part);
-            Ok(())
+            seen += part.len() as u64;
+            watch(seen)
         })
         .map_err(|error| self.named(error))?;
         self.write_sums(sums.finish()).map_err(|error| self.named(error))?;

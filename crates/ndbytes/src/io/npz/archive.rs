@@ -230,7 +230,7 @@ fn bounds(entries: &[Entry], directory: u64) -> Result<Vec<u64>> {
     let mut bound = directory;
     for (start, index) in order.into_iter().rev() {
         let Some((entry, place)) = entries.get(index).zip(bounds.get_mut(index)) else { continue };
-        let header = (LOCAL + entry.name().len()) as u64;
+        let header = (LOCAL + entry.name_len) as u64;
         match start.checked_add(header).and_then(|data| data.checked_add(entry.packed)) {
             Some(end) if end <= bound => {}
             _ => return Err(overlap(entry, bound)),

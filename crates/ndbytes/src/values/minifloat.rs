@@ -1,10 +1,10 @@
 //! Floats of 16 and 8 bits, all by one description: decoded exactly, encoded to the nearest, ties to even.
 
-use ndbytes::Scalar;
+use crate::dtype::Scalar;
 
 /// How the bits of a small float are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Minifloat {
+pub struct Minifloat {
     exponent: u32,
     mantissa: u32,
     bias: i32,
@@ -26,7 +26,8 @@ enum Special {
 
 impl Minifloat {
     /// The description of `scalar`, if it is such a float.
-    pub(crate) fn of(scalar: Scalar) -> Option<Self> {
+    #[must_use]
+    pub fn of(scalar: Scalar) -> Option<Self> {
         use Special::{Finite, Ieee, Powers, Unsigned};
         let (exponent, mantissa, bias, special) = match scalar {
             Scalar::Float16 => (5, 10, 15, Ieee),
@@ -45,7 +46,8 @@ impl Minifloat {
     }
 
     /// Whether it is one of ml_dtypes, which casts to it by way of `f32`.
-    pub(crate) fn is_extension(self) -> bool {
+    #[must_use]
+    pub fn is_extension(self) -> bool {
         (self.exponent, self.mantissa) != (5, 10)
     }
 
@@ -76,7 +78,8 @@ impl Minifloat {
     }
 
     /// The value of these bits; every one fits an `f64` exactly.
-    pub(crate) fn decode(self, bits: u16) -> f64 {
+    #[must_use]
+    pub fn decode(self, bits: u16) -> f64 {
         let code = bits & !self.sign();
         let negative = bits & self.sign() != 0;
         if self.special == Special::Unsigned && bits == self.nan() {
@@ -97,7 +100,8 @@ impl Minifloat {
     }
 
     /// The nearest number's bits; beyond the largest one infinity, or NaN where there is no infinity.
-    pub(crate) fn encode(self, value: f64) -> u16 {
+    #[must_use]
+    pub fn encode(self, value: f64) -> u16 {
         if value.is_nan() {
             return self.nan();
         }

@@ -1,21 +1,24 @@
 //! The leaves of two dtypes, side by side: what is compared with what.
 
-use ndbytes::{ArrayRef, DType, Endian, Error, Layout, Result, Scalar, SwapPlan, TimeUnit, Unit};
+use crate::array::{ArrayRef, Layout};
+use crate::dtype::{DType, Endian, Field, Record, Scalar, TimeUnit, Unit};
+use crate::error::{Error, Result};
+use crate::kernel::SwapPlan;
 
 /// One leaf of both dtypes: the item itself, or a field of a record at any depth.
 #[derive(Debug)]
-pub(crate) struct Column {
-    pub(crate) left: Side,
-    pub(crate) right: Side,
-    pub(crate) kind: Kind,
+pub(super) struct Column {
+    pub(super) left: Side,
+    pub(super) right: Side,
+    pub(super) kind: Kind,
 }
 
 /// Where a leaf stands in the items of one array.
 #[derive(Debug)]
-pub(crate) struct Side {
-    pub(crate) dtype: DType,
+pub(super) struct Side {
+    pub(super) dtype: DType,
     /// Reverses stored bytes into little-endian ones.
-    pub(crate) plan: SwapPlan,
+    pub(super) plan: SwapPlan,
     offset: usize,
     /// Axes of subarrays, outermost first.
     axes: Vec<(usize, isize)>,
@@ -23,7 +26,7 @@ pub(crate) struct Side {
 
 /// How two leaves are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(super) enum Kind {
     /// By their values.
     Number,
     /// By their counts, each multiplied into a unit that both share.
@@ -40,7 +43,7 @@ pub(crate) enum Kind {
 ///
 /// # Errors
 /// Mismatch with both dtypes if a leaf of one cannot equal the leaf of the other.
-pub(crate) fn columns(left: &DType, right: &DType) -> Result<Vec<Column>> {
+pub(super) fn columns(left: &DType, right: &DType) -> Result<Vec<Column>> {
     let mut found = Vec::new();
     let top = |dtype: &DType| Place { dtype: dtype.clone(), offset: 0, axes: Vec::new() };
     pair(top(left), top(right), &mut found)
@@ -58,14 +61,14 @@ struct Place {
 fn pair(left: Place, right: Place, found: &mut Vec<Column>) -> std::result::Result<(), String> {
     match (&left.dtype, &right.dtype) {
         (DType::Record(a), DType::Record(b)) => {
-            let names = |record: &ndbytes::Record| -> Vec<String> {
+            let names = |record: &Record| -> Vec<String> {
                 record.fields().iter().map(|field| field.name.clone()).collect()
             };
             if names(a) != names(b) {
                 return Err(format!("their fields are {:?} and {:?}", names(a), names(b)));
             }
             for (a, b) in a.fields().iter().zip(b.fields()) {
-                let inner = |place: &Place, field: &ndbytes::Field| Place {
+                let inner = |place: &Place, field: &Field| Place {
                     dtype: field.dtype.clone(),
                     offset: place.offset + field.offset,
                     axes: place.axes.clone(),
@@ -143,8 +146,8 @@ fn factors(left: TimeUnit, right: TimeUnit) -> Option<(i128, i128)> {
     if calendar(unit_a) != calendar(unit_b) {
         return None;
     }
-    let a = u128::from(a) * crate::print::smallest(unit_a);
-    let b = u128::from(b) * crate::print::smallest(unit_b);
+    let a = u128::from(a) * unit_a.smallest();
+    let b = u128::from(b) * unit_b.smallest();
     let (mut low, mut high) = (a, b);
     while low != 0 {
         (low, high) = (high % low, low);
@@ -155,7 +158,7 @@ fn factors(left: TimeUnit, right: TimeUnit) -> Option<(i128, i128)> {
 
 impl Side {
     /// How many leaves one item holds.
-    pub(crate) fn per_item(&self) -> usize {
+    pub(super) fn per_item(&self) -> usize {
         self.axes.iter().map(|axis| axis.0).product()
     }
 
@@ -163,7 +166,7 @@ impl Side {
     ///
     /// # Errors
     /// Argument if block and subarrays together have more than 64 axes.
-    pub(crate) fn layout(&self, array: &ArrayRef<'_>, block: &Layout) -> Result<Layout> {
+    pub(super) fn layout(&self, array: &ArrayRef<'_>, block: &Layout) -> Result<Layout> {
         debug_assert!(self.offset <= array.itemsize());
         let mut shape = block.shape().to_vec();
         let mut strides = block.strides().to_vec();

@@ -2,55 +2,50 @@
 
 use super::columns::{Column, Kind, Side, columns};
 use super::lanes::{BLOCK_ITEMS, Lanes};
-use super::near::{Tolerance, numbers, times};
-use super::{index_of, values_at};
-use ndbytes::{ArrayRef, Error, Layout, Result, gather};
+use super::near::{Tolerance, Verdict, numbers, times};
+use crate::array::{ArrayRef, Layout};
+use crate::error::{Error, Result};
+use crate::kernel::{GapPlan, gather};
 
 /// What [`compare`] finds.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Difference {
+pub struct Difference {
     /// Items of each array.
-    pub(crate) items: u64,
+    pub items: u64,
     /// Items that differ by more than the tolerance.
-    pub(crate) differing: u64,
-    /// The first of them in C order.
-    pub(crate) first: Option<First>,
+    pub differing: u64,
+    /// The index of the first of them in C order, one number for each axis.
+    pub first: Option<Vec<usize>>,
     /// The largest absolute error of all items, if it is not 0; where one value is NaN there is no error to tell.
-    pub(crate) largest: Option<Largest>,
-}
-
-/// The first differing item.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct First {
-    /// Its index, one number for each axis.
-    pub(crate) index: Vec<usize>,
-    /// Its value in the first array, as NumPy prints it.
-    pub(crate) left: String,
-    /// Its value in the second array.
-    pub(crate) right: String,
+    pub largest: Option<Largest>,
+    /// The largest error of a number as a part of the second array's; infinite where that is 0.
+    pub relative: Option<Largest>,
 }
 
 /// The largest error and where it is.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Largest {
+pub struct Largest {
     /// |a − b|; for times in the coarsest unit that both can be counted in.
-    pub(crate) error: f64,
+    pub error: f64,
     /// The index of the item.
-    pub(crate) index: Vec<usize>,
+    pub index: Vec<usize>,
 }
 
 /// Compares the values of two arrays of one shape; dtype and byte order may differ.
 ///
 /// Numbers of any dtypes are compared exactly, NaN equals NaN, −0 equals 0. Times of two units are compared as
 /// times, NaT equals NaT. Text and bytes of two lengths are compared without their padding. Records are compared
-/// field by field, whatever stands in the gaps. The tolerance holds for numbers alone.
+/// field by field, whatever stands in the gaps. The tolerance holds for numbers alone. `told` gets the bytes
+/// of each array that were compared so far, and can end it.
 ///
 /// # Errors
-/// Mismatch for another shape and for dtypes whose values are never equal.
-pub(crate) fn compare(
+/// [`Mismatch`](crate::ErrorKind::Mismatch) for another shape and for dtypes whose values are never equal;
+/// whatever `told` returns.
+pub fn compare(
     left: &ArrayRef<'_>,
     right: &ArrayRef<'_>,
     tolerance: &Tolerance,
+    told: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<Difference> {
     if left.shape() != right.shape() {
         let (left, right) = (left.shape(), right.shape());
@@ -72,9 +67,10 @@ pub(crate) fn compare(
                 column.compare((left, &a), (right, &b), tolerance, &mut found)?;
             }
             found.count(a.len());
+            told((found.before * itemsize) as u64)?;
         }
     }
-    Ok(found.report((left, right)))
+    Ok(found.report(left.layout()))
 }
 
 /// Items of many bytes make blocks of fewer items.
@@ -88,17 +84,24 @@ struct Found {
     differs: Vec<bool>,
     count: u64,
     first: Option<usize>,
-    largest: f64,
-    largest_at: usize,
+    /// Error and position.
+    largest: (f64, usize),
+    relative: (f64, usize),
 }
 
 impl Found {
     /// Takes the verdict on one item of the current block.
-    fn tell(&mut self, item: usize, close: bool, error: f64) {
-        if error > self.largest {
-            (self.largest, self.largest_at) = (error, self.before + item);
+    fn tell(&mut self, item: usize, found: Verdict) {
+        let at = self.before + item;
+        if found.error > self.largest.0 {
+            self.largest = (found.error, at);
         }
-        if !close && let Some(differs) = self.differs.get_mut(item) {
+        if found.relative > self.relative.0 {
+            self.relative = (found.relative, at);
+        }
+        if !found.close
+            && let Some(differs) = self.differs.get_mut(item)
+        {
             *differs = true;
         }
     }
@@ -111,19 +114,16 @@ impl Found {
         self.before += items;
     }
 
-    fn report(self, arrays: (&ArrayRef<'_>, &ArrayRef<'_>)) -> Difference {
-        let layout = arrays.0.layout();
-        let first = self.first.map(|at| {
-            let index = index_of(at, layout.shape());
-            let (left, right) = values_at(arrays, &index);
-            First { index, left, right }
-        });
-        let index = index_of(self.largest_at, layout.shape());
+    fn report(self, layout: &Layout) -> Difference {
+        let largest = |(error, at): (f64, usize)| {
+            (error > 0.0).then(|| Largest { error, index: index_of(at, layout.shape()) })
+        };
         Difference {
             items: layout.len() as u64,
             differing: self.count,
-            first,
-            largest: (self.largest > 0.0).then_some(Largest { error: self.largest, index }),
+            first: self.first.map(|at| index_of(at, layout.shape())),
+            largest: largest(self.largest),
+            relative: largest(self.relative),
         }
     }
 }
@@ -168,7 +168,7 @@ impl Comparer {
         let (wide_a, wide_b) = (size(&column.left), size(&column.right));
         let Some([x, y]) = lanes else {
             strings((pieces(a, wide_a), pieces(b, wide_b)), column.kind, |at| {
-                found.tell(at / per_item, false, f64::NAN);
+                found.tell(at / per_item, Verdict::OTHER);
             });
             return Ok(());
         };
@@ -177,8 +177,8 @@ impl Comparer {
         for (part, (a, b)) in parts.enumerate() {
             x.read(&column.left.dtype, a);
             y.read(&column.right.dtype, b);
-            let told = &mut |at, close, error| {
-                found.tell((part * BLOCK_ITEMS + at) / per_item, close, error);
+            let told = &mut |at, verdict| {
+                found.tell((part * BLOCK_ITEMS + at) / per_item, verdict);
             };
             match column.kind {
                 Kind::Time(by_left, by_right) => times((x, by_left), (y, by_right), told),
@@ -187,6 +187,48 @@ impl Comparer {
         }
         Ok(())
     }
+}
+
+/// Whether two arrays have the same dtype and shape, and the same bytes where an item holds a value: 0 is not −0 then,
+/// and a NaN is only what has the same bits. `told` is as for [`compare`].
+///
+/// # Errors
+/// Whatever `told` returns.
+pub fn identical(
+    left: &ArrayRef<'_>,
+    right: &ArrayRef<'_>,
+    told: &mut dyn FnMut(u64) -> Result<()>,
+) -> Result<bool> {
+    if left.dtype() != right.dtype() || left.shape() != right.shape() {
+        return Ok(false);
+    }
+    let (gaps, itemsize) = (GapPlan::new(left.dtype()), left.itemsize());
+    let (mut a, mut b, mut done) = (Vec::new(), Vec::new(), 0);
+    let blocks = |array: &ArrayRef<'_>| array.layout().blocks(itemsize, BYTES);
+    for (x, y) in blocks(left).zip(blocks(right)) {
+        for (array, block, bytes) in [(left, &x, &mut a), (right, &y, &mut b)] {
+            bytes.resize(block.len() * itemsize, 0);
+            gather(array.data(), block, itemsize, bytes)?;
+            gaps.apply(bytes);
+        }
+        if a != b {
+            return Ok(false);
+        }
+        done += a.len() as u64;
+        told(done)?;
+    }
+    Ok(true)
+}
+
+/// The index of the item at this position in C order.
+#[must_use]
+pub fn index_of(mut position: usize, shape: &[usize]) -> Vec<usize> {
+    let mut index = vec![0; shape.len()];
+    for (at, &len) in index.iter_mut().zip(shape).rev() {
+        *at = position % len.max(1);
+        position /= len.max(1);
+    }
+    index
 }
 
 fn read(side: &Side, (array, block): (&ArrayRef<'_>, &Layout), bytes: &mut Vec<u8>) -> Result<()> {
@@ -231,7 +273,7 @@ fn unpadded(bytes: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ndbytes::{Array, DType, Element, Order};
+    use crate::{Array, DType, Element, ErrorKind, Order};
 
     fn array(spec: &str, bytes: &[u8]) -> Array {
         let dtype: DType = spec.parse().unwrap();
@@ -245,7 +287,7 @@ mod tests {
             ArrayRef::from_slice(a, &[a.len()]).unwrap(),
             ArrayRef::from_slice(b, &[b.len()]).unwrap(),
         );
-        compare(&a, &b, &Tolerance { rtol, atol }).unwrap()
+        compare(&a, &b, &Tolerance { rtol, atol }, &mut |_| Ok(())).unwrap()
     }
 
     #[test]
@@ -259,9 +301,11 @@ mod tests {
         let all =
             found(&[1.0f64, 2.0, f64::NAN, 4.0], &[1.0f64, 2.5, 3.0, f64::INFINITY], 0.0, 0.0);
         assert_eq!(all.differing, 3);
-        let first = First { index: vec![1], left: "2.0".into(), right: "2.5".into() };
-        assert_eq!(all.first, Some(first));
+        assert_eq!(all.first, Some(vec![1]));
         assert_eq!(all.largest, Some(Largest { error: f64::INFINITY, index: vec![3] }));
+        assert_eq!(all.relative, Some(Largest { error: 0.2, index: vec![1] }));
+        let zero = found(&[1.0f64, 3.0], &[0.0f64, 2.0], 0.0, 0.0);
+        assert_eq!(zero.relative, Some(Largest { error: f64::INFINITY, index: vec![0] }));
     }
 
     #[test]
@@ -276,7 +320,8 @@ mod tests {
     #[test]
     fn text_padding_and_gaps_do_not_count() {
         let equal = |a: &Array, b: &Array| {
-            compare(&a.view(), &b.view(), &Tolerance::default()).unwrap().differing == 0
+            compare(&a.view(), &b.view(), &Tolerance::default(), &mut |_| Ok(())).unwrap().differing
+                == 0
         };
         assert!(equal(&array("S2", b"abc\0"), &array("S3", b"ab\0c\0\0")));
         assert!(!equal(&array("S2", b"abcd"), &array("S3", b"ab\0c\0\0")));
@@ -300,12 +345,26 @@ mod tests {
     }
 
     #[test]
+    fn identical_arrays_have_the_same_bits() {
+        let same = |a: &Array, b: &Array| identical(&a.view(), &b.view(), &mut |_| Ok(())).unwrap();
+        let number = |value: f64| array("<f8", &value.to_le_bytes());
+        assert!(same(&number(f64::NAN), &number(f64::NAN)));
+        assert!(!same(&number(f64::NAN), &number(-f64::NAN)));
+        assert!(!same(&number(0.0), &number(-0.0)));
+        assert!(!same(&array("<u2", &[0, 0]), &array("<i2", &[0, 0])));
+        assert!(!same(&array("<u2", &[0, 0]), &array("<u2", &[0, 0, 0, 0])));
+        let gaps = "{a:|u1,b:|u1@2}/4";
+        assert!(same(&array(gaps, &[1, 2, 3, 4]), &array(gaps, &[1, 0, 3, 9])));
+        assert!(!same(&array(gaps, &[1, 2, 3, 4]), &array(gaps, &[1, 2, 4, 4])));
+    }
+
+    #[test]
     fn what_cannot_be_equal_is_an_error() {
         let error = |a: &Array, b: &Array| {
-            compare(&a.view(), &b.view(), &Tolerance::default()).unwrap_err()
+            compare(&a.view(), &b.view(), &Tolerance::default(), &mut |_| Ok(())).unwrap_err()
         };
         let (text, number) = (array("S8", b"abcdefgh"), array("<f8", &[0; 8]));
-        assert_eq!(error(&text, &number).kind(), &ndbytes::ErrorKind::Mismatch);
+        assert_eq!(error(&text, &number).kind(), &ErrorKind::Mismatch);
         let shape = error(&array("<f8", &[0; 16]), &number);
         assert_eq!(shape.message(), "shapes [2] and [1] differ");
     }

@@ -4,14 +4,17 @@
 //! of dtypes.
 
 use super::minifloat::Minifloat;
-use ndbytes::{ArrayRef, DType, Endian, Error, Layout, Result, Scalar, SwapPlan, gather};
+use crate::array::{ArrayRef, Layout};
+use crate::dtype::{DType, Endian, Scalar};
+use crate::error::{Error, Result};
+use crate::kernel::{SwapPlan, gather};
 
 /// Items that are worked on at a time: their lanes stay within a level-2 cache.
-pub(crate) const BLOCK_ITEMS: usize = 1 << 14;
+pub const BLOCK_ITEMS: usize = 1 << 14;
 
 /// Values of one block.
 #[derive(Debug)]
-pub(crate) enum Lanes {
+pub enum Lanes {
     /// Integers; booleans as 0 and 1, times as their counts.
     Int(Vec<i128>),
     /// Floats.
@@ -22,7 +25,7 @@ pub(crate) enum Lanes {
 
 /// Reads blocks of one dtype into lanes.
 #[derive(Debug)]
-pub(crate) struct Reader {
+pub struct Reader {
     dtype: DType,
     plan: SwapPlan,
     bytes: Vec<u8>,
@@ -33,7 +36,7 @@ pub(crate) struct Reader {
 ///
 /// # Errors
 /// Unsupported for what holds no number, and for long doubles, whose bits differ between platforms.
-pub(crate) fn number(dtype: &DType) -> Result<Scalar> {
+pub fn number(dtype: &DType) -> Result<Scalar> {
     match dtype {
         DType::Scalar(scalar @ (Scalar::LongDouble | Scalar::CLongDouble), _) => {
             let name = scalar.name();
@@ -52,7 +55,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`number`].
-    pub(crate) fn new(dtype: &DType) -> Result<Self> {
+    pub fn new(dtype: &DType) -> Result<Self> {
         let plan = SwapPlan::new(dtype, &dtype.with_endian(Endian::Little))?;
         Ok(Self { dtype: dtype.clone(), plan, bytes: Vec::new(), lanes: Lanes::of(dtype)? })
     }
@@ -61,7 +64,7 @@ impl Reader {
     ///
     /// # Errors
     /// As [`gather`].
-    pub(crate) fn read(&mut self, data: &[u8], block: &Layout) -> Result<&Lanes> {
+    pub fn read(&mut self, data: &[u8], block: &Layout) -> Result<&Lanes> {
         let itemsize = self.dtype.itemsize();
         self.bytes.resize(block.len() * itemsize, 0);
         gather(data, block, itemsize, &mut self.bytes)?;
@@ -75,7 +78,7 @@ impl Reader {
 ///
 /// # Errors
 /// As [`number`] and [`gather`], and what `each` returns.
-pub(crate) fn each_block(
+pub fn each_block(
     array: &ArrayRef<'_>,
     mut each: impl FnMut(usize, &Lanes) -> Result<()>,
 ) -> Result<()> {
@@ -94,7 +97,7 @@ impl Lanes {
     ///
     /// # Errors
     /// As [`number`].
-    pub(crate) fn of(dtype: &DType) -> Result<Self> {
+    pub fn of(dtype: &DType) -> Result<Self> {
         Ok(match number(dtype)?.kind() {
             'b' | 'i' | 'u' => Self::Int(Vec::new()),
             'c' => Self::Complex(Vec::new()),
@@ -103,7 +106,7 @@ impl Lanes {
     }
 
     /// Replaces the values by those of items of this dtype, their bytes little-endian.
-    pub(crate) fn read(&mut self, dtype: &DType, bytes: &[u8]) {
+    pub fn read(&mut self, dtype: &DType, bytes: &[u8]) {
         let Ok(scalar) = number(dtype) else { return };
         match self {
             Self::Int(lanes) => ints(scalar, bytes, lanes),
