@@ -7,7 +7,22 @@ array([[0., 1., 2.],
        [3., 4., 5.]])
 """
 
-from ndbytes._core import Limits, __version__, dumps, frombuffer, fromfile, load, loads, save, tobytes, tofile
+from ndbytes import gzip, zlib
+from ndbytes._core import (
+    Limits,
+    Report,
+    __version__,
+    checksum,
+    dumps,
+    frombuffer,
+    fromfile,
+    load,
+    loads,
+    save,
+    tobytes,
+    tofile,
+)
+from ndbytes._diff import Difference, diff
 from ndbytes._errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -19,29 +34,41 @@ from ndbytes._errors import (
     TruncatedError,
     UnsupportedError,
 )
+from ndbytes._handle import Handle, open
+from ndbytes._look import info, verify
 
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "ChecksumError",
+    "Difference",
     "Error",
     "FormatError",
+    "Handle",
     "LimitError",
     "Limits",
     "MismatchError",
+    "Report",
     "TruncatedError",
     "UnsupportedError",
+    "checksum",
+    "diff",
     "dumps",
     "frombuffer",
     "fromfile",
+    "gzip",
+    "info",
     "load",
     "loads",
+    "open",
     "save",
     "tobytes",
     "tofile",
+    "verify",
+    "zlib",
 ]
 
-for _class in (ArgumentError, ArgumentTypeError, ChecksumError, Error, FormatError, LimitError, MismatchError,
-               TruncatedError, UnsupportedError):
+for _class in (ArgumentError, ArgumentTypeError, ChecksumError, Difference, Error, FormatError, Handle, LimitError,
+               MismatchError, TruncatedError, UnsupportedError):
     _class.__module__ = "ndbytes"
 del _class
