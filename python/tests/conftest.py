@@ -1,6 +1,7 @@
 """NumPy is the oracle of what is right; the `oracle` example is the library's side of the pipe."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import hypothesis
@@ -19,19 +20,44 @@ hypothesis.settings.register_profile("long", deadline=None, database=None, max_e
 hypothesis.settings.load_profile("long" if LONG else "quick")
 
 
-def program(variable, what):
-    """The program that an environment variable names, or a word on how to get it."""
+def built(variable, what):
+    """The file that an environment variable names, or a word on how to get it."""
     path = os.environ.get(variable)
     if not path:
         raise pytest.UsageError(f"{variable} is not set: it names {what}; `cargo xtask test` builds it and sets it")
-    if not os.access(path, os.X_OK):
-        raise pytest.UsageError(f"{variable}={path} is no program: `cargo xtask test` builds it and sets it")
     return Path(path).resolve()
 
 
-def pytest_configure():
+def program(variable, what):
+    path = built(variable, what)
+    if not os.access(path, os.X_OK):
+        raise pytest.UsageError(f"{variable}={path} is no program: `cargo xtask test` builds it and sets it")
+    return path
+
+
+NOTES = pytest.StashKey()
+
+
+def pytest_configure(config):
+    config.stash[NOTES] = []
     program("NDBYTES_ORACLE", "the example `oracle` of the crate ndbytes")
     keep_memory()
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for line in config.stash[NOTES]:
+        terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="session")
+def note(pytestconfig):
+    """A function that prints a line at the end of the run: a figure that one wants to see though the test passed."""
+    return pytestconfig.stash[NOTES].append
+
+
+@pytest.fixture(scope="session")
+def wheel():
+    return built("NDBYTES_WHEEL", "the wheel of the package `ndbytes`")
 
 
 @pytest.fixture(scope="session")
@@ -55,3 +81,15 @@ def baseline(oracle_program, tmp_path_factory):
     runs += [run(oracle_program, "read", "-", data=path.read_bytes()) for _ in range(3)]
     assert all(isinstance(answer, list) for answer, _ in runs)
     return min(peak for _, peak in runs)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 1 MiB."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.strip()}")
+    yield path
+    subprocess.run(["umount", path], check=True)

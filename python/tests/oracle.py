@@ -178,6 +178,23 @@ class Oracle:
     def load(self, path):
         return decoded(self.ask("load", path))
 
+    def npz_write(self, arrays, style="numpy", level=None, streamed=False, start=0, checksum=False):
+        """The archive of a dict of member names and arrays."""
+        fields = [field for name, array in arrays.items() for field in (name, checksum, *view(array))]
+        level = None if level is None else str(level)
+        return self.ask("npz write", style, level, streamed, start, *fields)[0]
+
+    def npz_read(self, archive):
+        """Method, range and bytes of every member, by its name."""
+        fields = iter(self.ask("npz read", archive))
+        return {
+            name.decode(): (int(method), numbers(place.decode()), data)
+            for name, method, place, data in zip(fields, fields, fields, fields)
+        }
+
+    def npz_load(self, archive, key):
+        return decoded(self.ask("npz load", archive, key))
+
     def map(self, path, *steps, array=NOTHING):
         """What the steps answer; `array` is what `write` and `append` take."""
         return self.ask("map", path, "\n".join(steps), *view(array))

@@ -114,18 +114,6 @@ def test_a_lost_write_is_seen_by_these_tests(oracle_program, tmp_path):
     assert saver.found() != saver.whole(1)
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A file system of 1 MiB."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", path], capture_output=True, text=True)
-    if mounted.returncode:
-        pytest.skip(f"no tmpfs can be mounted: {mounted.stderr.strip()}")
-    yield path
-    subprocess.run(["umount", path], check=True)
-
-
 @needs_root
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("size", [700_000, 900_000, 5_000_000])

@@ -8,6 +8,7 @@ mod python;
 mod report;
 mod test;
 mod tidy;
+mod wheel;
 mod workspace;
 
 use std::process::ExitCode;
@@ -23,7 +24,8 @@ Commands:
   check                        formatting, clippy, docs and tidy, all without a warning;
                                the core for wasm32-unknown-unknown where that target is installed
   test [--long] [PYTEST ARGS]  all that must pass: Rust tests and doc tests, then the release build
-                               under the Python tests (needs Python 3.11 or newer; makes its own venv);
+                               and the wheel of python/ under the Python tests (needs Python 3.11 or
+                               newer; makes its own venv);
                                --long adds the long runs, other arguments go to pytest
   tidy                         only the checks of the text: imports, unsafe, io, file length, names
 

@@ -3,9 +3,9 @@
 use std::env::consts::EXE_SUFFIX;
 use std::process::Command;
 
-use crate::python;
 use crate::report::Report;
 use crate::workspace::{Workspace, stream, succeeds};
+use crate::{python, wheel};
 
 const TESTS: &str = "python/tests";
 const LONG: &str = "NDBYTES_LONG";
@@ -23,10 +23,14 @@ pub(crate) fn test(workspace: &Workspace, args: &[String]) -> bool {
 
     let mut report = rust(workspace, long);
     report.add(control(workspace));
-    match build(workspace).and_then(|()| python::venv(workspace, python?)) {
-        Ok(python) => {
+    let built = build(workspace).and_then(|()| {
+        let python = python::venv(workspace, python?)?;
+        Ok((wheel::install(workspace, &python)?, python))
+    });
+    match built {
+        Ok((wheel, python)) => {
             let mut pytest = workspace.command(python);
-            pytest.args(["-m", "pytest", "-q", "-rfEs", "--color=no"]);
+            pytest.args(["-m", "pytest", "-q", "-rfEs", "--color=no"]).env("NDBYTES_WHEEL", wheel);
             report.add(pytest_run(workspace, pytest, &pytest_args, long));
         }
         Err(error) => report.fail(format!("{TESTS}: not run: {error}")),

@@ -13,7 +13,7 @@ use crate::workspace::Workspace;
 const UNSAFE_ROOMS: &[&str] = &[
     "crates/ndbytes/src/kernel/",
     "crates/ndbytes/src/io/map/pages.rs",
-    "crates/ndbytes-py/src/array.rs",
+    "crates/ndbytes-py/src/array/",
     "crates/ndbytes-py/src/fd.rs",
 ];
 

@@ -29,6 +29,11 @@ impl Destination {
         Ok(Self { expect, out, filling: None, buffer: None })
     }
 
+    /// Whether nothing is asked of the array.
+    pub(crate) fn is_free(&self) -> bool {
+        self.expect.is_none() && self.out.is_none()
+    }
+
     /// Where the data go whose header has come.
     ///
     /// # Errors

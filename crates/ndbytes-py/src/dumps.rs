@@ -1,21 +1,23 @@
 //! `ndbytes.dumps` and `ndbytes.loads`: one array as bytes that describe and check themselves.
 
-use crate::array::{Bytes, Source, new_bytes, over};
+use crate::array::{Bytes, Memory, Source, new_bytes, over};
+use crate::bundle;
 use crate::decode::Destination;
-use crate::errors::{argument, unsupported};
+use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
 use crate::options::{codec, is_bundle, metadata};
 use crate::work::run;
 use ndbytes::{Checks, DecodeOptions, Dest, Encode, Order, frame, io, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
+use std::io::Cursor;
 
 /// An array as bytes that say what it is and have checksums.
 ///
 /// Parameters
 /// ----------
-/// a : array
-///     Any array without Python objects.
+/// a : array or dict of arrays
+///     Any array without Python objects. A dict becomes a stored ``.npz``, which ``np.load`` reads too.
 /// codec : str, optional
 ///     None, the default: a checked ``.npy``, which ``np.load`` reads too. ``"none"``: a frame.
 /// level : int, optional
@@ -54,12 +56,17 @@ pub(crate) fn dumps<'py>(
     attrs: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     if is_bundle(a) {
-        return Err(unsupported("a dict is not written yet"));
+        if codec.is_some() || level.is_some() || name.is_some() || attrs.is_some() {
+            return Err(argument(
+                "a dict becomes an .npz, which has no codec, name or attributes here; save() to .npz compresses",
+            ));
+        }
+        return bundle::dumps(py, a);
     }
     let codec = self::codec(codec, level)?;
     let metadata = metadata(name, attrs)?;
     let source = Source::new(a)?;
-    let array = source.view().map_err(|error| crate::errors::to_py(py, &error))?;
+    let array = source.view().py()?;
     let made = if codec.is_some() {
         let options = frame::EncodeOptions { metadata, zero_gaps: true, ..Default::default() };
         frame::Encoder::new(&array, &options).map(encoded(py))
@@ -68,7 +75,7 @@ pub(crate) fn dumps<'py>(
             npy::EncodeOptions { metadata, zero_gaps: true, ..npy::EncodeOptions::checked() };
         npy::Encoder::new(&array, &options).map(encoded(py))
     };
-    made.map_err(|error| crate::errors::to_py(py, &error))?
+    made.py()?
 }
 
 /// What the machine gives, as one `bytes`.
@@ -89,7 +96,7 @@ fn encoded<'a, 'py, E: Encode<'a> + Send>(
 /// Parameters
 /// ----------
 /// buf : buffer
-///     A checked ``.npy``, a frame, or a ``.npy`` in a zlib or gzip stream; it must end behind the array.
+///     A checked ``.npy``, a frame, a ``.npy`` in a zlib or gzip stream, or an ``.npz``; it must end behind the array.
 /// expect : str or dtype, optional
 ///     What it must be, as in ``"<f4[?,128]"``: nothing is cast.
 /// copy : bool, optional
@@ -104,7 +111,8 @@ fn encoded<'a, 'py, E: Encode<'a> + Send>(
 ///
 /// Returns
 /// -------
-/// ndarray
+/// ndarray, or dict of them
+///     A dict for an ``.npz``.
 ///
 /// Raises
 /// ------
@@ -133,6 +141,16 @@ pub(crate) fn loads<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let bytes = Bytes::new(buf)?;
     let mut place = Destination::new(expect, out)?;
+    if bundle::is_archive(&mut Cursor::new(&*bytes)).py()? {
+        let limits = limits::or(limits, ndbytes::Limits::local());
+        if !place.is_free() {
+            return Err(argument("an .npz holds many arrays: expect and out are for one"));
+        }
+        return match copy {
+            true => bundle::load(py, Cursor::new(&*bytes), &limits),
+            false => bundle::view(py, buf, &bytes, &limits),
+        };
+    }
     let len = bytes.len() as u64;
     let options = DecodeOptions {
         limits: limits::or(limits, ndbytes::Limits::local()),
@@ -175,7 +193,14 @@ fn view<'py>(
     let header = &decoded.header;
     place.check(header)?;
     let order = if header.fortran_order { Order::F } else { Order::C };
-    let array = over(py, buf, &header.dtype, &header.shape, order, header.len)?;
+    let array = over(
+        py,
+        &Bound::new(py, Memory::of(buf)?)?,
+        &header.dtype,
+        &header.shape,
+        order,
+        header.len,
+    )?;
     array.getattr(intern!(py, "flags"))?.setattr(intern!(py, "writeable"), false)?;
     Ok(array)
 }

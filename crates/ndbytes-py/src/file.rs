@@ -47,7 +47,17 @@ impl PyFile {
 }
 
 fn attach<T>(call: impl FnOnce(Python<'_>) -> PyResult<T>) -> IoResult<T> {
-    Python::attach(call).map_err(IoError::other)
+    Python::attach(|py| call(py).map_err(|error| as_io(py, error)))
+}
+
+/// The exception inside an error of the kind that it is, so that a lost connection is known as one.
+fn as_io(py: Python<'_>, error: PyErr) -> IoError {
+    // So TLS says it, where an end was not announced.
+    let name = error.get_type(py).name();
+    if name.is_ok_and(|name| name == "SSLEOFError") {
+        return IoError::new(std::io::ErrorKind::UnexpectedEof, error);
+    }
+    IoError::from(error)
 }
 
 impl Read for PyFile {

@@ -1,6 +1,6 @@
 //! `ndbytes.frombuffer`.
 
-use crate::array::Bytes;
+use crate::array::{Bytes, Memory};
 use crate::dtype::{self, numpy};
 use crate::errors::{IntoPy as _, argument_type};
 use crate::tobytes::parse_order;
@@ -128,7 +128,7 @@ fn view<'py>(
     };
     let options = PyDict::new(py);
     options.set_item(intern!(py, "dtype"), base)?;
-    options.set_item(intern!(py, "buffer"), buf)?;
+    options.set_item(intern!(py, "buffer"), Memory::of(buf)?)?;
     options.set_item(intern!(py, "offset"), raw.offset)?;
     options.set_item(intern!(py, "strides"), strides)?;
     numpy(py)?.call_method(intern!(py, "ndarray"), (PyTuple::new(py, shape)?,), Some(&options))

@@ -142,7 +142,11 @@ pub(crate) fn read_items<'py>(
 }
 
 /// A buffer of at most `len` bytes, as many as have come.
-fn filled(reader: &mut dyn Read, len: u64, watch: Watch<'_>) -> Result<(BufferMut, usize)> {
+pub(crate) fn filled(
+    reader: &mut dyn Read,
+    len: u64,
+    watch: Watch<'_>,
+) -> Result<(BufferMut, usize)> {
     let mut buffer = BufferMut::new(len)?;
     let mut done = 0;
     while done < buffer.capacity() {

@@ -4,20 +4,30 @@
 //! `file`; work runs without the GIL in `work`; errors leave through `errors`.
 
 mod array;
+mod buffers;
+mod bundle;
 mod compare;
 mod decode;
+mod decoder;
 mod dtype;
 mod dumps;
 mod errors;
+#[cfg(unix)]
+mod fd;
 mod file;
 mod frombuffer;
 mod fromfile;
 mod info;
+mod interpreter;
 mod limits;
 mod load;
 mod map;
+mod numpy;
 mod options;
+mod recv;
 mod save;
+mod send;
+mod socket;
 mod tobytes;
 mod work;
 mod zlib;
@@ -28,6 +38,7 @@ use pyo3::prelude::*;
 // Everything here holds the GIL or a lock of its own, but nothing was tested without a GIL so far.
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    interpreter::only_main(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<limits::Limits>()?;
     module.add_function(wrap_pyfunction!(tobytes::tobytes, module)?)?;
@@ -38,6 +49,11 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(fromfile::fromfile, module)?)?;
     module.add_function(wrap_pyfunction!(save::save, module)?)?;
     module.add_function(wrap_pyfunction!(load::load, module)?)?;
+    module.add_function(wrap_pyfunction!(send::send, module)?)?;
+    module.add_function(wrap_pyfunction!(recv::recv, module)?)?;
+    module.add_function(wrap_pyfunction!(recv::recv_iter, module)?)?;
+    module.add_function(wrap_pyfunction!(buffers::buffers, module)?)?;
+    module.add_class::<decoder::Decoder>()?;
     module.add_class::<map::Map>()?;
     module.add_class::<info::Report>()?;
     module.add_function(wrap_pyfunction!(map::map_file, module)?)?;
@@ -47,5 +63,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(info::checksum, module)?)?;
     module.add_function(wrap_pyfunction!(compare::compare, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::compress, module)?)?;
-    module.add_function(wrap_pyfunction!(zlib::decompress, module)?)
+    module.add_function(wrap_pyfunction!(zlib::decompress, module)?)?;
+    numpy::add(module)
 }

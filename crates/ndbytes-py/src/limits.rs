@@ -13,12 +13,14 @@ use pyo3::prelude::*;
 ///     Fields of a structured dtype, nested ones counted. Default 4,096.
 /// array : int or None
 ///     Bytes of one array; None for as many as memory holds. Default None.
+/// members : int
+///     Members of an archive. Default 65,535.
 ///
 /// Examples
 /// --------
 /// >>> import ndbytes as ndb
 /// >>> ndb.Limits(array=1 << 20)
-/// Limits(header=1048576, fields=4096, array=1048576)
+/// Limits(header=1048576, fields=4096, array=1048576, members=65535)
 /// >>> ndb.Limits.untrusted().array
 /// 1073741824
 #[pyclass(module = "ndbytes", frozen, eq, from_py_object)]
@@ -30,9 +32,10 @@ pub(crate) struct Limits {
 #[pymethods]
 impl Limits {
     #[new]
-    #[pyo3(signature = (*, header = 1 << 20, fields = 4096, array = None))]
-    fn new(header: usize, fields: usize, array: Option<u64>) -> Self {
-        let core = Core { header, fields, array: array.unwrap_or(u64::MAX), ..Core::local() };
+    #[pyo3(signature = (*, header = 1 << 20, fields = 4096, array = None, members = 65_535))]
+    fn new(header: usize, fields: usize, array: Option<u64>, members: usize) -> Self {
+        let array = array.unwrap_or(u64::MAX);
+        let core = Core { header, fields, array, members, ..Core::local() };
         Self { core }
     }
 
@@ -72,9 +75,16 @@ impl Limits {
         (self.core.array != u64::MAX).then_some(self.core.array)
     }
 
+    /// Members of an archive.
+    #[getter]
+    fn members(&self) -> usize {
+        self.core.members
+    }
+
     fn __repr__(&self) -> String {
         let array = self.array().map_or_else(|| "None".to_owned(), |bytes| bytes.to_string());
-        format!("Limits(header={}, fields={}, array={array})", self.core.header, self.core.fields)
+        let Core { header, fields, members, .. } = self.core;
+        format!("Limits(header={header}, fields={fields}, array={array}, members={members})")
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
@@ -84,6 +94,7 @@ impl Limits {
         keywords.set_item("header", this.core.header)?;
         keywords.set_item("fields", this.core.fields)?;
         keywords.set_item("array", this.array())?;
+        keywords.set_item("members", this.core.members)?;
         let partial =
             py.import("functools")?.getattr("partial")?.call((slf.get_type(),), Some(&keywords))?;
         Ok((partial, ()).into_pyobject(py)?.into_any())

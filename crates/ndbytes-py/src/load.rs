@@ -1,5 +1,6 @@
 //! `ndbytes.load`.
 
+use crate::bundle;
 use crate::decode::Destination;
 use crate::dtype;
 use crate::errors::argument;
@@ -12,7 +13,7 @@ use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, Watch};
 use ndbytes::{Checks, DecodeOptions, Error, Result};
 use pyo3::prelude::*;
-use std::io::Read;
+use std::io::{Read, Seek};
 use std::path::Path;
 
 /// The array in a file.
@@ -20,8 +21,8 @@ use std::path::Path;
 /// Parameters
 /// ----------
 /// file : path or file object
-///     A ``.npy`` (bare or checked), a ``.ndb``, one of them in a zlib or gzip stream; with ``dtype``, a file of items
-///     alone. A file object is read from where it stands to its end.
+///     A ``.npy`` (bare or checked), a ``.ndb``, one of them in a zlib or gzip stream, an ``.npz``; with ``dtype``, a
+///     file of items alone. A file object is read from where it stands to its end.
 /// expect : str or dtype, optional
 ///     What it must be, as in ``"<f4[?,128]"``: nothing is cast.
 /// dtype, shape, order, offset, gap : optional
@@ -33,8 +34,8 @@ use std::path::Path;
 ///
 /// Returns
 /// -------
-/// ndarray
-///     Every checksum that the file has was compared.
+/// ndarray, or dict of them
+///     Every checksum that the file has was compared. A dict for an ``.npz``.
 ///
 /// Raises
 /// ------
@@ -90,6 +91,12 @@ pub(crate) fn load<'py>(
         ));
     }
     let mut destination = Destination::new(expect, None)?;
+    if let Some(archive) = archive(py, &mut place)? {
+        if !destination.is_free() {
+            return Err(argument("an .npz holds many arrays: expect is for one"));
+        }
+        return bundle::load(py, archive, &limits);
+    }
     let checks = if require_checksum { Checks::Required } else { Checks::Optional };
     let options = DecodeOptions { limits, checks, ..Default::default() };
     let decoded = wait(py, |watch| {
@@ -99,6 +106,23 @@ pub(crate) fn load<'py>(
         })
     })?;
     destination.finish(py, &decoded)
+}
+
+trait ReadSeek: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> ReadSeek for T {}
+
+/// The reader of a file that is a zip archive.
+fn archive(py: Python<'_>, place: &mut Place) -> PyResult<Option<Box<dyn ReadSeek>>> {
+    wait(py, |watch| {
+        let mut reader: Box<dyn ReadSeek> = match place {
+            Place::File(file) => Box::new(file.again()),
+            // A FIFO can be opened once only.
+            Place::Path(path) if !path.is_file() => return Ok(None),
+            Place::Path(path) => Box::new(io::open_watched(&*path, PATIENCE, watch)?),
+        };
+        Ok(bundle::is_archive(&mut *reader)?.then_some(reader))
+    })
 }
 
 /// Calls `read` with the reader of a file, and its length where it is known.

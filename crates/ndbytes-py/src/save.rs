@@ -1,10 +1,12 @@
 //! `ndbytes.save`.
 
 use crate::array::Source;
-use crate::errors::{IntoPy as _, argument, to_py, unsupported};
+use crate::bundle::{Bundle, write_options};
+use crate::errors::{IntoPy as _, argument, to_py};
 use crate::file::Place;
 use crate::options::{codec, is_bundle, metadata};
 use crate::work::wait;
+use ndbytes::io::npz::{WriteOptions, Writer};
 use ndbytes::io::{self, SaveOptions, Watch};
 use ndbytes::{ArrayRef, Container, Encode, Level, Metadata, Order, Result, frame, npy, raw};
 use pyo3::prelude::*;
@@ -63,15 +65,16 @@ fn all() -> String {
 /// ----------
 /// file : path or file object
 ///     The suffix says the format: ``.npy`` (what ``np.save`` writes), ``.ndb`` (checked), ``.npy.zz`` and ``.npy.gz``
-///     (compressed), ``.raw`` and ``.bin`` (the items alone). A file object gets a ``.npy``, or a frame with ``codec``.
-/// a : array
-///     Any array without Python objects.
+///     (compressed), ``.npz`` (many arrays), ``.raw`` and ``.bin`` (the items alone). A file object gets a ``.npy``, an ``.npz`` for a dict,
+///     or a frame with ``codec``.
+/// a : array or dict of arrays
+///     Any array without Python objects. A dict is for ``.npz``.
 /// format : str, optional
 ///     A suffix without its dot, instead of the file's own.
 /// codec : str, optional
-///     For ``.ndb``: ``"auto"`` or ``"none"``.
+///     For ``.ndb``: ``"auto"`` or ``"none"``. For ``.npz``: ``"deflate"``, which is the default, or ``"stored"``.
 /// level : int, optional
-///     For ``.npy.zz`` and ``.npy.gz``: 0 to 9, as zlib's.
+///     For ``.npy.zz``, ``.npy.gz`` and ``.npz``: 0 to 9, as zlib's.
 /// checksum : bool, optional
 ///     For ``.npy``: True adds checksums that NumPy passes over. A ``.ndb`` always has them.
 /// name : str, optional
@@ -114,26 +117,54 @@ pub(crate) fn save(
     durable: bool,
 ) -> PyResult<()> {
     let mut place = Place::new(file, "write")?;
-    let format = chosen(&place, format, codec)?;
-    if is_bundle(a) || format == Format::Npz {
-        return Err(unsupported("npz is not written yet"));
+    let format = chosen(&place, a, format, codec)?;
+    if format == Format::Npz {
+        if checksum.is_some() || name.is_some() || attrs.is_some_and(|attrs| !attrs.is_none()) {
+            return Err(argument(
+                "an .npz has sums of its own, and no place for a name or attributes",
+            ));
+        }
+        let options = write_options(codec.or(Some("auto")), level)?;
+        return save_bundle(py, &mut place, &Bundle::new(a)?, options, durable);
+    }
+    if is_bundle(a) {
+        return Err(argument("a dict of arrays is saved as .npz; another file holds one array"));
     }
     let metadata = metadata(name, attrs)?;
     let level = levels(format, codec, level)?;
     let source = Source::new(a)?;
     let array = source.view().py()?;
     let mut encoder = encoder(&array, format, checksum, metadata)?;
-    let saved = wait(py, |watch| match &mut place {
+    wait(py, |watch| match &mut place {
         Place::Path(path) => io::replace(&*path, SaveOptions::durable(durable), |file| {
             write(&mut *encoder, file, format, level, watch)
         }),
         Place::File(file) => write(&mut *encoder, file, format, level, watch),
-    });
-    saved
+    })
+}
+
+fn save_bundle(
+    py: Python<'_>,
+    place: &mut Place,
+    bundle: &Bundle,
+    options: WriteOptions,
+    durable: bool,
+) -> PyResult<()> {
+    wait(py, |watch| match place {
+        Place::Path(path) => io::replace(&*path, SaveOptions::durable(durable), |file| {
+            bundle.write(Writer::new(file, options), false, watch).map(drop)
+        }),
+        Place::File(file) => bundle.write(Writer::new(file, options), false, watch).map(drop),
+    })
 }
 
 /// The format that the caller names, or the file's name does.
-fn chosen(place: &Place, format: Option<&str>, codec: Option<&str>) -> PyResult<Format> {
+fn chosen(
+    place: &Place,
+    a: &Bound<'_, PyAny>,
+    format: Option<&str>,
+    codec: Option<&str>,
+) -> PyResult<Format> {
     if let Some(name) = format {
         return Format::named(name);
     }
@@ -145,6 +176,7 @@ fn chosen(place: &Place, format: Option<&str>, codec: Option<&str>) -> PyResult<
                 all()
             ))
         }),
+        Place::File(_) if is_bundle(a) => Ok(Format::Npz),
         Place::File(_) if codec.is_some_and(|codec| codec != "auto") => Ok(Format::Ndb),
         Place::File(_) => Ok(Format::Npy),
     }

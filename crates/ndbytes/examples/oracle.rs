@@ -19,6 +19,9 @@
 //! | `decompress array` `zlib`\|`gzip` spec max data | shape, bytes in C order |
 //! | `save compressed` path `zlib`\|`gzip` level checksum dtype shape strides offset data | |
 //! | `load` path | as `decode` |
+//! | `npz write` `numpy`\|`aligned` level streamed start then name checksum dtype shape strides offset data … | the archive; stored without a level |
+//! | `npz read` archive | name method start,end bytes, of each member |
+//! | `npz load` archive key | as `decode` |
 //! | `map` path steps dtype shape strides offset data | what the steps answer; see `oracle/map.rs` |
 //!
 //! Version 0 is a frame, the others are `.npy`'s. A dtype is a `descr` (it begins with a quote or a bracket) or a spec. With a chunk, readers and writers move at
@@ -43,6 +46,8 @@
 mod deflate;
 #[path = "oracle/map.rs"]
 mod map;
+#[path = "oracle/npz.rs"]
+mod npz;
 
 use ndbytes::npy::{self, EncodeOptions};
 use ndbytes::{
@@ -242,6 +247,9 @@ fn answer(request: &Fields) -> Result<Fields> {
         "decompress array" => deflate::decompress_array(args),
         "save compressed" => deflate::save(args),
         "load" => deflate::load(args),
+        "npz write" => npz::write(args),
+        "npz read" => npz::read(args),
+        "npz load" => npz::load(args),
         other => Err(Error::argument(format!("unknown request {other:?}"))),
     }
 }

@@ -48,7 +48,7 @@ pub enum ErrorKind {
     /// A bound was exceeded; sizes that overflow count as such.
     Limit {
         /// What is bounded: `array`, `npy header`, `frame header`, `metadata`, `dtype depth`, `dtype fields`,
-        /// `itemsize`, `size`, `decompressed`.
+        /// `itemsize`, `size`, `decompressed`, `npz members`.
         name: &'static str,
         /// What was asked for; `u64::MAX` where it does not fit.
         asked: u64,

@@ -14,21 +14,23 @@ pub struct Limits {
     pub fields: usize,
     /// Bytes of one array.
     pub array: u64,
+    /// Members of an archive.
+    pub members: usize,
     /// Bytes touched ahead of the bytes seen.
     pub grow: usize,
 }
 
 impl Limits {
-    /// For files of one's own: header 1 MiB, 4,096 fields, arrays up to the memory there is.
+    /// For files of one's own: header 1 MiB, 4,096 fields, 65,535 members, arrays up to the memory there is.
     #[must_use]
     pub const fn local() -> Self {
-        Self { header: 1 << 20, fields: 4096, array: u64::MAX, grow: 1 << 20 }
+        Self { header: 1 << 20, fields: 4096, members: 65_535, array: u64::MAX, grow: 1 << 20 }
     }
 
-    /// For bytes from strangers: header 64 KiB, 256 fields, arrays up to 1 GiB.
+    /// For bytes from strangers: header 64 KiB, 256 fields, 1,024 members, arrays up to 1 GiB.
     #[must_use]
     pub const fn untrusted() -> Self {
-        Self { header: 1 << 16, fields: 256, array: 1 << 30, grow: 1 << 20 }
+        Self { header: 1 << 16, fields: 256, members: 1024, array: 1 << 30, grow: 1 << 20 }
     }
 
     /// For a connection: header 64 KiB, 256 fields; an array may be as large as its sender makes it, and takes

@@ -48,6 +48,11 @@ impl Bytes {
     pub(crate) fn new(given: &Bound<'_, PyAny>) -> PyResult<Self> {
         View::new(given, ffi::PyBUF_SIMPLE).map(Self)
     }
+
+    /// Whether nobody may write to them.
+    pub(crate) fn is_readonly(&self) -> bool {
+        self.0.0.readonly != 0
+    }
 }
 
 impl std::ops::Deref for Bytes {

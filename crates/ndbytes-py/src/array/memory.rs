@@ -1,5 +1,6 @@
 //! Memory of our own that arrays stand on.
 
+use super::buffer::Bytes;
 use crate::dtype::{self, numpy};
 use crate::errors::IntoPy as _;
 use ndbytes::{BufferMut, DType, Layout, Order};
@@ -9,13 +10,17 @@ use pyo3::types::PyDict;
 use pyo3::{ffi, intern};
 use std::ffi::c_int;
 
-/// Writable memory, which lives as long as an array looks at it.
+/// Memory that lives as long as an array looks at it: of our own, or a buffer that its exporter keeps where it is.
+///
+/// NumPy keeps the object that it was given as a buffer, and not the view of its memory; so a bytearray could be
+/// resized under an array, and this object stands between the two.
 #[pyclass(module = "ndbytes._core", frozen)]
 pub(crate) struct Memory {
     start: *mut u8,
     len: usize,
+    readonly: bool,
     /// Moves as a handle; the bytes themselves stay.
-    _owner: BufferMut,
+    _owner: Box<dyn Send + Sync>,
 }
 
 // SAFETY: the memory is the owner's and goes with it; who writes to it through a buffer is Python's business.
@@ -24,11 +29,21 @@ unsafe impl Send for Memory {}
 unsafe impl Sync for Memory {}
 
 impl Memory {
-    /// All of a buffer, which was filled or not.
+    /// All of a buffer, which was filled or not; it can be written to.
     pub(crate) fn new(mut owner: BufferMut) -> PyResult<Self> {
         let bytes = owner.all().py()?;
         let (start, len) = (bytes.as_mut_ptr(), bytes.len());
-        Ok(Self { start, len, _owner: owner })
+        Ok(Self { start, len, readonly: false, _owner: Box::new(owner) })
+    }
+
+    /// The bytes of any contiguous buffer, which can be written to if that can.
+    ///
+    /// # Errors
+    /// As [`Bytes::new`].
+    pub(crate) fn of(given: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let bytes = Bytes::new(given)?;
+        let (start, len, readonly) = (bytes.as_ptr().cast_mut(), bytes.len(), bytes.is_readonly());
+        Ok(Self { start, len, readonly, _owner: Box::new(bytes) })
     }
 }
 
@@ -45,7 +60,7 @@ impl Memory {
     ) -> PyResult<()> {
         let this = slf.get();
         // SAFETY: the owner has so many bytes there, which may be written to, and stays as long as this object.
-        unsafe { fill_view(&slf, view, flags, this.start, this.len, true) }
+        unsafe { fill_view(&slf, view, flags, this.start, this.len, !this.readonly) }
     }
 }
 
@@ -79,31 +94,28 @@ pub(crate) fn to_array<'py>(
     shape: &[usize],
     order: Order,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let memory = Bound::new(py, memory?)?;
-    over(py, memory.as_any(), dtype, shape, order, 0)
+    over(py, &Bound::new(py, memory?)?, dtype, shape, order, 0)
 }
 
-/// The array of this dtype and shape over a buffer, from `offset` on.
+/// The same from `offset` on.
 pub(crate) fn over<'py>(
     py: Python<'py>,
-    buffer: &Bound<'py, PyAny>,
+    memory: &Bound<'py, Memory>,
     dtype: &DType,
     shape: &[usize],
     order: Order,
     offset: u64,
 ) -> PyResult<Bound<'py, PyAny>> {
     let layout = Layout::contiguous(shape, dtype.itemsize(), order).py()?;
-    let strides = layout.strides();
     let options = PyDict::new(py);
     options.set_item(intern!(py, "dtype"), dtype::to_numpy(py, dtype)?)?;
-    if layout.is_empty() || dtype.itemsize() == 0 {
-        let shape = pyo3::types::PyTuple::new(py, shape)?;
-        options.set_item(intern!(py, "order"), if order == Order::F { "F" } else { "C" })?;
-        return numpy(py)?.call_method(intern!(py, "empty"), (shape,), Some(&options));
+    let order = if order == Order::F { "F" } else { "C" };
+    options.set_item(intern!(py, "order"), order)?;
+    if !layout.is_empty() && dtype.itemsize() > 0 {
+        options.set_item(intern!(py, "buffer"), memory)?;
+        options.set_item(intern!(py, "offset"), offset)?;
     }
-    options.set_item(intern!(py, "buffer"), buffer)?;
-    options.set_item(intern!(py, "offset"), offset)?;
-    options.set_item(intern!(py, "strides"), pyo3::types::PyTuple::new(py, strides)?)?;
+    // Not `numpy.empty`, which gives some dtypes the machine's byte order.
     let shape = pyo3::types::PyTuple::new(py, shape)?;
     numpy(py)?.call_method(intern!(py, "ndarray"), (shape,), Some(&options))
 }

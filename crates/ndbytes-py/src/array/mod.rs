@@ -9,12 +9,14 @@
 mod buffer;
 mod door;
 mod memory;
+mod region;
 mod source;
 mod target;
 mod window;
 
 pub(crate) use buffer::{Bytes, Out, new_bytes};
 pub(crate) use memory::{Memory, over, to_array};
+pub(crate) use region::FileRegion;
 pub(crate) use source::Source;
 pub(crate) use target::{Filling, Target};
 pub(crate) use window::{Mapped, Window};

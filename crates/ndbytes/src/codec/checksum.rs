@@ -1,4 +1,4 @@
-//! CRC-32C (Castagnoli, RFC 3720 appendix B.4), whole and block by block.
+//! CRC-32C (Castagnoli, RFC 3720 appendix B.4), whole and block by block; and the CRC-32 of zip archives.
 
 use crc_fast::{CrcAlgorithm, Digest, checksum};
 
@@ -35,6 +35,31 @@ impl Crc32c {
     /// The sum of all bytes so far.
     #[must_use]
     pub fn value(&self) -> u32 {
+        low(self.0.finalize())
+    }
+}
+
+/// A CRC-32 (ISO 3309, as of zip and gzip) of bytes that come in pieces.
+#[cfg(all(feature = "deflate", feature = "std"))]
+#[derive(Debug, Clone)]
+pub(crate) struct Crc32(Digest);
+
+#[cfg(all(feature = "deflate", feature = "std"))]
+impl Default for Crc32 {
+    fn default() -> Self {
+        Self(Digest::new(CrcAlgorithm::Crc32IsoHdlc))
+    }
+}
+
+#[cfg(all(feature = "deflate", feature = "std"))]
+impl Crc32 {
+    /// Takes the next bytes in.
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
+    }
+
+    /// The sum of all bytes so far.
+    pub(crate) fn value(&self) -> u32 {
         low(self.0.finalize())
     }
 }

@@ -4,6 +4,8 @@ mod checksum;
 #[cfg(feature = "deflate")]
 mod deflate;
 
+#[cfg(all(feature = "deflate", feature = "std"))]
+pub(crate) use checksum::Crc32;
 pub use checksum::{BLOCK, BlockSums, Crc32c, crc32c};
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::trailing;

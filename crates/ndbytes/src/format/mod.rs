@@ -14,6 +14,8 @@ mod deflate;
 mod header;
 mod json;
 mod metadata;
+#[cfg(all(feature = "deflate", feature = "std"))]
+pub(crate) mod npz;
 mod tail;
 
 use crate::buffer::BufferMut;
@@ -68,7 +70,7 @@ pub enum Dest<'d> {
     /// Into a buffer of the caller's that was made for exactly the array's size, and is touched as bytes come.
     Fill(&'d mut BufferMut),
     /// To a function that takes them piece by piece, in order, before anything vouches for them.
-    Sink(&'d mut dyn FnMut(&[u8]) -> Result<()>),
+    Sink(&'d mut (dyn FnMut(&[u8]) -> Result<()> + Send)),
     /// Nowhere: they are only checked.
     Discard,
 }
@@ -121,6 +123,11 @@ impl Fields<'_> {
         let (field, rest) = self.0.split_first_chunk::<N>()?;
         self.0 = rest;
         Some(*field)
+    }
+
+    #[cfg(all(feature = "deflate", feature = "std"))]
+    fn u16(&mut self) -> Option<u16> {
+        self.take().map(u16::from_le_bytes)
     }
 
     fn u32(&mut self) -> Option<u32> {

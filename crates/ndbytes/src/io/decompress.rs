@@ -43,6 +43,7 @@ pub fn decompress_into(
 pub struct Decompressor<R> {
     reader: BufReader<R>,
     inflater: Inflater,
+    container: Container,
     whole: bool,
     failed: Option<Error>,
 }
@@ -54,7 +55,8 @@ impl<R: Read> Decompressor<R> {
     /// A reader of the stream at the front of `reader`.
     pub fn new(reader: R, container: Container) -> Self {
         let reader = BufReader::with_capacity(BUFFER, reader);
-        Self { reader, inflater: Inflater::new(container), whole: true, failed: None }
+        let inflater = Inflater::new(container);
+        Self { reader, inflater, container, whole: true, failed: None }
     }
 
     /// Lets other bytes follow the stream: [`Decompressor::into_parts`] gives them. A gzip stream ends at the first
@@ -67,7 +69,7 @@ impl<R: Read> Decompressor<R> {
 
     /// What stands around the stream.
     pub fn container(&self) -> Container {
-        self.inflater.container()
+        self.container
     }
 
     /// Compressed bytes that were taken so far.

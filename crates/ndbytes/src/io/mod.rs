@@ -8,6 +8,7 @@ mod file;
 #[cfg(feature = "map")]
 pub mod map;
 #[cfg(feature = "deflate")]
+pub mod npz;
 mod peek;
 mod read;
 mod replace;

@@ -14,6 +14,10 @@ mod frame_chunks;
 mod frame_damage;
 mod frames;
 mod maps;
+#[cfg(feature = "deflate")]
+mod npz;
+#[cfg(feature = "deflate")]
+mod npz_hostile;
 mod pipe;
 mod stream_faults;
 mod streams;

@@ -1,6 +1,6 @@
 //! Bytes to a compressed stream.
 
-use super::{Container, Level, Step};
+use super::{Container, Level, Step, name};
 use crate::error::{Error, ErrorKind, Result};
 use flate2::{Compress, Compression, FlushCompress, Status};
 
@@ -10,7 +10,8 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 #[derive(Debug)]
 pub struct Deflater {
     engine: Compress,
-    container: Container,
+    /// None around a bare stream.
+    container: Option<Container>,
     end: bool,
 }
 
@@ -29,7 +30,14 @@ impl Deflater {
             Container::Zlib => Compress::new(level, true),
             Container::Gzip => Compress::new_gzip(level, WINDOW),
         };
-        Self { engine, container, end: false }
+        Self { engine, container: Some(container), end: false }
+    }
+
+    /// A bare deflate stream (RFC 1951) that has not begun: no header and no checksum, as in a member of a zip archive.
+    #[must_use]
+    pub fn bare(level: Level) -> Self {
+        let engine = Compress::new(Compression::new(level.get()), false);
+        Self { engine, container: None, end: false }
     }
 
     /// Takes bytes in; what it takes may come out in a later call.
@@ -40,7 +48,10 @@ impl Deflater {
     /// [`Argument`](ErrorKind::Argument) for bytes behind the end of the stream.
     pub fn step(&mut self, input: &[u8], output: &mut [u8]) -> Result<Step> {
         if self.end && !input.is_empty() {
-            return Err(Error::argument(format!("the {} stream is finished", self.container)));
+            return Err(Error::argument(format!(
+                "the {} stream is finished",
+                name(self.container)
+            )));
         }
         self.run(input, output, FlushCompress::None)
     }
@@ -69,10 +80,10 @@ impl Deflater {
         let (taken, made) = (self.engine.total_in(), self.engine.total_out());
         let status = self.engine.compress(input, output, flush).map_err(|error| {
             // The engine is never asked for what it cannot do, and no bytes are wrong to it.
-            Error::new(ErrorKind::Memory, format!("{}: {error}", self.container))
+            Error::new(ErrorKind::Memory, format!("{}: {error}", name(self.container)))
         })?;
         self.end = status == Status::StreamEnd;
-        if self.container == Container::Gzip
+        if self.container == Some(Container::Gzip)
             && let Some(at) = OS.0.checked_sub(made).and_then(|at| usize::try_from(at).ok())
             && self.engine.total_out() > OS.0
             && let Some(os) = output.get_mut(at)

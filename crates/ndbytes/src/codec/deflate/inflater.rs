@@ -1,6 +1,6 @@
 //! A compressed stream to bytes.
 
-use super::{Container, Step};
+use super::{Container, Step, name};
 use crate::error::{Error, ErrorKind, Result};
 use flate2::{Decompress, DecompressError, FlushDecompress, Status};
 
@@ -11,7 +11,8 @@ use flate2::{Decompress, DecompressError, FlushDecompress, Status};
 #[derive(Debug)]
 pub struct Inflater {
     engine: Decompress,
-    container: Container,
+    /// None around a bare stream.
+    container: Option<Container>,
     place: Place,
     /// Bytes taken before the current zlib stream or gzip member.
     start: u64,
@@ -40,6 +41,16 @@ impl Inflater {
     /// At the first byte of a stream.
     #[must_use]
     pub fn new(container: Container) -> Self {
+        Self::at_start(Some(container))
+    }
+
+    /// At the first byte of a bare deflate stream (RFC 1951). It has no checksum: whoever reads it needs one around it.
+    #[must_use]
+    pub fn bare() -> Self {
+        Self::at_start(None)
+    }
+
+    fn at_start(container: Option<Container>) -> Self {
         Self { engine: engine(container), container, place: Place::Inside, start: 0, failed: None }
     }
 
@@ -53,9 +64,9 @@ impl Inflater {
         }
     }
 
-    /// What stands around the stream.
+    /// What stands around the stream; none around a bare one.
     #[must_use]
-    pub fn container(&self) -> Container {
+    pub fn container(&self) -> Option<Container> {
         self.container
     }
 
@@ -113,7 +124,7 @@ impl Inflater {
         if self.place != Place::Inside {
             return Ok(());
         }
-        let (container, end) = (self.container, self.total_in());
+        let (container, end) = (name(self.container), self.total_in());
         let message = match end {
             0 => format!("no {container} stream: the input is empty"),
             _ => format!("the {container} stream is cut: the input ends after {end} bytes of it"),
@@ -129,8 +140,10 @@ impl Inflater {
         let made = moved(self.engine.total_out(), made);
         match status {
             Ok(Status::Ok | Status::BufError) => {}
-            Ok(Status::StreamEnd) if self.container == Container::Zlib => self.leave(Place::End),
-            Ok(Status::StreamEnd) => self.leave(Place::Between { zeros: 0 }),
+            Ok(Status::StreamEnd) if self.container == Some(Container::Gzip) => {
+                self.leave(Place::Between { zeros: 0 });
+            }
+            Ok(Status::StreamEnd) => self.leave(Place::End),
             Err(error) => {
                 let error = self.failed.insert(self.wrong(&error));
                 return if made > 0 { Ok((taken, made)) } else { Err(error.clone()) };
@@ -151,7 +164,7 @@ impl Inflater {
     }
 
     fn wrong(&self, error: &DecompressError) -> Error {
-        let (container, start, end) = (self.container, self.start, self.total_in());
+        let (container, start, end) = (name(self.container), self.start, self.total_in());
         if error.needs_dictionary().is_some() {
             let message = "a zlib stream that needs a dictionary (FDICT); none is known here";
             return Error::unsupported(message).at(start);
@@ -162,7 +175,7 @@ impl Inflater {
             let kind = ErrorKind::Checksum { block: None, range: start..end };
             Error::new(kind, message).at(start)
         };
-        let sum = container.sum_name();
+        let sum = self.container.map_or("checksum", Container::sum_name);
         match error.message() {
             Some("incorrect data check") => damaged(&format!("its {sum} does not hold")),
             Some("incorrect length check") => damaged("its length is not what it says"),
@@ -187,9 +200,10 @@ impl Inflater {
     }
 }
 
-fn engine(container: Container) -> Decompress {
+fn engine(container: Option<Container>) -> Decompress {
     match container {
-        Container::Zlib => Decompress::new(true),
-        Container::Gzip => Decompress::new_gzip(WINDOW),
+        None => Decompress::new(false),
+        Some(Container::Zlib) => Decompress::new(true),
+        Some(Container::Gzip) => Decompress::new_gzip(WINDOW),
     }
 }

@@ -1,4 +1,4 @@
-//! zlib and gzip streams (RFC 1950, 1952 around RFC 1951): bytes in, bytes out, whoever moves them.
+//! zlib and gzip streams (RFC 1950, 1952 around RFC 1951), and bare ones: bytes in, bytes out, whoever moves them.
 //!
 //! This is the only room that names the engine.
 
@@ -68,10 +68,16 @@ impl Container {
 
 impl fmt::Display for Container {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Zlib => "zlib",
-            Self::Gzip => "gzip",
-        })
+        f.write_str(name(Some(*self)))
+    }
+}
+
+/// What errors call a stream in `container`, or in none.
+fn name(container: Option<Container>) -> &'static str {
+    match container {
+        Some(Container::Zlib) => "zlib",
+        Some(Container::Gzip) => "gzip",
+        None => "deflate",
     }
 }
 

@@ -77,12 +77,13 @@ pub(crate) fn trailing(container: Container, end: u64) -> Error {
 #[derive(Debug)]
 pub(crate) struct Pull<'b> {
     inflater: Inflater,
+    container: Container,
     rest: &'b [u8],
 }
 
 impl<'b> Pull<'b> {
     pub(crate) fn new(container: Container, bytes: &'b [u8]) -> Self {
-        Self { inflater: Inflater::new(container), rest: bytes }
+        Self { inflater: Inflater::new(container), container, rest: bytes }
     }
 
     /// Fills some of `space`, which is not empty; 0 where the stream and the input end.
@@ -100,7 +101,7 @@ impl<'b> Pull<'b> {
                 return self.inflater.input_ended().map(|()| 0);
             }
             if step.end {
-                return Err(trailing(self.inflater.container(), self.inflater.total_in()));
+                return Err(trailing(self.container, self.inflater.total_in()));
             }
         }
     }

@@ -22,7 +22,7 @@ enum Place<'d> {
     Owned(BufferMut),
     Into(&'d mut [u8]),
     Fill(&'d mut BufferMut),
-    Sink(&'d mut dyn FnMut(&[u8]) -> Result<()>),
+    Sink(&'d mut (dyn FnMut(&[u8]) -> Result<()> + Send)),
     Discard,
 }
 

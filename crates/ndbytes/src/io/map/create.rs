@@ -86,7 +86,7 @@ impl Map {
 
 /// Makes the file so long, with zeros that have a place on the disk where the file system can promise that.
 #[cfg(target_os = "linux")]
-fn preallocate(file: &File, len: u64) -> Result<()> {
+pub(super) fn preallocate(file: &File, len: u64) -> Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::{Errno, retry_on_intr};
     if len == 0 {
@@ -99,6 +99,6 @@ fn preallocate(file: &File, len: u64) -> Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn preallocate(file: &File, len: u64) -> Result<()> {
+pub(super) fn preallocate(file: &File, len: u64) -> Result<()> {
     Ok(file.set_len(len)?)
 }

@@ -21,12 +21,14 @@ mod at;
 mod contents;
 mod create;
 mod pages;
+mod region;
 mod resize;
 mod verify;
 mod write;
 
 use self::contents::{Contents, Form, How, cut};
 use self::pages::Pages;
+pub use self::region::Region;
 use super::file::open_regular;
 use crate::array::{Array, ArrayRef, Layout};
 use crate::buffer::Buffer;

@@ -1,0 +1,67 @@
+//! Bytes of a file that arrays stand on.
+
+use super::memory::fill_view;
+use crate::errors::IntoPy as _;
+use crate::fd::duplicate;
+use ndbytes::io::map::{Mode, Region};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use std::ffi::c_int;
+use std::fs::File;
+use std::ops::Range;
+use std::os::fd::RawFd;
+
+/// A range of a file in memory, which stays mapped as long as an array looks at it.
+#[pyclass(module = "ndbytes._core", name = "Region", frozen)]
+pub(crate) struct FileRegion {
+    start: *mut u8,
+    len: usize,
+    is_read_only: bool,
+    /// Moves as a handle; the bytes themselves stay.
+    region: Region,
+}
+
+// SAFETY: the pages are the region's and go with it; who writes to them through a buffer is Python's business.
+unsafe impl Send for FileRegion {}
+// SAFETY: as above; nothing here reads or writes the bytes.
+unsafe impl Sync for FileRegion {}
+
+impl FileRegion {
+    /// Maps bytes of the file that an object has open under this descriptor.
+    ///
+    /// # Errors
+    /// As [`Region::new`].
+    pub(crate) fn new(number: RawFd, range: Range<u64>, mode: Mode) -> PyResult<Self> {
+        let file = File::from(duplicate(number).map_err(ndbytes::Error::from).py()?);
+        let mut region = Region::new(&file, range, mode).py()?;
+        let is_read_only = mode == Mode::Read;
+        let start = match region.bytes_mut() {
+            Ok(bytes) => bytes.as_mut_ptr(),
+            Err(_) => region.bytes().as_ptr().cast_mut(),
+        };
+        Ok(Self { start, len: region.bytes().len(), is_read_only, region })
+    }
+}
+
+#[pymethods]
+impl FileRegion {
+    fn __len__(&self) -> usize {
+        self.len
+    }
+
+    /// Puts what was changed on the disk.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.region.flush()).py()
+    }
+
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let this = slf.get();
+        // SAFETY: the region has so many bytes there, which may be written where it was mapped for that, and stays as long
+        // as this object.
+        unsafe { fill_view(&slf, view, flags, this.start, this.len, !this.is_read_only) }
+    }
+}

@@ -1,0 +1,175 @@
+//! Many arrays under names: dicts, as `.npz` archives.
+
+use crate::array::{Bytes, Memory, Source, over};
+use crate::decode::Destination;
+use crate::errors::{argument, argument_type};
+use crate::work::wait;
+use ndbytes::io::Watch;
+use ndbytes::io::npz::{Archive, Method, Style, WriteOptions, Writer, key, member_name};
+use ndbytes::{Checks, DecodeOptions, Dest, Level, Limits, Order, Result, npy};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use std::io::{Cursor, Read, Seek, SeekFrom, Write};
+
+/// The arrays of a dict, in its order.
+pub(crate) struct Bundle(Vec<(String, Source)>);
+
+impl Bundle {
+    /// What a dict holds; an array alone is called `arr_0`, as by `np.savez`.
+    ///
+    /// # Errors
+    /// `ArgumentTypeError` for keys that are no text; as [`Source::new`].
+    pub(crate) fn new(given: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let Ok(dict) = given.cast::<PyDict>() else {
+            return Ok(Self(vec![("arr_0".to_owned(), Source::new(given)?)]));
+        };
+        let members = dict.iter().map(|(key, array)| {
+            let name = key.extract::<String>().map_err(|_| {
+                argument_type(format!("the arrays of a dict have text as names, found {key}"))
+            })?;
+            Ok((name, Source::new(&array)?))
+        });
+        members.collect::<PyResult<Vec<_>>>().map(Self)
+    }
+
+    /// Writes all of them; `watch` counts the bytes of each.
+    pub(crate) fn write<W: Write>(
+        &self,
+        mut writer: Writer<W>,
+        zero_gaps: bool,
+        watch: Watch<'_>,
+    ) -> Result<W> {
+        for (name, source) in &self.0 {
+            let options = npy::EncodeOptions { zero_gaps, ..npy::EncodeOptions::bare() };
+            let mut encoder = npy::Encoder::new(&source.view()?, &options)?;
+            writer.add(&member_name(name), &mut encoder, watch)?;
+        }
+        writer.finish()
+    }
+}
+
+/// How an archive's members are stored: `"stored"` (or `"none"`), or `"deflate"` (or `"auto"`) at a level.
+///
+/// # Errors
+/// `ArgumentError` for a level of what is stored; as [`crate::save::level`]; `UnsupportedError` for other codecs.
+pub(crate) fn write_options(codec: Option<&str>, level: Option<i32>) -> PyResult<WriteOptions> {
+    let options = |method, level| WriteOptions { style: Style::Aligned, method, level };
+    match (codec, level) {
+        (None | Some("stored" | "none"), None) => Ok(options(Method::Stored, Level::default())),
+        (None | Some("stored" | "none"), Some(level)) => {
+            Err(argument(format!("level={level}: members that are stored as they are have none")))
+        }
+        (Some("auto" | "deflate"), level) => {
+            Ok(options(Method::Deflated, crate::save::level(level)?))
+        }
+        (Some(other), _) => Err(crate::errors::unsupported(format!(
+            "codec {other:?} is not one of an .npz: 'stored' and 'deflate' are"
+        ))),
+    }
+}
+
+/// The archive of a dict as bytes: members stored, and aligned.
+pub(crate) fn dumps<'py>(
+    py: Python<'py>,
+    given: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let bundle = Bundle::new(given)?;
+    let bytes = wait(py, |watch| {
+        let writer = Writer::new(Cursor::new(Vec::new()), write_options_of_bytes());
+        bundle.write(writer, true, watch).map(Cursor::into_inner)
+    })?;
+    Ok(PyBytes::new(py, &bytes).into_any())
+}
+
+fn write_options_of_bytes() -> WriteOptions {
+    WriteOptions { style: Style::Aligned, ..WriteOptions::default() }
+}
+
+/// Whether what comes is a zip archive; a reader that cannot go back is not looked at.
+pub(crate) fn is_archive(reader: &mut (impl Read + Seek + ?Sized)) -> Result<bool> {
+    let Ok(start) = reader.stream_position() else { return Ok(false) };
+    let mut front = [0; 4];
+    let whole = reader.read_exact(&mut front).is_ok();
+    reader.seek(SeekFrom::Start(start))?;
+    Ok(whole && matches!(&front, b"PK\x03\x04" | b"PK\x05\x06"))
+}
+
+/// All arrays of an archive, and members that are none as bytes, by their keys.
+///
+/// # Errors
+/// Those of [`Archive`].
+pub(crate) fn load<'py>(
+    py: Python<'py>,
+    reader: impl Read + Seek + Send,
+    limits: &Limits,
+) -> PyResult<Bound<'py, PyAny>> {
+    let mut archive = wait(py, |_| Archive::open(reader, limits))?;
+    let dict = PyDict::new(py);
+    for index in 0..archive.entries().len() {
+        let name = archive.entries()[index].name().to_owned();
+        if !wait(py, |_| archive.is_array(index))? {
+            dict.set_item(key(&name), other_member(py, &mut archive, index, limits)?)?;
+            continue;
+        }
+        let mut destination = Destination::new(None, None)?;
+        let decoded = wait(py, |watch| {
+            archive.read_array(index, options(limits), |header| destination.choose(header), watch)
+        })?;
+        dict.set_item(key(&name), destination.finish(py, &decoded)?)?;
+    }
+    Ok(dict.into_any())
+}
+
+fn options(limits: &Limits) -> DecodeOptions {
+    DecodeOptions { limits: limits.clone(), checks: Checks::Optional, ..Default::default() }
+}
+
+fn other_member<'py, R: Read + Seek + Send>(
+    py: Python<'py>,
+    archive: &mut Archive<R>,
+    index: usize,
+    limits: &Limits,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let bytes = wait(py, |watch| {
+        let member = archive.member(index)?;
+        let size = member.entry().size();
+        ndbytes::io::read_to_end(member, Some(size), limits, watch)
+    })?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// Read-only views of the stored arrays of an archive in memory, after their sums were compared.
+///
+/// # Errors
+/// Those of [`Archive`]; `ArgumentError` for members that are compressed.
+pub(crate) fn view<'py>(
+    py: Python<'py>,
+    buf: &Bound<'py, PyAny>,
+    bytes: &Bytes,
+    limits: &Limits,
+) -> PyResult<Bound<'py, PyAny>> {
+    let memory = Bound::new(py, Memory::of(buf)?)?;
+    let mut archive = wait(py, |_| Archive::open(Cursor::new(&**bytes), limits))?;
+    let dict = PyDict::new(py);
+    for index in 0..archive.entries().len() {
+        let entry = archive.entries()[index].clone();
+        if entry.size() != entry.stored_size() || !wait(py, |_| archive.is_array(index))? {
+            let name = entry.name();
+            return Err(argument(format!(
+                "{name} is compressed, or no array; leave out copy=False"
+            )));
+        }
+        let (start, decoded) = wait(py, |watch| {
+            let start = archive.range(index)?.start;
+            let discard = |_: &ndbytes::Header| Ok(Dest::Discard);
+            Ok((start, archive.read_array(index, options(limits), discard, watch)?))
+        })?;
+        let header = decoded.header;
+        let order = if header.fortran_order { Order::F } else { Order::C };
+        let array = over(py, &memory, &header.dtype, &header.shape, order, start + header.len)?;
+        array.getattr(intern!(py, "flags"))?.setattr(intern!(py, "writeable"), false)?;
+        dict.set_item(key(entry.name()), array)?;
+    }
+    Ok(dict.into_any())
+}

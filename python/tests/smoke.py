@@ -1,0 +1,226 @@
+"""Every public name of ndbytes once, with NumPy and nothing else beside it: run in the venvs of users.
+
+`python smoke.py` prints the names that were exercised. A public name that has no check here is a failure.
+"""
+
+import faulthandler
+import importlib
+import pkgutil
+import socket
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+import ndbytes as ndb
+
+# A hang says where it was, and ends.
+WATCHDOG_SECONDS = 20
+
+A = np.arange(24, dtype=">i2").reshape(4, 6).T
+BIG = np.arange(300_000, dtype="f8")
+CHECKS = []
+
+
+def exercises(*names):
+    """The function under it calls these public names, given an empty folder."""
+
+    def register(check):
+        CHECKS.append((names, check))
+        return check
+
+    return register
+
+
+def same(found, wanted):
+    """Equal to the bit, with dtype, shape and order."""
+    found = np.asarray(found)
+    assert (found.dtype, found.shape) == (wanted.dtype, wanted.shape), (found.dtype, found.shape)
+    assert found.tobytes() == wanted.tobytes()
+
+
+def raises(classes, call, *args, **kwargs):
+    try:
+        call(*args, **kwargs)
+    except classes as error:
+        assert str(error)
+        return error
+    raise AssertionError(f"{call} raised nothing, not {classes}")
+
+
+@exercises("tobytes", "frombuffer")
+def memory(_):
+    assert ndb.tobytes(A) == A.tobytes() and ndb.tobytes(BIG) == BIG.tobytes()
+    same(ndb.frombuffer(ndb.tobytes(A), ">i2", (6, -1)), A)
+
+
+@exercises("dumps", "loads")
+def checked_bytes(_):
+    for array in (A, BIG):
+        same(ndb.loads(ndb.dumps(array)), array)
+
+
+@exercises("save", "load")
+def files(folder):
+    for suffix in ("npy", "ndb", "npy.zz", "npy.gz"):
+        for array in (A, BIG):
+            ndb.save(folder / f"a.{suffix}", array)
+            same(ndb.load(folder / f"a.{suffix}"), array)
+    ndb.save(folder / "a.npy", A)
+    same(np.load(folder / "a.npy"), A)
+
+
+@exercises("tofile", "fromfile")
+def headerless(folder):
+    with open(folder / "a.raw", "wb") as file:
+        ndb.tofile(A, file)
+    with open(folder / "a.raw", "rb") as file:
+        same(ndb.fromfile(file, ">i2", (6, 4)), A)
+
+
+@exercises("open")
+def handle(folder):
+    ndb.save(folder / "h.npy", A)
+    with ndb.open(folder / "h.npy", "r+") as opened:
+        same(opened[1:3], A[1:3])
+        opened[0] = 7
+        opened.flush()
+    assert (np.load(folder / "h.npy")[0] == 7).all()
+
+
+@exercises("info", "verify", "checksum", "diff")
+def reports(folder):
+    path = folder / "r.npy"
+    ndb.save(path, BIG)
+    ndb.checksum(path)
+    assert ndb.info(path) and ndb.verify(path) and ndb.diff(path, BIG) is not None
+    same(ndb.load(path, require_checksum=True), BIG)
+
+
+@exercises("zlib.compress", "zlib.decompress", "gzip.compress", "gzip.decompress")
+def compressed(_):
+    for module in (ndb.zlib, ndb.gzip):
+        same(module.decompress(module.compress(BIG), dtype="f8"), BIG)
+
+
+@exercises("send", "recv", "recv_iter")
+def streams(_):
+    left, right = socket.socketpair()
+    with left, right:
+        for _ in range(3):
+            ndb.send(left, A)
+        left.close()
+        same(ndb.recv(right), A)
+        assert [array.shape for array in ndb.recv_iter(right)] == [A.shape] * 2
+
+
+@exercises("buffers", "Decoder")
+def machines(_):
+    frame = b"".join(map(bytes, ndb.buffers(BIG)))
+    same(ndb.loads(frame), BIG)
+    decoder = ndb.Decoder()
+    rest = memoryview(frame)
+    while len(rest):
+        space = decoder.get_buffer(-1)
+        count = min(len(space), len(rest))
+        space[:count] = rest[:count]
+        del space
+        decoder.buffer_updated(count)
+        rest = rest[count:]
+    decoder.eof_received()
+    (array,) = decoder
+    same(array, BIG)
+
+
+@exercises("Limits", "LimitError", "Error")
+def limits(_):
+    error = raises(ndb.LimitError, ndb.loads, ndb.dumps(BIG), limits=ndb.Limits(array=1000))
+    assert isinstance(error, ndb.Error)
+
+
+@exercises("ArgumentError", "ArgumentTypeError", "MismatchError", "UnsupportedError")
+def refusals(_):
+    raises(ndb.ArgumentError, ndb.tobytes, A, "Z")
+    raises(ndb.ArgumentTypeError, ndb.tobytes, A, 1)
+    raises(ndb.MismatchError, ndb.loads, ndb.dumps(A), expect="<f4[?]")
+    raises(ndb.UnsupportedError, ndb.dumps, np.array([None]))
+
+
+@exercises("ChecksumError", "FormatError", "TruncatedError")
+def damage(_):
+    good = ndb.dumps(BIG)
+    flipped = bytearray(good)
+    flipped[len(flipped) // 2] ^= 1
+    raises(ndb.ChecksumError, ndb.loads, flipped)
+    raises(ndb.TruncatedError, ndb.loads, good[:-1])
+    raises(ndb.FormatError, ndb.loads, b"neither of these formats, and long enough to be one of them" * 10)
+
+
+@exercises("numpy.save", "numpy.load", "numpy.savez", "numpy.savez_compressed", "numpy.NpzFile")
+def numpy_files(folder):
+    npio = ndb.numpy
+    npio.save(folder / "n.npy", A)
+    same(npio.load(folder / "n.npy"), A)
+    for save in (npio.savez, npio.savez_compressed):
+        save(folder / "n.npz", a=A, b=BIG)
+        with npio.load(folder / "n.npz") as archive:
+            assert isinstance(archive, npio.NpzFile)
+            same(archive["a"], A)
+            same(archive["b"], BIG)
+
+
+@exercises("numpy.memmap", "numpy.open_memmap")
+def numpy_maps(folder):
+    npio = ndb.numpy
+    made = npio.open_memmap(folder / "m.npy", "w+", dtype=A.dtype, shape=A.shape)
+    made[:] = A
+    made.flush()
+    same(np.load(folder / "m.npy"), A)
+    made = npio.memmap(folder / "m.raw", dtype="f8", mode="w+", shape=BIG.shape)
+    made[:] = BIG
+    made.flush()
+    same(npio.memmap(folder / "m.raw", dtype="f8", mode="r"), BIG)
+
+
+@exercises("numpy.tofile", "numpy.fromfile", "numpy.tobytes", "numpy.frombuffer")
+def numpy_bytes(folder):
+    npio = ndb.numpy
+    npio.tofile(BIG, folder / "n.raw")
+    same(npio.fromfile(folder / "n.raw", "f8"), BIG)
+    same(npio.frombuffer(npio.tobytes(A), ">i2").reshape(A.shape), A)
+
+
+@exercises("numpy.format")
+def numpy_format(folder):
+    with open(folder / "f.npy", "w+b") as file:
+        ndb.numpy.format.write_array(file, A)
+        file.seek(0)
+        same(ndb.numpy.format.read_array(file), A)
+
+
+def public():
+    """The public names: those of the package, and with a dot those of its public modules."""
+    modules = {found.name for found in pkgutil.iter_modules(ndb.__path__) if not found.name.startswith("_")}
+    yield from set(ndb.__all__) - modules
+    for module in modules:
+        for name in importlib.import_module(f"ndbytes.{module}").__all__:
+            yield f"{module}.{name}"
+
+
+def every():
+    """Runs each check whose names there are; the names."""
+    names = set(public())
+    unchecked = names - {name for checked, _ in CHECKS for name in checked}
+    assert not unchecked, f"public, and exercised by no check of smoke.py: {sorted(unchecked)}"
+    for checked, check in CHECKS:
+        if not names.isdisjoint(checked):
+            absent = set(checked) - names
+            assert not absent, f"not public, though {checked} go together: {sorted(absent)}"
+            with tempfile.TemporaryDirectory() as folder:
+                check(Path(folder))
+    return names
+
+
+if __name__ == "__main__":
+    faulthandler.dump_traceback_later(WATCHDOG_SECONDS, exit=True)
+    print(*sorted(every()), sep="\n")
