@@ -122,7 +122,7 @@ mod tests {
         // Without the tail nothing vouches for anything; what has not come is zeros.
         for cut in [128, 128 + 7, 128 + size, bytes.len() - 1] {
             let (data, damaged) = recovered(&bytes[..cut]).unwrap();
-            assert_eq!(damaged, [0..all]);
+            assert_eq!(damaged, std::slice::from_ref(&(0..all)));
             let there = (cut - 128).min(size);
             assert!(data[..there] == values[..there] && data[there..].iter().all(|&b| b == 0));
         }
