@@ -9,7 +9,7 @@ use crate::file::Place;
 use crate::frombuffer::{declared, frombuffer};
 use crate::fromfile::read_items;
 use crate::limits::{self, Limits};
-use crate::map::map_file;
+use crate::map::{How, map_file};
 use crate::save::Format;
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, Watch};
@@ -26,8 +26,10 @@ use std::path::Path;
 ///     A ``.npy`` (bare or checked), a ``.ndb``, one of them in a zlib or gzip stream, an ``.npz``; with ``dtype``, a
 ///     file of items alone. A file object is read from where it stands to its end.
 /// mmap : {'r', 'r+', 'c'}, optional
-///     Maps the file instead of reading it: r to look at, r+ to change it, c to change a private copy. Its size is held
-///     against its header first; the sums of its data are compared by ``verify``.
+///     The array shows the file, without a copy and without comparing checksums of the data. r: it is read-only. r+: what
+///     is written to it goes to the file, whose checksums are marked as open from the start, and are made anew when the
+///     last array that looks at it is gone. c: what is written stays in memory. A file that others cut while it is
+///     mapped ends the process (SIGBUS) when what is gone is touched; ``open`` reads without that end.
 /// expect : str or dtype, optional
 ///     What it must be, as in ``"<f4[?,128]"``: nothing is cast.
 /// dtype, shape, order, offset, gap : optional
@@ -43,7 +45,7 @@ use std::path::Path;
 /// Returns
 /// -------
 /// ndarray, or dict of them
-///     Every checksum that the file has was compared. A dict for an ``.npz``.
+///     Every checksum that the file has was compared, unless it is mapped. A dict for an ``.npz``.
 ///
 /// Raises
 /// ------
@@ -89,14 +91,10 @@ pub(crate) fn load<'py>(
     }
     if let Some(mode) = mmap {
         let Place::Path(path) = place else {
-            return Err(argument("a file object is not mapped; pass its path"));
+            return Err(argument("mmap is for a path, found a file object"));
         };
-        let expect = Destination::new(expect, None)?;
-        let how = (dtype, shape, order, offset, gap);
-        let array =
-            map_file(py, path, mode, how.0, how.1, how.2, how.3, how.4, limits, require_checksum)?;
-        expect.check_array(&array)?;
-        return Ok(array);
+        let how = How::new(dtype, shape, order, offset, gap, limits, require_checksum)?;
+        return map_file(py, path, mode, &how, expect);
     }
     let limits = limits::or(limits, ndbytes::Limits::local());
     if let Some(dtype) = dtype.filter(|dtype| !dtype.is_none()) {
