@@ -71,7 +71,7 @@ def written(module, function, array):
     if function == "save":
         module.save(file, array)
     elif function == "write_array":
-        module.format.write_array(file, array, (2, 0))
+        module.format.write_array(file, array, (3, 0))
     else:
         module.savez(file, array, key=array)
     return file.getvalue()
@@ -95,7 +95,8 @@ def test_every_dtype_and_layout(name, layout, tmp_path):
     check(path.read_bytes(), array.tobytes(), array.dtype)
     same(lambda m: m.fromfile(path, array.dtype))
     same(lambda m: m.fromfile(path, array.dtype, 2, offset=array.itemsize))
-    same(lambda m: m.frombuffer(array.tobytes(), array.dtype))
+    data = path.read_bytes()
+    same(lambda m: m.frombuffer(data, array.dtype))
 
 
 def blurred(result):
@@ -137,7 +138,7 @@ def test_long_double(dtype, tmp_path):
     same(lambda m: m.load(io.BytesIO(written(NUMPY, "save", array))))
     if dtype == "g":
         (tmp_path / "t").write_text("0.1,1.18973149535723176502e+4932,nan")
-        same(lambda m: m.fromfile(tmp_path / "t", "g", sep=","))
+        same(lambda m: repr(m.fromfile(tmp_path / "t", "g", sep=",")))  # Padding is whatever it was.
 
 
 BYTES = st.lists(
@@ -311,9 +312,8 @@ def test_a_cut_file_is_refused_for_writing(tmp_path):
     whole = path.read_bytes()
     for end in (130, 500, len(whole) - 1):
         path.write_bytes(whole[:end])
-        for mode in ("r+", "readwrite"):
-            with pytest.raises(ValueError, match="promises 800"):
-                npio.load(path, mmap_mode=mode)
+        with pytest.raises(ValueError, match="promises 800"):
+            npio.load(path, mmap_mode="r+")
         for mode in ("r", "c"):
             same(lambda m: m.load(path, mmap_mode=mode))
         same(lambda m: m.load(path))
@@ -402,7 +402,8 @@ def test_any_array(tmp_path_factory, array, function, order):
     check(path.read_bytes(), array.tobytes(), array.dtype)
     if array.dtype.itemsize:
         same(lambda m: m.fromfile(path, array.dtype))
-        same(lambda m: m.frombuffer(array.tobytes(), array.dtype))
+        items = path.read_bytes()
+        same(lambda m: m.frombuffer(items, array.dtype))
         if array.size:
             same(lambda m: np.asarray(m.memmap(path, array.dtype, "r")))
     if function == "save":
