@@ -88,10 +88,10 @@ def contexts():
     return client, server
 
 
-def tls():
-    """Two ends of a TLS connection."""
+def tls(**options):
+    """Two ends of a TLS connection; the options are those of the second."""
     (client, server), (here, there) = contexts(), tcp()
-    with running(lambda: server.wrap_socket(there, server_side=True)) as wrapped:
+    with running(lambda: server.wrap_socket(there, server_side=True, **options)) as wrapped:
         here = client.wrap_socket(here, server_hostname="localhost")
     return here, wrapped()
 

@@ -19,7 +19,7 @@ from command import ndb  # noqa: F401
 from frames import frame, header, members
 from oracle import has_extension
 from specified import specified
-from streams import MEDIA, PATIENCE, arrays, assert_same, descriptors, running, tcp, tls
+from streams import MEDIA, PATIENCE, arrays, assert_same, descriptors, running, tcp, tls, values
 from wire import Receiver, Server, is_read, send
 from wire import listen, program  # noqa: F401
 
@@ -121,10 +121,13 @@ def reset(sock):
     sock.close()
 
 
-def test_a_reset_inside_an_array_is_truncated_and_between_two_an_error_of_the_connection():
+@pytest.mark.parametrize("kind", ["socket", "tls", "makefile"])
+def test_a_reset_inside_an_array_is_truncated_and_between_two_an_error_of_the_connection(kind):
     data = frame_of(make(np.dtype("<f8"), (100_000,)))
-    for n, expected in [(0, ConnectionError), (10, ndbytes.TruncatedError), (150_000, ndbytes.TruncatedError)]:
-        here, there = tcp()
+    between = OSError if kind == "tls" else ConnectionError
+    for n, expected in [(0, between), (10, ndbytes.TruncatedError), (150_000, ndbytes.TruncatedError)]:
+        here, there = tls(suppress_ragged_eofs=False) if kind == "tls" else tcp()
+        into = there.makefile("rb", buffering=0) if kind == "makefile" else there
 
         def cut():
             here.sendall(data[:n])
@@ -132,9 +135,32 @@ def test_a_reset_inside_an_array_is_truncated_and_between_two_an_error_of_the_co
                 pass
             reset(here)
 
-        with there, running(cut), pytest.raises(expected) as error:
-            ndbytes.recv(there)
-        assert "reset by peer" in str(error.value)
+        with there, into, running(cut), pytest.raises(expected) as error:
+            ndbytes.recv(into)
+        assert "reset by peer" in str(error.value) or kind == "tls" and "EOF" in str(error.value)
+
+
+def test_tls_that_ends_without_a_word_is_truncated_too():
+    data = frame_of(SMALL)
+    for n, expected in [(100, ndbytes.TruncatedError), (0, OSError)]:
+        here, there = tls(suppress_ragged_eofs=False)
+        with there:
+            here.sendall(data + data[:n])
+            here.close()
+            assert_same(ndbytes.recv(there), SMALL)
+            with pytest.raises(expected) as error:
+                ndbytes.recv(there)
+        assert "EOF" in str(error.value)
+
+
+def test_bytes_that_hold_no_value_stay_at_home():
+    for name in ["offsets", "aligned", "<g", ">G"]:
+        one = make(DTYPES[name], (7,))
+        gaps = np.frombuffer(one.tobytes(), "u1").reshape(7, -1)[:, ~values(one.dtype)]
+        assert gaps.any()
+        for data in [frame_of(one), b"".join(ndbytes.buffers(np.frombuffer(one.tobytes(), one.dtype)))]:
+            found = np.frombuffer(ndbytes.recv(io.BytesIO(data)).tobytes(), "u1").reshape(7, -1)
+            assert not found[:, ~values(one.dtype)].any()
 
 
 def test_a_sender_hears_of_a_peer_that_has_gone():

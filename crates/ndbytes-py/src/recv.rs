@@ -53,6 +53,9 @@ use std::time::{Duration, Instant};
 /// Behind an error nothing on the stream can be found again: close it. Only where a time-out came before the first
 /// byte of an array is there nothing lost.
 ///
+/// An SSL socket takes a connection that is lost between two arrays for an end, as Python's do unless they are made
+/// with ``suppress_ragged_eofs=False``.
+///
 /// Examples
 /// --------
 /// >>> import io, numpy as np, ndbytes as ndb

@@ -1,15 +1,15 @@
 //! `ndbytes.Decoder`: arrays out of bytes that an event loop, or any other loop, brings.
 
-use crate::array::{Bytes, Memory, Out, over};
+mod body;
+
+use self::body::{Body, copy};
+use crate::array::Bytes;
 use crate::dtype::expectation;
 use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
-use ndbytes::{
-    Accept, BodyDecoder, BufferMut, Checks, DecodeOptions, Dest, Event, Header, HeaderDecoder,
-    Order, Spec,
-};
+use ndbytes::{Accept, Checks, DecodeOptions, Header, HeaderDecoder, Spec};
 use pyo3::prelude::*;
-use pyo3::types::{PyByteArray, PyMemoryView, PySlice};
+use pyo3::types::{PyByteArray, PyMemoryView};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
@@ -81,10 +81,16 @@ pub(crate) struct Decoder {
 }
 
 enum Stage {
-    Header(HeaderDecoder),
+    Header(Box<HeaderDecoder>),
     Body(Box<Body>),
     Ended,
     Failed,
+}
+
+impl Stage {
+    fn between(options: &DecodeOptions) -> Self {
+        Self::Header(Box::new(HeaderDecoder::new(options.clone())))
+    }
 }
 
 /// So many bytes that were handed out and not given back yet.
@@ -106,7 +112,7 @@ impl Decoder {
         let limits = limits::or(limits, ndbytes::Limits::stream());
         let options = DecodeOptions { limits, accept, checks, ..Default::default() };
         let expect = expect.filter(|given| !given.is_none()).map(expectation).transpose()?;
-        let stage = Mutex::new(Stage::Header(HeaderDecoder::new(options.clone())));
+        let stage = Mutex::new(Stage::between(&options));
         Ok(Self { options, expect, stage, small: None, given: None, arrays: VecDeque::new() })
     }
 
@@ -129,9 +135,8 @@ impl Decoder {
         if let Stage::Body(body) = self.unfailed()?
             && body.missing() >= SMALL
         {
-            let end = body.done + body.missing().min(STEP);
-            let view = part(body.memory.bind(py).as_any(), body.done, end)?;
-            self.given = Some(Given::Data(end - body.done));
+            let (view, room) = body.room(py, STEP)?;
+            self.given = Some(Given::Data(room));
             return Ok(view);
         }
         let wanted = usize::try_from(sizehint).unwrap_or(0).clamp(SMALL, STEP);
@@ -165,13 +170,10 @@ impl Decoder {
     fn buffer_updated(&mut self, py: Python<'_>, nbytes: usize) -> PyResult<()> {
         self.check_open()?;
         let given = self.given.take();
-        let room = match given {
-            Some(Given::Small(room) | Given::Data(room)) => room,
-            None => {
-                return Err(argument(
-                    "no buffer was asked for: call get_buffer before each buffer_updated",
-                ));
-            }
+        let Some(Given::Small(room) | Given::Data(room)) = given else {
+            return Err(argument(
+                "no buffer was asked for: call get_buffer before each buffer_updated",
+            ));
         };
         if nbytes > room {
             self.given = given;
@@ -223,7 +225,7 @@ impl Decoder {
         self.given = None;
         self.step(py, |stage| match stage {
             Stage::Header(machine) if !machine.is_empty() => machine.filled(0).map(drop).py(),
-            Stage::Body(body) => body.machine.filled(0).map(drop).py(),
+            Stage::Body(body) => body.cut(),
             Stage::Header(_) => {
                 *stage = Stage::Ended;
                 Ok(())
@@ -291,15 +293,13 @@ impl Decoder {
     /// A header is complete.
     fn begin(&mut self, py: Python<'_>, header: &Header) -> PyResult<()> {
         let expect = self.expect.clone();
-        let next = HeaderDecoder::new(self.options.clone());
         self.step(py, |stage| {
             if let Some(expect) = expect {
                 expect.check(&header.dtype, &header.shape).py()?;
             }
-            let Stage::Header(machine) = std::mem::replace(stage, Stage::Header(next)) else {
-                return Ok(());
-            };
-            *stage = Stage::Body(Box::new(Body::new(py, machine, header)?));
+            if let Stage::Header(machine) = std::mem::replace(stage, Stage::Failed) {
+                *stage = Stage::Body(Box::new(Body::new(py, *machine, header)?));
+            }
             Ok(())
         })
     }
@@ -310,107 +310,21 @@ impl Decoder {
         py: Python<'_>,
         work: impl FnOnce(&mut Stage) -> PyResult<()>,
     ) -> PyResult<()> {
-        let next = HeaderDecoder::new(self.options.clone());
-        let stage = self.stage();
+        let stage = self.stage.get_mut().unwrap_or_else(PoisonError::into_inner);
         let array = work(stage).and_then(|()| {
             let Stage::Body(body) = stage else { return Ok(None) };
             if !body.is_done()? {
                 return Ok(None);
             }
-            let Stage::Body(body) = std::mem::replace(stage, Stage::Header(next)) else {
+            let Stage::Body(body) = std::mem::replace(stage, Stage::between(&self.options)) else {
                 return Ok(None);
             };
             body.finish(py).map(Some)
         });
-        match array {
-            Ok(array) => self.arrays.extend(array),
-            Err(error) => {
-                *stage = Stage::Failed;
-                return Err(error);
-            }
+        if array.is_err() {
+            *stage = Stage::Failed;
         }
+        self.arrays.extend(array?);
         Ok(())
     }
-}
-
-/// An array whose header has come.
-struct Body {
-    /// Sums the data, which go elsewhere, and reads the tail.
-    machine: BodyDecoder<'static>,
-    memory: Py<Memory>,
-    /// Bytes of the data that are in the memory, of so many.
-    done: usize,
-    size: usize,
-}
-
-impl Body {
-    fn new(py: Python<'_>, machine: HeaderDecoder, header: &Header) -> PyResult<Self> {
-        let buffer = BufferMut::new(header.nbytes()).py()?;
-        let size = buffer.capacity();
-        let machine = machine.body(Dest::Discard).py()?;
-        Ok(Self { machine, memory: Py::new(py, Memory::new(buffer)?)?, done: 0, size })
-    }
-
-    /// Bytes of the data that have not come.
-    fn missing(&self) -> usize {
-        self.size - self.done
-    }
-
-    fn is_done(&mut self) -> PyResult<bool> {
-        Ok(self.machine.space().py()?.is_empty())
-    }
-
-    /// Takes the next bytes, data or tail; how many it took.
-    fn take(&mut self, py: Python<'_>, bytes: &[u8]) -> PyResult<usize> {
-        if self.missing() == 0 {
-            return self.sum(bytes);
-        }
-        let data = bytes.get(..bytes.len().min(self.missing())).unwrap_or_default();
-        let taken = self.sum(data)?;
-        let mut memory = Out::new(self.memory.bind(py).as_any())?;
-        let place = memory.bytes().get_mut(self.done..).unwrap_or_default();
-        self.done += copy(data.get(..taken).unwrap_or_default(), place);
-        Ok(taken)
-    }
-
-    /// So many bytes more of the data have come to where they belong.
-    fn came(&mut self, py: Python<'_>, n: usize) -> PyResult<()> {
-        let memory = Bytes::new(self.memory.bind(py).as_any())?;
-        let end = self.done + n.min(self.missing());
-        while self.done < end {
-            self.done += self.sum(memory.get(self.done..end).unwrap_or_default())?;
-        }
-        Ok(())
-    }
-
-    /// Gives the machine a copy: what it sums is what it was given, whoever writes to the memory.
-    fn sum(&mut self, bytes: &[u8]) -> PyResult<usize> {
-        let taken = copy(bytes, self.machine.space().py()?);
-        if taken > 0 {
-            let _: Event = self.machine.filled(taken).py()?;
-        }
-        Ok(taken)
-    }
-
-    fn finish(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let header = self.machine.finish().py()?.header;
-        let order = if header.fortran_order { Order::F } else { Order::C };
-        let memory = self.memory.into_bound(py);
-        over(py, &memory, &header.dtype, &header.shape, order, 0).map(Bound::unbind)
-    }
-}
-
-/// Copies as many bytes as there are and fit; how many.
-fn copy(from: &[u8], to: &mut [u8]) -> usize {
-    let n = from.len().min(to.len());
-    if let (Some(to), Some(from)) = (to.get_mut(..n), from.get(..n)) {
-        to.copy_from_slice(from);
-    }
-    n
-}
-
-/// A view of a part of a buffer.
-fn part<'py>(buffer: &Bound<'py, PyAny>, start: usize, end: usize) -> PyResult<Bound<'py, PyAny>> {
-    let (start, end) = (isize::try_from(start)?, isize::try_from(end)?);
-    PyMemoryView::from(buffer)?.get_item(PySlice::new(buffer.py(), start, end, 1))
 }
