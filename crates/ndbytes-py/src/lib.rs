@@ -56,8 +56,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<decoder::Decoder>()?;
     module.add_class::<map::Map>()?;
     module.add_class::<info::Report>()?;
-    module.add_function(wrap_pyfunction!(map::map_file, module)?)?;
     module.add_function(wrap_pyfunction!(info::peek, module)?)?;
+    module.add_function(wrap_pyfunction!(info::held, module)?)?;
     module.add_function(wrap_pyfunction!(info::spec, module)?)?;
     module.add_function(wrap_pyfunction!(info::verify, module)?)?;
     module.add_function(wrap_pyfunction!(info::checksum, module)?)?;

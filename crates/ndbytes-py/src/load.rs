@@ -8,6 +8,7 @@ use crate::file::Place;
 use crate::frombuffer::{declared, frombuffer};
 use crate::fromfile::read_items;
 use crate::limits::{self, Limits};
+use crate::map::{How, map_file};
 use crate::save::Format;
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, Watch};
@@ -23,6 +24,11 @@ use std::path::Path;
 /// file : path or file object
 ///     A ``.npy`` (bare or checked), a ``.ndb``, one of them in a zlib or gzip stream, an ``.npz``; with ``dtype``, a
 ///     file of items alone. A file object is read from where it stands to its end.
+/// mmap : {'r', 'r+', 'c'}, optional
+///     The array shows the file, without a copy and without comparing checksums of the data. r: it is read-only. r+: what
+///     is written to it goes to the file, whose checksums are marked as open from the start, and are made anew when the
+///     last array that looks at it is gone. c: what is written stays in memory. A file that others cut while it is
+///     mapped ends the process (SIGBUS) when what is gone is touched; ``open`` reads without that end.
 /// expect : str or dtype, optional
 ///     What it must be, as in ``"<f4[?,128]"``: nothing is cast.
 /// dtype, shape, order, offset, gap : optional
@@ -35,7 +41,7 @@ use std::path::Path;
 /// Returns
 /// -------
 /// ndarray, or dict of them
-///     Every checksum that the file has was compared. A dict for an ``.npz``.
+///     Every checksum that the file has was compared, unless it is mapped. A dict for an ``.npz``.
 ///
 /// Raises
 /// ------
@@ -57,11 +63,12 @@ use std::path::Path;
 /// ...     ndb.load(path, expect="<u2[?]")
 /// array([0, 1, 2, 3], dtype=uint16)
 #[pyfunction]
-#[pyo3(signature = (file, *, expect = None, dtype = None, shape = None, order = None, offset = 0, gap = 0, limits = None, require_checksum = false),
-       text_signature = "(file, *, expect=None, dtype=None, shape=None, order='C', offset=0, gap=0, limits=None, require_checksum=False)")]
+#[pyo3(signature = (file, *, mmap = None, expect = None, dtype = None, shape = None, order = None, offset = 0, gap = 0, limits = None, require_checksum = false),
+       text_signature = "(file, *, mmap=None, expect=None, dtype=None, shape=None, order='C', offset=0, gap=0, limits=None, require_checksum=False)")]
 pub(crate) fn load<'py>(
     py: Python<'py>,
     file: &Bound<'py, PyAny>,
+    mmap: Option<&str>,
     expect: Option<&Bound<'py, PyAny>>,
     dtype: Option<&Bound<'py, PyAny>>,
     shape: Option<&Bound<'py, PyAny>>,
@@ -72,6 +79,13 @@ pub(crate) fn load<'py>(
     require_checksum: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut place = Place::new(file, "read")?;
+    if let Some(mode) = mmap {
+        let Place::Path(path) = place else {
+            return Err(argument("mmap is for a path, found a file object"));
+        };
+        let how = How::new(dtype, shape, order, offset, gap, limits, require_checksum)?;
+        return map_file(py, path, mode, &how, expect);
+    }
     let limits = limits::or(limits, ndbytes::Limits::local());
     if let Some(dtype) = dtype.filter(|dtype| !dtype.is_none()) {
         if require_checksum || expect.is_some_and(|expect| !expect.is_none()) {
