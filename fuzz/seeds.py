@@ -1,11 +1,16 @@
-"""Makes the named seeds of `frame_header` and `frame_stream`: frames built by hand, whole, wrong and damaged.
+"""Makes the named seeds of `frame_header` and `frame_stream`: frames built by hand, whole, wrong and damaged; and those
+of `npz`: archives that NumPy and Python's `zipfile` write.
 
 Usage: python fuzz/seeds.py     (needs NumPy; writes into fuzz/corpus/)
 """
 
+import io
 import pathlib
 import struct
 import sys
+import zipfile
+
+import numpy as np
 
 HERE = pathlib.Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "python" / "tests"))
@@ -214,5 +219,71 @@ def streams():
     seed("stream-grow-1", plain, 3, b"\x08\0")
 
 
+class Pipe(io.RawIOBase):
+    """A file that goes one way."""
+
+    def __init__(self):
+        self.bytes = bytearray()
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.bytes += data
+        return len(data)
+
+
+def archives():
+    """One byte of choices, two of limits, one of cuts, then the archive."""
+
+    def seed(name, data, choices=0, every=1):
+        put("npz", name, bytes([choices]) + LOCAL + bytes([every]) + bytes(data))
+
+    def made(method=zipfile.ZIP_STORED, **members):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", method) as archive:
+            archive.comment = members.pop("comment", b"")
+            for name, data in members.items():
+                archive.writestr(zipfile.ZipInfo(name), data, method)
+        return file.getvalue()
+
+    arrays = {"a": np.arange(3.0), "\u00e9": np.arange(2, dtype="u1"), "e/f": np.empty(0, "i2")}
+    stored, deflated, pipe = io.BytesIO(), io.BytesIO(), Pipe()
+    np.savez(stored, **arrays)
+    np.savez_compressed(deflated, **arrays)
+    np.savez_compressed(pipe, **arrays)
+    stored, deflated, pipe = stored.getvalue(), deflated.getvalue(), bytes(pipe.bytes)
+    seed("savez", stored)
+    seed("savez-aligned", stored, 1, 7)
+    seed("savez-compressed", deflated, 2, 3)
+    seed("savez-pipe", pipe, 0xFE)
+    seed("two-members-at-most", stored, 0x80)
+    seed("cut", stored[:-1])
+    seed("front-lost", stored[1:])
+    seed("appended", stored + b"x")
+    seed("in-front", b"x" + stored)
+    seed("nothing", b"")
+    seed("empty", made())
+    seed("small", made(a=b"x"))
+    seed("comment", made(a=b"first", comment=b"PK\5\6 a comment"))
+    seed("text-deflated", made(zipfile.ZIP_DEFLATED, a=b"text " * 40, b=b""), 2)
+    seed("bzip2", made(zipfile.ZIP_BZIP2, a=b"text"))
+    seed("lzma", made(zipfile.ZIP_LZMA, a=b"text"))
+    seed("archive-inside", made(a=made(b=b"inner")))
+    one = made(a=b"first", b=b"other")
+    seed("names-twice", one.replace(b"b", b"a"))
+    second = one.index(b"PK\1\2", one.index(b"PK\1\2") + 1)
+    seed("overlap", one[: second + 42] + bytes(4) + one[second + 46 :])
+    seed("encrypted", one[:6] + b"\1" + one[7:])
+    end = len(one) - 22
+    start, size = struct.unpack("<I", one[end + 16 : end + 20])[0], struct.unpack("<I", one[end + 12 : end + 16])[0]
+    zip64 = struct.pack("<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, 2, 2, size, start)
+    zip64 += struct.pack("<4sIQI", b"PK\6\7", 0, end, 1)
+    seed("zip64", one[:end] + zip64 + one[end:])
+    seed("zip64-only", one[:end] + zip64 + one[end : end + 8] + b"\xff" * 12 + one[end + 20 :])
+    seed("zip64-elsewhere", one[:end] + b"x" + zip64 + one[end:])
+
+
 headers()
 streams()
+archives()

@@ -18,6 +18,11 @@ fn npy_header() {
 }
 
 #[test]
+fn npz() {
+    replay("npz", ndbytes_fuzz::npz);
+}
+
+#[test]
 fn npy_stream() {
     replay("npy_stream", ndbytes_fuzz::npy_stream);
 }

@@ -7,11 +7,14 @@ array([[0., 1., 2.],
        [3., 4., 5.]])
 """
 
+from ndbytes import gzip, zlib
 from ndbytes._core import (
     Decoder,
     Limits,
+    Report,
     __version__,
     buffers,
+    checksum,
     dumps,
     frombuffer,
     fromfile,
@@ -24,6 +27,7 @@ from ndbytes._core import (
     tobytes,
     tofile,
 )
+from ndbytes._diff import Difference, diff
 from ndbytes._errors import (
     ArgumentError,
     ArgumentTypeError,
@@ -35,34 +39,46 @@ from ndbytes._errors import (
     TruncatedError,
     UnsupportedError,
 )
+from ndbytes._handle import Handle, open
+from ndbytes._look import info, verify
 
 __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "ChecksumError",
     "Decoder",
+    "Difference",
     "Error",
     "FormatError",
+    "Handle",
     "LimitError",
     "Limits",
     "MismatchError",
+    "Report",
     "TruncatedError",
     "UnsupportedError",
     "buffers",
+    "checksum",
+    "diff",
     "dumps",
     "frombuffer",
     "fromfile",
+    "gzip",
+    "info",
     "load",
     "loads",
+    "open",
     "recv",
     "recv_iter",
     "save",
     "send",
     "tobytes",
     "tofile",
+    "verify",
+    "zlib",
 ]
 
-for _class in (ArgumentError, ArgumentTypeError, ChecksumError, Error, FormatError, LimitError, MismatchError,
-               TruncatedError, UnsupportedError):
+for _class in (ArgumentError, ArgumentTypeError, ChecksumError, Difference, Error, FormatError, Handle, LimitError,
+               MismatchError, TruncatedError, UnsupportedError):
     _class.__module__ = "ndbytes"
 del _class

@@ -51,9 +51,10 @@ fn rust(workspace: &Workspace, long: bool) -> Report {
 
 /// The positive control: a build in which every checksum holds must fail the tests that no damage goes unseen.
 fn control(workspace: &Workspace) -> Report {
-    const TESTS: [&str; 3] = [
+    const TESTS: [&str; 4] = [
         "damage::every_flipped_bit_is_reported",
         "frame_damage::every_flipped_bit_is_reported",
+        "npz::every_flipped_bit_is_an_error_or_changes_nothing",
         "frame_damage::blocks_swapped_dropped_repeated_and_spliced_are_reported",
     ];
     let mut report = Report::default();

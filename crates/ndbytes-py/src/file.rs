@@ -28,6 +28,7 @@ impl Place {
         let os = given.py().import("os")?;
         match os.call_method1("fsdecode", (given,)) {
             Ok(path) => Ok(Self::Path(path.extract()?)),
+            Err(error) if !error.is_instance_of::<PyTypeError>(given.py()) => Err(error),
             Err(_) => Err(crate::errors::argument_type(format!(
                 "expected a path, or a file object with the method {method}, found {}",
                 given.get_type().name()?

@@ -73,12 +73,15 @@ fn described<'py>(py: Python<'py>, peeked: &Peeked, len: u64) -> PyResult<Bound<
 }
 
 /// Attributes as Python's objects.
-pub(crate) fn attrs<'py>(
-    py: Python<'py>,
-    text: Option<&str>,
-) -> PyResult<Option<Bound<'py, PyAny>>> {
+fn attrs<'py>(py: Python<'py>, text: Option<&str>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let Some(text) = text else { return Ok(None) };
     py.import("json")?.call_method1("loads", (text,)).map(Some)
+}
+
+/// The one-line spelling of a dtype and a shape, as `expect` takes it.
+#[pyfunction]
+pub(crate) fn spec(dtype: &Bound<'_, PyAny>, shape: Vec<usize>) -> PyResult<String> {
+    Ok(Spec::exact(dtype::from_numpy(dtype)?, &shape).to_string())
 }
 
 /// What comes to be looked at.
@@ -136,6 +139,21 @@ impl Report {
     #[getter]
     fn ok(&self) -> bool {
         self.error.is_none()
+    }
+
+    /// Of so many bytes without a header, which anything can be.
+    #[staticmethod]
+    fn unchecked(nbytes: u64) -> Self {
+        Self {
+            state: "unchecked",
+            nbytes: Some(nbytes),
+            blocks: Some(nbytes.div_ceil(BLOCK as u64)),
+            compression: None,
+            error: None,
+            block: None,
+            start: None,
+            stop: None,
+        }
     }
 
     fn __bool__(&self) -> bool {
@@ -203,13 +221,8 @@ impl Report {
                     ChecksumState::Unchecked => "unchecked",
                     ChecksumState::Open => "open",
                 },
-                nbytes: Some(nbytes),
-                blocks: Some(nbytes.div_ceil(BLOCK as u64)),
                 compression: container.map(|container| container.to_string()),
-                error: None,
-                block: None,
-                start: None,
-                stop: None,
+                ..Self::unchecked(nbytes)
             }),
             Err(error) => {
                 let (block, range) = match error.kind() {

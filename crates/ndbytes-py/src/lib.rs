@@ -58,6 +58,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<info::Report>()?;
     module.add_function(wrap_pyfunction!(map::map_file, module)?)?;
     module.add_function(wrap_pyfunction!(info::peek, module)?)?;
+    module.add_function(wrap_pyfunction!(info::spec, module)?)?;
     module.add_function(wrap_pyfunction!(info::verify, module)?)?;
     module.add_function(wrap_pyfunction!(info::checksum, module)?)?;
     module.add_function(wrap_pyfunction!(compare::compare, module)?)?;

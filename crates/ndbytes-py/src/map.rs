@@ -32,7 +32,6 @@ pub(crate) struct Map {
 #[derive(Clone)]
 struct Opened {
     file: Arc<Mapped>,
-    mode: Mode,
     dtype: DType,
     layout: Layout,
     metadata: Option<Metadata>,
@@ -41,7 +40,6 @@ struct Opened {
 impl Opened {
     fn new(map: Core) -> Self {
         Self {
-            mode: map.mode(),
             dtype: map.dtype().clone(),
             layout: map.layout().clone(),
             metadata: map.metadata().cloned(),

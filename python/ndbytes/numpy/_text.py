@@ -5,6 +5,8 @@ import re
 import numpy as np
 
 UNMATCHED = "string or file could not be read to its end due to unmatched data"
+#: A number was read, and what is behind it is none of the separator's, whatever it is.
+JUNK = 2
 _SPACE = b" \t\n\v\f\r"
 
 # What is taken off the input: as far as it goes on like a number. "1.", "1e" and "infin" are taken, and understood.
@@ -12,7 +14,7 @@ _TAKEN = re.compile(
     rb"[ \t\n\v\f\r]*([+-]?(?:"
     rb"n(?:a(?:n(?:\([0-9a-z_]*\)?)?)?)?"
     rb"|i(?:n(?:f(?:i(?:n(?:i(?:t(?:y)?)?)?)?)?)?)?"
-    rb"|[0-9]*(?:\.(?:[0-9]+(?:e[+-]?[0-9]*)?)?|(?<=[0-9])e[+-]?[0-9]*)?)?)",
+    rb"|[0-9]*(?:\.(?:[0-9]+(?:e[+-]?[0-9]*)?)?|e[+-]?[0-9]*)?)?)",
     re.IGNORECASE,
 )
 _MOST = 120
@@ -46,17 +48,14 @@ def read(data, dtype, count, sep):
     """
     scan = _scanner(dtype)
     pattern = _separator(sep)
-    values, at, matched = [], 0, True
-    while matched and (count < 0 or len(values) < count):
+    values, at, state = [], 0, 0
+    while state == 0 and (count < 0 or len(values) < count):
         value, at, state = scan(data, at)
-        if state != 1:
-            matched = state == -1
+        if state not in (1, JUNK):
             break
         values.append(value)
-        at, state = _skip(data, at, pattern)
-        if state:
-            matched = state == -1
-            break
+        at, state = _skip(data, at, pattern) if state == 1 else (at, -2)
+    matched = state != -2 or len(values) == count
     array = _array(values, dtype)
     return array, at, None if matched else ValueError(UNMATCHED)
 
@@ -68,7 +67,7 @@ def _array(values, dtype):
         bits = 8 * dtype.itemsize
         unsigned = np.array([value & ((1 << bits) - 1) for value in values], f"u{dtype.itemsize}")
         return unsigned.view(native).astype(dtype, copy=False)
-    wide = {"b": np.bool_, "f": np.float64, "c": np.complex128, "g": np.longdouble, "G": np.clongdouble}
+    wide = {"b": np.bool_, "f": np.float64, "c": np.complex128, "g": np.longdouble}
     with np.errstate(all="ignore"):
         return np.array(values, wide.get(dtype.char, wide.get(dtype.kind))).astype(dtype, copy=False)
 
@@ -80,15 +79,17 @@ def _scanner(dtype):
         return lambda data, at: _scan_integer(data, at, -(1 << 63), (1 << 63) - 1)
     if dtype.kind == "u":
         return _scan_unsigned
-    if dtype.kind in "fc" and dtype.type.__module__ == "numpy":
-        parse = np.longdouble if dtype.char in "gG" else float
-        scan = _scan_float if dtype.kind == "f" else _scan_complex
-        return lambda data, at: scan(data, at, parse)
+    if dtype.char == "g":
+        return lambda data, at: _scan_float(data, at, np.longdouble)
+    if dtype.char in "efd":
+        return _scan_float
+    if dtype.char in "FD":
+        return _scan_complex
     raise ValueError("Unable to read character files of that array type")
 
 
-def _scan_float(data, at, parse):
-    """A number, where it ends, and 1; or nothing, and -1 at the end of the input or 0 before it."""
+def _scan_float(data, at, parse=float):
+    """A number, where it ends, and 1; or nothing, and -1 at the end of the input or -2 before it."""
     if at >= len(data):
         return None, at, -1
     taken = _TAKEN.match(data, at)
@@ -96,7 +97,7 @@ def _scan_float(data, at, parse):
     at = taken.start(1) + len(text)
     value = _VALUE.match(text)
     if value is None:
-        return None, at, 0
+        return None, at, -2
     if value[1]:
         return parse("nan"), at, 1
     if value[2]:
@@ -105,30 +106,25 @@ def _scan_float(data, at, parse):
 
 
 def _scan_bool(data, at):
-    value, at, state = _scan_float(data, at, float)
+    value, at, state = _scan_float(data, at)
     return value is not None and value != 0, at, state
 
 
-def _scan_complex(data, at, parse):
-    make = _long_complex if parse is np.longdouble else complex
-    first, at, state = _scan_float(data, at, parse)
-    if state != 1:
+def _scan_complex(data, at):
+    first, at, state = _scan_float(data, at)
+    if state == -1:
         return None, at, state
     behind = data[at : at + 1]
     if behind == b"j":
-        return make(parse(0), first), at + 1, 1
+        return complex(0.0, first or 0.0), at + 1, state
     if behind not in (b"+", b"-") or not behind:
-        return make(first, parse(0)), at, 1
-    second, at, state = _scan_float(data, at, parse)
-    if state == 1 and data[at : at + 1] == b"j":
-        return make(first, second), at + 1, 1
-    return None, at, 0
-
-
-def _long_complex(real, imag):
-    value = np.zeros((), np.clongdouble)
-    value.real, value.imag = real, imag
-    return value[()]
+        # NumPy takes this one byte for the end of the file, and does not put it back.
+        return complex(first or 0.0, 0.0), at + (behind == b"\xff"), state
+    second, at, found = _scan_float(data, at)
+    if found == 1 and data[at : at + 1] == b"j":
+        return complex(first or 0.0, second), at + 1, state
+    # NumPy has the number for one that is real, and puts something back that no separator begins with.
+    return complex(first or 0.0, 0.0), min(at, len(data) - 1), JUNK if state == 1 else state
 
 
 def _scan_integer(data, at, low, high):
@@ -137,7 +133,7 @@ def _scan_integer(data, at, low, high):
     taken = _INTEGER.match(data, at)
     (sign, digits), end = taken.groups(), taken.end()
     if not digits:
-        return None, end, -1 if end >= len(data) else 0
+        return None, end, -1 if end >= len(data) and not sign else -2
     number = int(digits) if len(digits) < 40 else 1 << 128
     number = -number if sign == b"-" else number
     return min(max(number, low), high), end, 1

@@ -40,22 +40,17 @@ pub(super) fn read_each(
     watch: Watch<'_>,
 ) -> Result<()> {
     let mut out = out;
-    each_batch(
-        file,
-        offsets,
-        part,
-        &mut |map, layout, probed| {
-            let size = layout.len() * part.itemsize;
-            let Some((space, rest)) = std::mem::take(&mut out).split_at_mut_checked(size) else {
-                return Err(Error::argument("the items do not fit where they are to go"));
-            };
-            probed.probe(map, layout, part.itemsize)?;
-            gather(map.bytes()?, layout, part.itemsize, space)?;
-            out = rest;
-            Ok(())
-        },
-        watch,
-    )
+    let mut copy = |map: &Map, layout: &Layout, probed: &mut Probed| {
+        let size = layout.len() * part.itemsize;
+        let Some((space, rest)) = std::mem::take(&mut out).split_at_mut_checked(size) else {
+            return Err(Error::argument("the items do not fit where they are to go"));
+        };
+        probed.probe(map, layout, part.itemsize)?;
+        gather(map.bytes()?, layout, part.itemsize, space)?;
+        out = rest;
+        Ok(())
+    };
+    each_batch(file, offsets, part, &mut copy, watch)
 }
 
 /// Brings the part at each of the offsets into memory.

@@ -79,7 +79,7 @@ impl Fake {
         put16(&mut out, &[20, self.needed, self.flags, self.method, 0, 0x21]);
         put32(&mut out, &[self.crc, self.sizes[0], self.sizes[1]]);
         put16(&mut out, &[len(self.name), len(&self.extra), 0, self.disk, 0]);
-        put32(&mut out, &[0, self.offset.unwrap_or(u32::try_from(at).unwrap())]);
+        put32(&mut out, &[0, self.offset.unwrap_or_else(|| u32::try_from(at).unwrap())]);
         [&out, self.name, &self.extra].concat()
     }
 }
@@ -377,7 +377,8 @@ fn both_end_records_must_say_the_same() {
 
 #[test]
 fn both_headers_must_say_the_same() {
-    let facts: [(fn(&mut Fake), &str); 7] = [
+    type Change = fn(&mut Fake);
+    let facts: [(Change, &str); 7] = [
         (|fake| fake.local_name = b"z", "has another name"),
         (|fake| fake.local_flags = 1 << 11, "has the flags 2048, the directory 0"),
         (|fake| fake.local_flags = 1 << 3, "has the flags 8, the directory 0"),
@@ -423,7 +424,7 @@ fn what_is_not_read_is_named() {
     {
         let other = one().with(|fake| (fake.method, fake.local_method) = (method, method));
         let message = format!("compression method {method} ({name}); 0 (stored) and 8 (deflated)");
-        refused(&archive(&[other.clone()]), &Unsupported, 0, &message);
+        refused(&archive(std::slice::from_ref(&other)), &Unsupported, 0, &message);
         // The others can be read.
         let file = archive(&[other, two()]);
         let mut archive = Archive::open(Cursor::new(&file), &Limits::local()).unwrap();

@@ -1,0 +1,108 @@
+"""`ndbytes.info` and `ndbytes.verify`, of paths, buffers and handles."""
+
+import os
+
+from ndbytes import _core
+from ndbytes._handle import Handle
+
+
+def info(x, *, limits=None):
+    """What a file, buffer or handle holds, as its header and tail say; the data are not read.
+
+    Parameters
+    ----------
+    x : path, buffer or Handle
+        A ``.npy`` or ``.ndb``, or one of them in a zlib or gzip stream; of that the header only.
+    limits : Limits, optional
+        Default ``Limits.local()``.
+
+    Returns
+    -------
+    dict
+        ``format`` (``"npy"``, ``"ndb"``; ``"raw"`` for a handle of items alone), ``version``, ``dtype``, ``shape``,
+        ``order`` (``"C"`` or ``"F"``), ``nbytes`` of the data, ``header_bytes`` before them, ``file_bytes`` of it all,
+        ``compression`` (``"zlib"``, ``"gzip"`` or None), ``checksum`` (``"none"``; ``"present"``, and not compared
+        here; ``"open"``: a writer did not finish), ``name``, ``attrs``, and ``spec``, as ``expect=`` takes it.
+
+    Raises
+    ------
+    FormatError, TruncatedError, ChecksumError, UnsupportedError, LimitError
+        For what is none of these, is cut, or whose header or tail is damaged.
+    ArgumentError
+        For a closed handle, and a file of items alone.
+    OSError
+        From the system, with errno and filename.
+
+    Examples
+    --------
+    >>> import numpy as np, ndbytes as ndb
+    >>> found = ndb.info(ndb.dumps(np.zeros((2, 3), "<f4"), name="x"))
+    >>> found["format"], found["shape"], found["checksum"], found["name"], found["spec"]
+    ('npy', (2, 3), 'present', 'x', '<f4[2,3]')
+    """
+    if not isinstance(x, Handle):
+        return _core.peek(x, limits)
+    declared = x._declared
+    if declared is None:
+        return _core.peek(x._where, limits)
+    return {
+        "format": "raw",
+        "version": None,
+        "dtype": x.dtype,
+        "shape": x.shape,
+        "order": declared.get("order") or "C",
+        "nbytes": x.nbytes,
+        "header_bytes": declared.get("offset", 0),
+        "file_bytes": os.stat(x.path).st_size if x.path is not None else memoryview(x._where).nbytes,
+        "compression": None,
+        "checksum": "none",
+        "name": None,
+        "attrs": None,
+        "spec": _core.spec(x.dtype, x.shape),
+    }
+
+
+def verify(x, *, limits=None):
+    """Reads a file, buffer or handle to its end, and compares it with its checksums; nothing is kept in memory.
+
+    Parameters
+    ----------
+    x : path, buffer or Handle
+        As for ``info``; of a handle that maps a file: the file as it is now.
+    limits : Limits, optional
+        Default ``Limits.local()``.
+
+    Returns
+    -------
+    Report
+        True if nothing is damaged. Damage is not raised, but told: ``state``, ``block``, ``start``, ``stop``, ``error``;
+        ``raise_for_damage()`` raises it.
+
+    Raises
+    ------
+    UnsupportedError, LimitError
+        For what cannot be read here, whether it is damaged or not.
+    ArgumentError
+        For a closed handle, and a file of items alone.
+    OSError
+        From the system, with errno and filename.
+
+    Examples
+    --------
+    >>> import numpy as np, ndbytes as ndb
+    >>> data = bytearray(ndb.dumps(np.arange(4)))
+    >>> ndb.verify(data)
+    <ndbytes.Report verified: 32 bytes in 1 blocks>
+    >>> data[130] ^= 1
+    >>> report = ndb.verify(data)
+    >>> report.ok, report.state, report.block, report.start, report.stop
+    (False, 'damaged', 0, 128, 160)
+    """
+    if not isinstance(x, Handle):
+        return _core.verify(x, limits)
+    memory = x._open
+    if hasattr(memory, "core"):
+        return memory.core.verify()
+    if x._declared is not None:
+        return _core.Report.unchecked(x.nbytes)
+    return _core.verify(x._where, limits)
