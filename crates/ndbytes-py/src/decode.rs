@@ -1,7 +1,7 @@
 //! Where the items of an array that is being read come, and what they must be.
 
 use crate::array::{Filling, Memory, Target, to_array};
-use crate::dtype::expectation;
+use crate::dtype::{expectation, from_numpy};
 use crate::errors::{IntoPy as _, carry, mismatch};
 use ndbytes::{BufferMut, Decoded, Dest, Header, Order, Result, Spec};
 use pyo3::prelude::*;
@@ -73,6 +73,13 @@ impl Destination {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The same for an array of NumPy's.
+    pub(crate) fn check_array(&self, array: &Bound<'_, PyAny>) -> PyResult<()> {
+        let Some(expect) = &self.expect else { return Ok(()) };
+        let dtype = from_numpy(&array.getattr("dtype")?)?;
+        expect.check(&dtype, &array.getattr("shape")?.extract::<Vec<usize>>()?).py()
     }
 
     /// The array that was read.
