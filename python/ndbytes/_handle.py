@@ -77,10 +77,11 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
     except TypeError:
         found = type(path_or_buffer).__name__
         raise ArgumentTypeError(f"expected a path or a buffer, found {found}; load() takes file objects") from None
-    options = {key: value for key, value in {**declared, **given}.items() if value not in (None, 0, False)}
+    options = {**declared, **given}
     if mode == "w+":
         memory = Mapped(_created(path, declared, bool(checksum), name, attrs))
-        options = options if _is_headerless(path) else {}
+        if not _is_headerless(path):
+            options["dtype"] = None  # Its header says it from now on.
     elif dtype is None and _core.peek(path, limits)["compression"]:
         if mode != "r":
             raise ArgumentError(f"{path}: compressed, so it is only read; load and save it to change it")
@@ -106,15 +107,10 @@ def _held(given, declared, options):
         array = _core.frombuffer(given, **declared).view()
         array.flags.writeable = False
         return Held(array, None, None, "none")
-    if any(declared.values()):
+    if any(value is not None and value != 0 for value in declared.values()):
         raise ArgumentError("shape, order, offset and gap are for items without a header, with dtype")
-    found = _core.peek(given, options["limits"])
-    if _is_buffer(given):
-        array = _core.loads(given, copy=found["compression"] is not None, **options)
-    else:
-        array = _core.load(given, **options)
-    state = "verified" if found["checksum"] == "present" else found["checksum"]
-    return Held(array, found["name"], found["attrs"], state)
+    array, state, name, attrs = _core.held(given, **options)
+    return Held(array, name, attrs, state)
 
 
 def _created(path, declared, checksum, name, attrs):

@@ -36,13 +36,14 @@ def part_of(array, index):
     """
     if is_field(array, index):
         return Part(array[index])
-    items = [_item(item) for item in (index if isinstance(index, tuple) else (index,))]
+    given = index if isinstance(index, tuple) else (index,)
+    items = [_item(item) for item in given]
     if not any(isinstance(item, np.ndarray) for item in items):
         # An array of no axes, where NumPy would give a scalar: looking at that is reading it.
         dotted = any(item is Ellipsis for item in items)
         view = array[tuple(items) if dotted else (*items, Ellipsis)]
         return Part(view, scalar=view.ndim == 0 and not dotted)
-    _refuse(array.shape, items)
+    _refuse(array.shape, given)
     return _advanced(array, items)
 
 

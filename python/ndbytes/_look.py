@@ -50,9 +50,9 @@ def info(x, *, limits=None):
         "version": None,
         "dtype": x.dtype,
         "shape": x.shape,
-        "order": declared.get("order") or "C",
+        "order": _order(declared["order"]),
         "nbytes": x.nbytes,
-        "header_bytes": declared.get("offset", 0),
+        "header_bytes": declared["offset"],
         "file_bytes": os.stat(x.path).st_size if x.path is not None else memoryview(x._where).nbytes,
         "compression": None,
         "checksum": "none",
@@ -60,6 +60,10 @@ def info(x, *, limits=None):
         "attrs": None,
         "spec": _core.spec(x.dtype, x.shape),
     }
+
+
+def _order(given):
+    return "F" if given in ("F", "f") else "C"
 
 
 def verify(x, *, limits=None):

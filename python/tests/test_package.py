@@ -1,5 +1,7 @@
 """The wheel as its users get it: what is in it, and that it works in a clean venv of each Python there is."""
 
+import ast
+import inspect
 import os
 import re
 import statistics
@@ -92,6 +94,42 @@ def test_the_wheel_holds_the_package_and_nothing_else(contents):
     if sys.platform == "linux":
         # The names of functions are for debuggers, and larger than the code.
         assert b"\0.symtab\0" not in contents[compiled.pop()]
+
+
+def test_the_stub_says_what_the_compiled_half_has(contents):
+    import ndbytes
+    from ndbytes import _core
+
+    stubs = {}
+    for node in ast.parse(contents["ndbytes/_core.pyi"]).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not is_private(node.name):
+            stubs.setdefault(node.name, []).append(node)
+    public = {name for name in ndbytes.__all__ if getattr(ndbytes, name) is getattr(_core, name, None)}
+    assert not public - set(stubs)
+    for name, nodes in stubs.items():
+        found = getattr(_core, name)
+        for method in (node for each in nodes if isinstance(each, ast.ClassDef) for node in each.body):
+            if isinstance(method, ast.FunctionDef):
+                assert hasattr(found, method.name), f"{name}.{method.name}"
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+        if functions:
+            # Overloads may leave parameters out, but not all of them.
+            assert {arg for node in functions for arg in arguments(node)} == set(signed(found)), name
+
+
+def is_private(name):
+    return name.startswith("_")
+
+
+def arguments(node):
+    args = node.args
+    yield from ((arg.arg, "") for arg in [*args.posonlyargs, *args.args])
+    yield from ((arg.arg, "keyword") for arg in args.kwonlyargs)
+
+
+def signed(function):
+    for parameter in inspect.signature(function).parameters.values():
+        yield parameter.name, "keyword" if parameter.kind is parameter.KEYWORD_ONLY else ""
 
 
 def test_the_metadata_is_complete(contents):

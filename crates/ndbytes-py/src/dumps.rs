@@ -7,7 +7,7 @@ use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
 use crate::options::{codec, is_bundle, metadata};
 use crate::work::run;
-use ndbytes::{Checks, DecodeOptions, Dest, Encode, Order, frame, io, npy};
+use ndbytes::{Checks, DecodeOptions, Decoded, Dest, Encode, Order, frame, io, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::io::Cursor;
@@ -167,17 +167,17 @@ pub(crate) fn loads<'py>(
     if out.is_some() {
         return Err(argument("out takes a copy, and copy=False asks for none"));
     }
-    view(py, buf, &bytes, options, &place)
+    view(py, buf, &bytes, options, &place).map(|(array, _)| array)
 }
 
 /// A read-only view of the buffer, after it was checked.
-fn view<'py>(
+pub(crate) fn view<'py>(
     py: Python<'py>,
     buf: &Bound<'py, PyAny>,
     bytes: &[u8],
     options: DecodeOptions,
     place: &Destination,
-) -> PyResult<Bound<'py, PyAny>> {
+) -> PyResult<(Bound<'py, PyAny>, Decoded)> {
     if ndbytes::Container::of([
         bytes.first().copied().unwrap_or(0),
         bytes.get(1).copied().unwrap_or(0),
@@ -202,5 +202,5 @@ fn view<'py>(
         header.len,
     )?;
     array.getattr(intern!(py, "flags"))?.setattr(intern!(py, "writeable"), false)?;
-    Ok(array)
+    Ok((array, decoded))
 }

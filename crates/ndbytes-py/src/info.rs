@@ -1,16 +1,18 @@
 //! `ndbytes.info`, `verify` and `checksum`: what a file is, and whether it is whole.
 
 use crate::array::{Bytes, Mapped};
+use crate::decode::Destination;
 use crate::dtype;
+use crate::dumps::view;
 use crate::errors::{IntoPy as _, argument, to_py};
 use crate::file::Place;
 use crate::limits::{self, Limits};
-use crate::load::explained;
+use crate::load::{explained, with_reader};
 use crate::work::wait;
 use ndbytes::io::map::Map;
 use ndbytes::io::{self, PATIENCE, Peeked, SaveOptions};
 use ndbytes::{
-    BLOCK, ChecksumState, Container, DecodeOptions, Dest, Error, ErrorKind, Format, Spec,
+    BLOCK, Checks, ChecksumState, Container, DecodeOptions, Dest, Error, ErrorKind, Format, Spec,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -76,6 +78,54 @@ fn described<'py>(py: Python<'py>, peeked: &Peeked, len: u64) -> PyResult<Bound<
 fn attrs<'py>(py: Python<'py>, text: Option<&str>) -> PyResult<Option<Bound<'py, PyAny>>> {
     let Some(text) = text else { return Ok(None) };
     py.import("json")?.call_method1("loads", (text,)).map(Some)
+}
+
+/// The array in a buffer, where it is, or what a path or compressed buffer holds, read; with its checksums compared,
+/// and what they say, name and attributes.
+#[pyfunction]
+pub(crate) fn held<'py>(
+    py: Python<'py>,
+    x: &Bound<'py, PyAny>,
+    limits: Option<Limits>,
+    require_checksum: bool,
+) -> PyResult<(Bound<'py, PyAny>, &'static str, Option<String>, Option<Bound<'py, PyAny>>)> {
+    let checks = if require_checksum { Checks::Required } else { Checks::Optional };
+    let limits = limits::or(limits, ndbytes::Limits::local());
+    let options = DecodeOptions { limits, checks, ..Default::default() };
+    let mut place = Destination::new(None, None)?;
+    let (array, decoded) = match Input::new(x)? {
+        Input::Bytes(bytes) if container(&bytes).is_none() => {
+            let options = DecodeOptions { input_len: Some(bytes.len() as u64), ..options };
+            view(py, x, &bytes, options, &place)?
+        }
+        Input::Bytes(bytes) => {
+            let decoded = wait(py, |watch| {
+                io::read_whole(&*bytes, options, |header| place.choose(header), watch)
+            })?;
+            (place.finish(py, &decoded)?, decoded)
+        }
+        Input::Path(path) => {
+            let decoded = wait(py, |watch| {
+                with_reader(&mut Place::Path(path), watch, |reader, len, watch| {
+                    let options = DecodeOptions { input_len: len, ..options };
+                    io::read_whole(reader, options, |header| place.choose(header), watch)
+                })
+            })?;
+            (place.finish(py, &decoded)?, decoded)
+        }
+    };
+    let state = match decoded.state {
+        ChecksumState::Verified => "verified",
+        ChecksumState::Unchecked => "none",
+        ChecksumState::Open => "open",
+    };
+    let attrs = attrs(py, decoded.metadata.attrs.as_deref())?;
+    Ok((array, state, decoded.metadata.name, attrs))
+}
+
+/// What bytes are compressed with.
+fn container(bytes: &[u8]) -> Option<Container> {
+    bytes.first_chunk().and_then(|front| Container::of(*front))
 }
 
 /// The one-line spelling of a dtype and a shape, as `expect` takes it.
@@ -236,7 +286,7 @@ impl Report {
                     compression: None,
                     error: Some(to_py(py, &error).into_value(py).into_any()),
                     block,
-                    start: range.as_ref().map(|range| range.start).or(error.offset()),
+                    start: range.as_ref().map(|range| range.start).or_else(|| error.offset()),
                     stop: range.map(|range| range.end),
                 })
             }

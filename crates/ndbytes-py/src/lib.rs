@@ -3,6 +3,8 @@
 //! One file per verb. What they have in common: arrays come in through `array`, dtypes through `dtype`, files through
 //! `file`; work runs without the GIL in `work`; errors leave through `errors`.
 
+#![expect(clippy::too_many_arguments, reason = "the options of a Python function are its keywords")]
+
 mod array;
 mod buffers;
 mod bundle;
@@ -56,8 +58,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<decoder::Decoder>()?;
     module.add_class::<map::Map>()?;
     module.add_class::<info::Report>()?;
-    module.add_function(wrap_pyfunction!(map::map_file, module)?)?;
     module.add_function(wrap_pyfunction!(info::peek, module)?)?;
+    module.add_function(wrap_pyfunction!(info::held, module)?)?;
     module.add_function(wrap_pyfunction!(info::spec, module)?)?;
     module.add_function(wrap_pyfunction!(info::verify, module)?)?;
     module.add_function(wrap_pyfunction!(info::checksum, module)?)?;

@@ -334,13 +334,13 @@ fn fill(
 }
 
 /// How a file is to be understood.
-enum How {
+pub(crate) enum How {
     Described(DecodeOptions),
     Raw(Raw),
 }
 
 impl How {
-    fn new(
+    pub(crate) fn new(
         dtype: Option<&Bound<'_, PyAny>>,
         shape: Option<&Bound<'_, PyAny>>,
         order: Option<&Bound<'_, PyAny>>,
@@ -367,38 +367,32 @@ impl How {
         Ok(Self::Described(DecodeOptions { limits, checks, ..Default::default() }))
     }
 
-    fn open(self, path: PathBuf, mode: Mode) -> ndbytes::Result<Core> {
+    fn open(&self, path: PathBuf, mode: Mode) -> ndbytes::Result<Core> {
         match self {
             Self::Described(options) => {
                 let len = std::fs::metadata(&path).ok().map(|found| found.len());
-                Core::open(&path, mode, options)
+                Core::open(&path, mode, options.clone())
                     .map_err(|error| crate::load::explained(error, &path, len))
             }
-            Self::Raw(raw) => Core::open_raw(path, mode, &raw),
+            Self::Raw(raw) => Core::open_raw(path, mode, raw),
         }
     }
 }
 
-/// The array in a file, without a copy: it shows the file, as NumPy's ``memmap`` does.
-///
-/// Changes of one of mode ``r+`` go to the file: its checksums are marked as open from the start, and are sealed when
-/// the last array that looks at it is gone.
-#[pyfunction]
-#[pyo3(signature = (path, mode, *, dtype = None, shape = None, order = None, offset = 0, gap = 0, limits = None, require_checksum = false))]
+/// The array in a file, without a copy: it shows the file, and seals it, where it was written to, when the last array
+/// that looks at it is gone.
 pub(crate) fn map_file<'py>(
     py: Python<'py>,
     path: PathBuf,
     mode: &str,
-    dtype: Option<&Bound<'py, PyAny>>,
-    shape: Option<&Bound<'py, PyAny>>,
-    order: Option<&Bound<'py, PyAny>>,
-    offset: u64,
-    gap: u64,
-    limits: Option<Limits>,
-    require_checksum: bool,
+    how: &How,
+    expect: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let how = How::new(dtype, shape, order, offset, gap, limits, require_checksum)?;
     let mode: Mode = mode.parse().py()?;
+    let expect = expect.filter(|expect| !expect.is_none()).map(dtype::expectation).transpose()?;
     let opened = Opened::new(py.detach(|| how.open(path, mode)).py()?);
+    if let Some(expect) = expect {
+        expect.check(&opened.dtype, opened.layout.shape()).py()?;
+    }
     opened.view(py, mode != Mode::Read, mode == Mode::ReadWrite)
 }

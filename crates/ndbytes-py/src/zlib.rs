@@ -49,7 +49,7 @@ pub(crate) fn decompress<'py>(
         return Err(argument("shape is for dtype: without one there are bytes"));
     }
     match (out, raw) {
-        (Some(out), raw) => stream.into_out(py, out, raw.as_ref()),
+        (Some(out), raw) => stream.fill_out(py, out, raw.as_ref()),
         (None, None) => Ok(PyBytes::new(py, &stream.of_any_length(py)?).into_any()),
         (None, Some(raw)) => stream.array(py, &raw),
     }
@@ -89,7 +89,7 @@ impl Stream {
         to_array(py, Memory::new(buffer), &raw.spec.dtype, &shape, Order::C)
     }
 
-    fn into_out<'py>(
+    fn fill_out<'py>(
         &self,
         py: Python<'py>,
         out: Bound<'py, PyAny>,

@@ -92,11 +92,6 @@ impl Source {
     pub(crate) fn nbytes(&self) -> u64 {
         (self.layout.len() * self.dtype.itemsize()) as u64
     }
-
-    /// The type of the items.
-    pub(crate) fn dtype(&self) -> &DType {
-        &self.dtype
-    }
 }
 
 /// The layout of an array's items, and the memory they reach.

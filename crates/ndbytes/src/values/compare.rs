@@ -132,6 +132,8 @@ impl Found {
 struct Comparer {
     column: Column,
     bytes: [Vec<u8>; 2],
+    /// What pads a long double is no part of it.
+    gaps: [GapPlan; 2],
     lanes: Option<[Lanes; 2]>,
 }
 
@@ -141,6 +143,7 @@ impl Comparer {
         let both = lanes(&column.left).zip(lanes(&column.right));
         Self {
             lanes: both.map(|(left, right)| [left, right]),
+            gaps: [GapPlan::new(&column.left.dtype), GapPlan::new(&column.right.dtype)],
             column,
             bytes: [Vec::new(), Vec::new()],
         }
@@ -153,9 +156,11 @@ impl Comparer {
         tolerance: &Tolerance,
         found: &mut Found,
     ) -> Result<()> {
-        let Self { column, bytes: [a, b], lanes } = self;
+        let Self { column, bytes: [a, b], gaps, lanes } = self;
         read(&column.left, left, a)?;
         read(&column.right, right, b)?;
+        gaps[0].apply(a);
+        gaps[1].apply(b);
         let alike = column.left.dtype == column.right.dtype;
         // Equal bytes of one dtype are equal values: most need no other look.
         if alike && a == b {
@@ -342,6 +347,29 @@ mod tests {
             &array("<m8[s]", &i64::MIN.to_le_bytes()),
             &array("<m8[s]", &0i64.to_le_bytes())
         ));
+    }
+
+    #[test]
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    fn what_pads_a_long_double_does_not_count() {
+        let item = |value: u8, padding: u8| {
+            let mut bytes = [padding; 16];
+            bytes[..10].fill(value);
+            bytes
+        };
+        let big = |value, padding| {
+            let mut bytes = item(value, padding);
+            bytes.reverse();
+            array(">f16", &bytes)
+        };
+        let differ = |a: &Array, b: &Array| {
+            let tolerance = Tolerance::default();
+            compare(&a.view(), &b.view(), &tolerance, &mut |_| Ok(())).unwrap().differing
+        };
+        let one = array("<f16", &item(1, 0));
+        assert_eq!(differ(&one, &array("<f16", &item(1, 9))), 0);
+        assert_eq!(differ(&one, &big(1, 9)), 0);
+        assert_eq!(differ(&one, &big(2, 0)), 1);
     }
 
     #[test]
