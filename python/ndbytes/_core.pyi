@@ -91,9 +91,9 @@ def frombuffer(
     gap: int = 0,
     copy: bool = False,
 ) -> Array: ...
-def tofile(a: ArrayIn, file: _Writable) -> None: ...
+def tofile(a: ArrayIn, file: StrPath | _Writable) -> None: ...
 def fromfile(
-    file: _Readable, dtype: npt.DTypeLike, shape: Shape | None = -1, *, offset: int = 0, gap: int = 0
+    file: StrPath | _Readable, dtype: npt.DTypeLike, shape: Shape | None = -1, *, offset: int = 0, gap: int = 0
 ) -> Array: ...
 def dumps(
     a: ArrayIn | dict[str, ArrayIn],
@@ -136,6 +136,7 @@ def load(
     order: Order | None = "C",
     offset: int = 0,
     gap: int = 0,
+    recover: bool = False,
     limits: Limits | None = None,
     require_checksum: bool = False,
 ) -> Any: ...

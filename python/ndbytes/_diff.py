@@ -90,8 +90,15 @@ def diff(a, b, rtol=0.0, atol=0.0):
     found = _core.compare(a, b, rtol, atol)
     left = right = None
     if found["first"] is not None:
-        left, right = (np.asarray(array)[found["first"]] for array in (a, b))
+        left, right = (_item(np.asarray(array), found["first"]) for array in (a, b))
     return Difference(left=left, right=right, **found)
+
+
+def _item(array, index):
+    try:
+        return array[index]
+    except (SystemError, ValueError):  # Code points that are none: NumPy has no scalar for them.
+        return array[(*index, ...)].copy()
 
 
 def _tolerance(name, value):

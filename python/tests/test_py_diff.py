@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 from fractions import Fraction
 
@@ -13,6 +14,14 @@ from hypothesis.extra import numpy as hnp
 
 import ndbytes as ndb
 from cases import DTYPES, LAYOUTS, array, make
+
+
+@pytest.fixture(scope="module")
+def command():
+    path = os.environ.get("NDBYTES_BIN")
+    assert path, "NDBYTES_BIN is not set: it names the binary `ndbytes`; `cargo xtask test` builds it and sets it"
+    return os.path.abspath(path)
+
 
 NUMBERS = st.sampled_from(["?", "i1", "<u2", ">i4", "<i8", "<u8", "<f2", "<f4", ">f8", "<c8", ">c16"])
 
@@ -192,7 +201,7 @@ def test_the_command_line_says_the_same(command, tmp_path, names, atol):
         b[::2] = a[::2]
     ndb.save(tmp_path / "a.ndb", a)
     ndb.save(tmp_path / "b.ndb", b)
-    done = subprocess.run([command, "--json", "diff", "--atol", str(atol), "a.ndb", "b.ndb"], cwd=tmp_path, capture_output=True)
+    done = subprocess.run([command, "diff", "--json", "--atol", str(atol), "a.ndb", "b.ndb"], cwd=tmp_path, capture_output=True)
     assert done.returncode in (0, 1), done.stderr
     said = json.loads(done.stdout)
     found = ndb.diff(tmp_path / "a.ndb", tmp_path / "b.ndb", atol=atol)

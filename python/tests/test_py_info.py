@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import pickle
 import zlib
 
 import numpy as np
@@ -95,7 +94,8 @@ def test_every_dtype_is_named(name):
 DAMAGE = {
     "block 1": (CHECKED, 128 + (1 << 20) + 7, 1, 128 + (1 << 20), 128 + A.nbytes),
     "block 0": (CHECKED, 128, 0, 128, 128 + (1 << 20)),
-    "header": (CHECKED, 70, None, 0, 128),
+    # An f becomes an i: another dtype, of the same size.
+    "header": (CHECKED, CHECKED.index(b"<f4") + 1, None, 0, 128),
     "frame": (FRAME, 500, 0, None, None),
 }
 
@@ -104,7 +104,7 @@ DAMAGE = {
 def test_damage_is_told_with_its_place(tmp_path, name):
     data, at, block, start, stop = DAMAGE[name]
     data = bytearray(data)
-    data[at] ^= 4
+    data[at] ^= 0x0F
     path = tmp_path / "a.npy"
     path.write_bytes(data)
     for x in [path, bytes(data)]:
@@ -152,13 +152,11 @@ def test_damage_in_the_data_is_nothing_to_info():
 @pytest.mark.parametrize("function", [ndb.info, ndb.verify])
 def test_what_cannot_be_looked_at(tmp_path, function):
     (tmp_path / "a.bin").write_bytes(bytes(8))
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
     np.save(tmp_path / "objects.npy", np.array([None]))
     limits = ndb.Limits(array=100)
     for x, error, words in [
         (tmp_path / "missing", FileNotFoundError, "missing"),
-        (tmp_path, IsADirectoryError, ""),
+        (tmp_path, IsADirectoryError, "Is a directory"),
         (3, ndb.ArgumentTypeError, "expected a path"),
         (open(tmp_path / "a.bin", "rb"), ndb.ArgumentError, "a file object is gone once it is read"),
         (tmp_path / "a.bin", ndb.ArgumentError, "no header says what these bytes are; 8 bytes may be"),
@@ -200,7 +198,7 @@ def test_damaged_files_are_left_as_they_are(tmp_path):
 
 
 def test_what_has_no_checksums_to_take_off(tmp_path):
-    frame, named, = tmp_path / "a.ndb", tmp_path / "b.npy"
+    frame, named = tmp_path / "a.ndb", tmp_path / "b.npy"
     frame.write_bytes(FRAME)
     ndb.save(named, make(DTYPES["bfloat16"], (3,)), checksum=True)
     for path, words in [(frame, "a .ndb file always has its checksums"), (named, "the name of the dtype bfloat16")]:
@@ -209,7 +207,6 @@ def test_what_has_no_checksums_to_take_off(tmp_path):
     assert ndb.checksum(frame) is False
     for given, error, words in [
         (tmp_path / "missing", FileNotFoundError, "missing"),
-        (b"\x93NUMPY" + bytes(9), (ndb.Error, OSError, ValueError), ""),
         (open(frame, "rb"), ndb.ArgumentError, "checksum replaces a file: pass its path"),
     ]:
         with pytest.raises(error, match=words):

@@ -31,7 +31,7 @@ def test_arrays_of_every_class_go_both_ways(container, name):
         assert found.dtype == dtype and found.flags.writeable and found.tobytes() == source.tobytes()
         assert found.shape == source.reshape(shape).shape
     out = np.zeros((11, 13), dtype).T
-    assert ours.decompress(stream, out=out) is out and out.tobytes() == source.tobytes()
+    assert ours.decompress(stream, out=out) is out and ndb.tobytes(out) == source.tobytes()
 
 
 @BOTH
@@ -90,7 +90,7 @@ def test_levels_and_threads(container):
     (lambda m: m.decompress(m.compress(bytes(4)), dtype="<u2", out=np.zeros(2, ">u2")), ndb.MismatchError, r"out is >u2\[2\], <u2\[\?\] is wanted"),
     (lambda m: m.decompress(m.compress(bytes(4)), dtype="<u2", shape=3, out=np.zeros(2, "<u2")), ndb.MismatchError, r"<u2\[3\] is wanted"),
     (lambda m: m.decompress(m.compress(bytes(4)) + b"x", max_bytes=4), ndb.FormatError, "bytes behind the end"),
-    (lambda m: m.decompress(b"nothing of the kind"), ndb.FormatError, ""),
+    (lambda m: m.decompress(b"nothing of the kind"), ndb.FormatError, "stream"),
 ])
 def test_mistakes(container, call, error, words):
     with pytest.raises(error, match=words):
@@ -117,7 +117,7 @@ def test_every_cut_and_flip_is_an_error(container):
             assert np.asarray(found).tobytes() == theirs.decompress(damaged) == data.tobytes()
     with pytest.raises(ndb.ChecksumError) as raised:
         ours.decompress(stream[:-4] + bytes(4) if container == "zlib" else stream[:-8] + bytes(4) + stream[-4:])
-    assert raised.value.stop == len(stream)
+    assert raised.value.start == 0 and raised.value.stop in (len(stream), len(stream) - 4)
 
 
 @BOTH

@@ -106,19 +106,29 @@ pub(crate) fn load<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut archive = wait(py, |_| Archive::open(reader, limits))?;
     let dict = PyDict::new(py);
-    for index in 0..archive.entries().len() {
-        let name = archive.entries()[index].name().to_owned();
+    let keys = keys(&archive);
+    for (index, key) in keys.into_iter().enumerate() {
         if !wait(py, |_| archive.is_array(index))? {
-            dict.set_item(key(&name), other_member(py, &mut archive, index, limits)?)?;
+            dict.set_item(key, other_member(py, &mut archive, index, limits)?)?;
             continue;
         }
         let mut destination = Destination::new(None, None)?;
         let decoded = wait(py, |watch| {
             archive.read_array(index, options(limits), |header| destination.choose(header), watch)
         })?;
-        dict.set_item(key(&name), destination.finish(py, &decoded)?)?;
+        dict.set_item(key, destination.finish(py, &decoded)?)?;
     }
     Ok(dict.into_any())
+}
+
+/// The key of each member: its name without `.npy`, unless another has that name as it is.
+fn keys<R: Read + Seek>(archive: &Archive<R>) -> Vec<String> {
+    let keys = archive.entries().iter().map(|entry| {
+        let (name, key) = (entry.name(), key(entry.name()));
+        let taken = name != key && archive.find(key).is_some();
+        if taken { name.to_owned() } else { key.to_owned() }
+    });
+    keys.collect()
 }
 
 fn options(limits: &Limits) -> DecodeOptions {
@@ -152,7 +162,7 @@ pub(crate) fn view<'py>(
     let memory = Bound::new(py, Memory::of(buf)?)?;
     let mut archive = wait(py, |_| Archive::open(Cursor::new(&**bytes), limits))?;
     let dict = PyDict::new(py);
-    for index in 0..archive.entries().len() {
+    for (index, key) in keys(&archive).into_iter().enumerate() {
         let entry = archive.entries()[index].clone();
         if entry.size() != entry.stored_size() || !wait(py, |_| archive.is_array(index))? {
             let name = entry.name();
@@ -169,7 +179,7 @@ pub(crate) fn view<'py>(
         let order = if header.fortran_order { Order::F } else { Order::C };
         let array = over(py, &memory, &header.dtype, &header.shape, order, start + header.len)?;
         array.getattr(intern!(py, "flags"))?.setattr(intern!(py, "writeable"), false)?;
-        dict.set_item(key(entry.name()), array)?;
+        dict.set_item(key, array)?;
     }
     Ok(dict.into_any())
 }

@@ -286,7 +286,7 @@ impl Report {
                     compression: None,
                     error: Some(to_py(py, &error).into_value(py).into_any()),
                     block,
-                    start: range.as_ref().map(|range| range.start).or(error.offset()),
+                    start: range.as_ref().map(|range| range.start).or_else(|| error.offset()),
                     stop: range.map(|range| range.end),
                 })
             }

@@ -3,6 +3,8 @@
 //! One file per verb. What they have in common: arrays come in through `array`, dtypes through `dtype`, files through
 //! `file`; work runs without the GIL in `work`; errors leave through `errors`.
 
+#![expect(clippy::too_many_arguments, reason = "the options of a Python function are its keywords")]
+
 mod array;
 mod buffers;
 mod bundle;

@@ -1,18 +1,20 @@
 //! `ndbytes.load`.
 
+use crate::array::{Memory, to_array};
 use crate::bundle;
 use crate::decode::Destination;
 use crate::dtype;
-use crate::errors::argument;
+use crate::errors::{IntoPy as _, argument};
 use crate::file::Place;
 use crate::frombuffer::{declared, frombuffer};
 use crate::fromfile::read_items;
 use crate::limits::{self, Limits};
 use crate::map::{How, map_file};
+use crate::options::Count;
 use crate::save::Format;
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, Watch};
-use ndbytes::{Checks, DecodeOptions, Error, Result};
+use ndbytes::{BufferMut, Checks, DType, DecodeOptions, Error, Order, Result, Scalar};
 use pyo3::prelude::*;
 use std::io::{Read, Seek};
 use std::path::Path;
@@ -33,6 +35,9 @@ use std::path::Path;
 ///     What it must be, as in ``"<f4[?,128]"``: nothing is cast.
 /// dtype, shape, order, offset, gap : optional
 ///     What a file without a header holds; as for ``frombuffer``.
+/// recover : bool, optional
+///     True: a damaged or cut ``.npy`` or ``.ndb`` gives what is left, as ``(array, mask)``: the mask is True for items
+///     that no checksum vouches for, and what is missing is zeros. The header must hold.
 /// limits : Limits, optional
 ///     Default ``Limits.local()``.
 /// require_checksum : bool, optional
@@ -63,8 +68,8 @@ use std::path::Path;
 /// ...     ndb.load(path, expect="<u2[?]")
 /// array([0, 1, 2, 3], dtype=uint16)
 #[pyfunction]
-#[pyo3(signature = (file, *, mmap = None, expect = None, dtype = None, shape = None, order = None, offset = 0, gap = 0, limits = None, require_checksum = false),
-       text_signature = "(file, *, mmap=None, expect=None, dtype=None, shape=None, order='C', offset=0, gap=0, limits=None, require_checksum=False)")]
+#[pyo3(signature = (file, *, mmap = None, expect = None, dtype = None, shape = None, order = None, offset = Count(0), gap = Count(0), recover = false, limits = None, require_checksum = false),
+       text_signature = "(file, *, mmap=None, expect=None, dtype=None, shape=None, order='C', offset=0, gap=0, recover=False, limits=None, require_checksum=False)")]
 pub(crate) fn load<'py>(
     py: Python<'py>,
     file: &Bound<'py, PyAny>,
@@ -73,12 +78,18 @@ pub(crate) fn load<'py>(
     dtype: Option<&Bound<'py, PyAny>>,
     shape: Option<&Bound<'py, PyAny>>,
     order: Option<&Bound<'py, PyAny>>,
-    offset: u64,
-    gap: u64,
+    offset: Count,
+    gap: Count,
+    recover: bool,
     limits: Option<Limits>,
     require_checksum: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut place = Place::new(file, "read")?;
+    if recover && (mmap.is_some() || dtype.is_some() || require_checksum) {
+        return Err(argument(
+            "recover reads what is left of a checked file: it goes with expect and limits alone",
+        ));
+    }
     if let Some(mode) = mmap {
         let Place::Path(path) = place else {
             return Err(argument("mmap is for a path, found a file object"));
@@ -99,12 +110,16 @@ pub(crate) fn load<'py>(
         let bytes = read_items(py, &mut place, None, &limits)?;
         return frombuffer(py, &bytes, &object, shape, order, offset, gap, false);
     }
-    if shape.is_some_and(|shape| !shape.is_none()) || order.is_some() || offset != 0 || gap != 0 {
+    if shape.is_some_and(|shape| !shape.is_none()) || order.is_some() || offset.0 != 0 || gap.0 != 0
+    {
         return Err(argument(
             "shape, order, offset and gap are for files without a header, with dtype",
         ));
     }
     let mut destination = Destination::new(expect, None)?;
+    if recover {
+        return recovered(py, &mut place, &destination, limits);
+    }
     if let Some(archive) = archive(py, &mut place)? {
         if !destination.is_free() {
             return Err(argument("an .npz holds many arrays: expect is for one"));
@@ -137,6 +152,40 @@ fn archive(py: Python<'_>, place: &mut Place) -> PyResult<Option<Box<dyn ReadSee
         };
         Ok(bundle::is_archive(&mut *reader)?.then_some(reader))
     })
+}
+
+/// What is left of a damaged array, and which of its items nothing vouches for.
+fn recovered<'py>(
+    py: Python<'py>,
+    place: &mut Place,
+    wanted: &Destination,
+    limits: ndbytes::Limits,
+) -> PyResult<Bound<'py, PyAny>> {
+    let found = wait(py, |watch| {
+        with_reader(place, watch, |reader, _, watch| {
+            io::recover(reader, DecodeOptions { limits, ..Default::default() }, watch)
+        })
+    })?;
+    let header = found.header;
+    wanted.check(&header)?;
+    let order = if header.fortran_order { Order::F } else { Order::C };
+    let (dtype, shape) = (&header.dtype, &header.shape);
+    let array = to_array(py, Memory::new(found.data), dtype, shape, order)?;
+    let mut mask = BufferMut::new(shape.iter().product::<usize>() as u64).py()?;
+    let flags = mask.all().py()?;
+    for range in found.damaged {
+        let item =
+            |byte: u64| usize::try_from(byte).unwrap_or(usize::MAX) / dtype.itemsize().max(1);
+        let last = item(range.end.saturating_sub(1));
+        flags
+            .iter_mut()
+            .take(last.saturating_add(1))
+            .skip(item(range.start))
+            .for_each(|flag| *flag = 1);
+    }
+    let bool = DType::native(Scalar::Bool);
+    let mask = to_array(py, Memory::new(mask), &bool, shape, order)?;
+    Ok((array, mask).into_pyobject(py)?.into_any())
 }
 
 /// Calls `read` with the reader of a file, and its length where it is known.

@@ -119,7 +119,7 @@ impl Tail {
 
     /// Bytes of the encoded tail of so much data, with metadata of so many bytes.
     #[must_use]
-    pub(super) fn size(format: Format, data_len: u64, metadata: usize) -> u64 {
+    pub(crate) fn size(format: Format, data_len: u64, metadata: usize) -> u64 {
         let lead = if format == Format::Frame { 0 } else { TAIL_HEADER };
         (lead + FIXED + metadata + OWN_SUMS) as u64 + data_len.div_ceil(BLOCK as u64) * 4
     }

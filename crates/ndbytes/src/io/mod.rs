@@ -11,6 +11,7 @@ pub mod map;
 pub mod npz;
 mod peek;
 mod read;
+mod recover;
 mod replace;
 mod seal;
 #[cfg(feature = "deflate")]
@@ -29,6 +30,7 @@ pub use peek::{Peeked, peek};
 #[cfg(not(feature = "deflate"))]
 pub use read::read_whole;
 pub use read::{from_reader, from_slice, read_array, read_to_end};
+pub use recover::{Recovered, recover};
 pub use replace::{SaveOptions, replace, save};
 pub use seal::{seal, unseal};
 #[cfg(feature = "deflate")]

@@ -1,10 +1,10 @@
 //! What an input says of itself, without reading its data.
 
-use super::read::fill_header;
-use super::sniff;
-use crate::codec::{BLOCK, Container};
+use super::read::{fill_header, read, run_body};
+use super::{sniff, unwatched};
+use crate::codec::Container;
 use crate::dtype::DType;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::{DecodeOptions, Dest, Format, Header, HeaderDecoder, Metadata, Tail};
 use std::io::{Read, Seek, SeekFrom};
 
@@ -40,37 +40,22 @@ impl Peeked {
 /// No byte of the data is held against its sums.
 ///
 /// # Errors
-/// As [`HeaderDecoder::filled`], [`HeaderDecoder::body`] and [`Tail::decode`]; [`Io`](crate::ErrorKind::Io) from the
-/// reader.
+/// As [`read_whole`](super::read_whole), apart from damaged data.
 pub fn peek(mut reader: impl Read + Seek, len: u64, mut options: DecodeOptions) -> Result<Peeked> {
     let mut unpacked = sniff(&mut reader)?;
     let container = unpacked.container();
     options.input_len = Some(len).filter(|_| container.is_none());
-    let limits = options.limits.clone();
+    options.whole = true;
     let mut machine = HeaderDecoder::new(options);
     let header = fill_header(&mut |space| Ok(unpacked.read(space)?), &mut machine)
         .map_err(|error| unpacked.explain(error))?;
     if container.is_some() {
         return Ok(Peeked { header, container, tail: None });
     }
-    machine.body(Dest::Discard)?; // Refuses an input that is too short.
-    let bare = len == header.data_end() && header.format != Format::Frame;
-    let mut tail = None;
-    if !bare {
-        reader.seek(SeekFrom::Start(header.data_end()))?;
-        // Sums and metadata have bounds; more than that is no tail, and is not read.
-        let max = header.nbytes().div_ceil(BLOCK as u64) * 4 + 1024 + limits.header as u64;
-        let mut bytes = Vec::new();
-        reader.take(max).read_to_end(&mut bytes)?;
-        tail = Some(Tail::decode(&bytes, &header, &limits)?);
-    }
-    let peeked = Peeked { header, container, tail };
-    let found = &peeked.header.dtype;
-    match &peeked.metadata().dtype {
-        Some(dtype) if dtype.storage() != *found => {
-            let message = format!("the checksum tail names the dtype {dtype}, the header {found}");
-            Err(Error::malformed(message))
-        }
-        _ => Ok(peeked),
-    }
+    let mut machine = machine.body(Dest::Discard)?; // Refuses an input that is too short.
+    machine.skip_data();
+    reader.seek(SeekFrom::Start(header.data_end()))?;
+    run_body(&mut |space| read(&mut reader, space), &mut machine, &mut unwatched)?;
+    let (decoded, tail, _) = machine.finish_with_tail()?;
+    Ok(Peeked { header: decoded.header, container, tail })
 }

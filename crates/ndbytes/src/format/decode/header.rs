@@ -137,7 +137,7 @@ impl HeaderDecoder {
 
 impl Format {
     /// Whether it is a frame, whose tail is part of it.
-    pub(super) fn is_frame(self) -> bool {
+    pub(crate) fn is_frame(self) -> bool {
         self == Self::Frame
     }
 }
