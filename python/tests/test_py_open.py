@@ -820,3 +820,28 @@ def test_descriptors_and_maps_go_with_their_handles(tmp_path):
             handle.close()
     del handle, array
     assert counted() == before
+
+
+def test_items_without_a_byte_stay_that(tmp_path):
+    """NumPy's own copies of an S0 are S1, with whatever lay in memory."""
+    path = tmp_path / "a.npy"
+    for dtype in ("S0", "U0", "V0"):
+        np.save(path, np.ndarray((3, 4), dtype))
+        wanted = np.load(path)
+        for handle in (ndb.open(path), ndb.open(path.read_bytes())):
+            for index in (..., np.s_[1:], np.s_[1], np.s_[:, 2:0:-1], [0, 2], np.s_[:, :0], ([], [])):
+                assert (handle[index].dtype, handle[index].shape) == (wanted.dtype, wanted[index].shape)
+            assert type(handle[1, 2]) is type(wanted[1, 2])
+        assert ndb.frombuffer(b"", dtype, (3, 4), copy=True).dtype == wanted.dtype
+
+
+def test_what_is_written_behind_a_flush_is_sealed_when_the_array_goes(tmp_path):
+    path = tmp_path / "a.npy"
+    ndb.save(path, np.zeros(1000), checksum=True)
+    array = ndb.load(path, mmap="r+")
+    array[0] = 1
+    array.base.flush()
+    assert ndb.verify(path).state == "verified"
+    array[0] = 2
+    del array
+    assert ndb.verify(path).state == "verified" and ndb.load(path)[0] == 2
