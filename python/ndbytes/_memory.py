@@ -30,7 +30,7 @@ class Mapped:
         view = self.core.view(False)
         part = part_of(view, index)
         if part.size == 0 or view.itemsize == 0:
-            return np.empty(part.shape, part.view.dtype) if out is None else out
+            return np.ndarray(part.shape, part.view.dtype) if out is None else out
         # The slowest axis first, as the items lie in the file.
         order = sorted(range(part.view.ndim), key=lambda axis: -abs(part.view.strides[axis]))
         lying = part.view.transpose(order)
