@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -15,23 +16,27 @@ import traceback
 import numpy as np
 
 import ndbytes as ndb
+import ndbytes.numpy as npio
 import smoke
 
 LARGE = np.arange(1_000_000, dtype="f8").reshape(1000, -1).T
 
 
-def child():
+def child(mapped=None):
+    """Every function; and a map that the parent holds, where the child has it too."""
     faulthandler.dump_traceback_later(smoke.WATCHDOG_SECONDS, exit=True)
     smoke.every()
+    if mapped is not None:
+        smoke.same(mapped, LARGE)
     faulthandler.cancel_dump_traceback_later()
 
 
-def fork():
+def fork(mapped):
     pid = os.fork()
     if pid == 0:
         # Neither the parent's clean-up nor its exit: this is the child.
         try:
-            child()
+            child(mapped)
             os._exit(0)
         except BaseException:
             traceback.print_exc()
@@ -68,13 +73,16 @@ def busy(stop):
 
 def main(method, times):
     smoke.every()
+    with tempfile.TemporaryDirectory() as folder:
+        npio.save(f"{folder}/large.npy", LARGE)
+        mapped = npio.load(f"{folder}/large.npy", mmap_mode="r")
     stop = threading.Event()
     threads = [threading.Thread(target=busy, args=(stop,)) for _ in range(2)]
     for thread in threads:
         thread.start()
     try:
         for _ in range(times):
-            fork() if method == "fork" else process(method.removeprefix("mp-"))
+            fork(mapped) if method == "fork" else process(method.removeprefix("mp-"))
     finally:
         stop.set()
         for thread in threads:

@@ -1,5 +1,7 @@
 """The wheel as its users get it: what is in it, and that it works in a clean venv of each Python there is."""
 
+import ast
+import inspect
 import os
 import re
 import statistics
@@ -94,6 +96,42 @@ def test_the_wheel_holds_the_package_and_nothing_else(contents):
         assert b"\0.symtab\0" not in contents[compiled.pop()]
 
 
+def test_the_stub_says_what_the_compiled_half_has(contents):
+    import ndbytes
+    from ndbytes import _core
+
+    stubs = {}
+    for node in ast.parse(contents["ndbytes/_core.pyi"]).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not is_private(node.name):
+            stubs.setdefault(node.name, []).append(node)
+    public = {name for name in ndbytes.__all__ if getattr(ndbytes, name) is getattr(_core, name, None)}
+    assert not public - set(stubs)
+    for name, nodes in stubs.items():
+        found = getattr(_core, name)
+        for method in (node for each in nodes if isinstance(each, ast.ClassDef) for node in each.body):
+            if isinstance(method, ast.FunctionDef):
+                assert hasattr(found, method.name), f"{name}.{method.name}"
+        functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+        if functions:
+            # Overloads may leave parameters out, but not all of them.
+            assert {arg for node in functions for arg in arguments(node)} == set(signed(found)), name
+
+
+def is_private(name):
+    return name.startswith("_")
+
+
+def arguments(node):
+    args = node.args
+    yield from ((arg.arg, "") for arg in [*args.posonlyargs, *args.args])
+    yield from ((arg.arg, "keyword") for arg in args.kwonlyargs)
+
+
+def signed(function):
+    for parameter in inspect.signature(function).parameters.values():
+        yield parameter.name, "keyword" if parameter.kind is parameter.KEYWORD_ONLY else ""
+
+
 def test_the_metadata_is_complete(contents):
     (name,) = (name for name in contents if name.endswith(".dist-info/METADATA"))
     head, _, readme = contents[name].decode().partition("\n\n")
@@ -121,19 +159,28 @@ def test_every_public_function_works_for_a_user(user):
     assert set(ndbytes.__all__) <= {*names, *(name.partition(".")[0] for name in names)}
 
 
+IMPORT = """
+import time, numpy
+start, worked = time.perf_counter(), time.process_time()
+import ndbytes
+print(1000 * (time.perf_counter() - start), 1000 * (time.process_time() - worked))
+"""
+
+
 def test_importing_takes_no_time(user, note, request):
-    code = "import time, numpy; start = time.perf_counter(); import ndbytes; print(time.perf_counter() - start)"
-    # The best of three: a busy machine takes from all of them, but seldom the same.
-    series = (statistics.median(float(user("-c", code)) * 1000 for _ in range(15)) for _ in range(3))
+    # Medians of time and of the processor's time in fresh interpreters; the best of three series.
     medians = []
-    for median in series:
-        medians.append(median)
-        if median <= MAX_IMPORT_MS:
-            break
-    shown = ", ".join(f"{median:.2f}" for median in medians)
-    venv = request.node.callspec.id
-    note(f"import ndbytes beyond import numpy, {venv}: {shown} ms (at most {MAX_IMPORT_MS})")
-    assert min(medians) <= MAX_IMPORT_MS
+    while len(medians) < 3 and min(medians, default=(MAX_IMPORT_MS + 1,))[0] > MAX_IMPORT_MS:
+        runs = [map(float, user("-c", IMPORT).split()) for _ in range(15)]
+        medians.append(tuple(map(statistics.median, zip(*runs))))
+    elapsed, worked = map(min, zip(*medians))
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    note(
+        f"import ndbytes beyond import numpy, {request.node.callspec.id}: {elapsed:.2f} ms, {worked:.2f} of them at work "
+        f"(at most {MAX_IMPORT_MS}; load {load:.1f} on {cores} cores)"
+    )
+    # Where more want the processor than there is, most of the time is others'; elsewhere none may be lost.
+    assert elapsed <= MAX_IMPORT_MS or (load > cores and worked <= MAX_IMPORT_MS)
 
 
 # A file for what was seen, since the subinterpreter's own output is not ours to read.

@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import termios
 import threading
 
 import numpy as np
@@ -20,7 +21,7 @@ from frames import frame, header, members
 from oracle import has_extension
 from specified import specified
 from streams import MEDIA, PATIENCE, arrays, assert_same, descriptors, running, tcp, tls, values
-from wire import Receiver, Server, is_read, send
+from wire import Receiver, Server, eventually, is_read, send
 from wire import listen, program  # noqa: F401
 
 MIB = 1 << 20
@@ -131,8 +132,8 @@ def test_a_reset_inside_an_array_is_truncated_and_between_two_an_error_of_the_co
 
         def cut():
             here.sendall(data[:n])
-            while not is_read(here):
-                pass
+            # What is still on its way is not in the other end's queue yet.
+            eventually(lambda: fcntl.ioctl(here, termios.TIOCOUTQ, bytes(4)) == bytes(4) and is_read(here))
             reset(here)
 
         with there, into, running(cut), pytest.raises(expected) as error:

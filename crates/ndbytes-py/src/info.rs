@@ -80,6 +80,9 @@ fn attrs<'py>(py: Python<'py>, text: Option<&str>) -> PyResult<Option<Bound<'py,
     py.import("json")?.call_method1("loads", (text,)).map(Some)
 }
 
+/// An array, what its checksums say, its name and attributes.
+type Held<'py> = (Bound<'py, PyAny>, &'static str, Option<String>, Option<Bound<'py, PyAny>>);
+
 /// The array in a buffer, where it is, or what a path or compressed buffer holds, read; with its checksums compared,
 /// and what they say, name and attributes.
 #[pyfunction]
@@ -88,7 +91,7 @@ pub(crate) fn held<'py>(
     x: &Bound<'py, PyAny>,
     limits: Option<Limits>,
     require_checksum: bool,
-) -> PyResult<(Bound<'py, PyAny>, &'static str, Option<String>, Option<Bound<'py, PyAny>>)> {
+) -> PyResult<Held<'py>> {
     let checks = if require_checksum { Checks::Required } else { Checks::Optional };
     let limits = limits::or(limits, ndbytes::Limits::local());
     let options = DecodeOptions { limits, checks, ..Default::default() };

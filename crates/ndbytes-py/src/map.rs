@@ -7,7 +7,7 @@ use crate::dtype::{self, numpy};
 use crate::errors::{IntoPy as _, argument};
 use crate::frombuffer::declared;
 use crate::limits::{self, Limits};
-use crate::options::metadata;
+use crate::options::{Count, metadata};
 use crate::work::wait;
 use copy::Part;
 use ndbytes::io::map::{Map as Core, Mode, TailState};
@@ -85,7 +85,7 @@ fn part(itemsize: usize, (offset, shape, strides): Place) -> PyResult<Part> {
 impl Map {
     /// Maps a file; with `dtype` one without a header.
     #[staticmethod]
-    #[pyo3(signature = (path, mode, dtype = None, shape = None, order = None, offset = 0, gap = 0, limits = None, require_checksum = false))]
+    #[pyo3(signature = (path, mode, dtype = None, shape = None, order = None, offset = Count(0), gap = Count(0), limits = None, require_checksum = false))]
     fn open(
         py: Python<'_>,
         path: PathBuf,
@@ -93,8 +93,8 @@ impl Map {
         dtype: Option<&Bound<'_, PyAny>>,
         shape: Option<&Bound<'_, PyAny>>,
         order: Option<&Bound<'_, PyAny>>,
-        offset: u64,
-        gap: u64,
+        offset: Count,
+        gap: Count,
         limits: Option<Limits>,
         require_checksum: bool,
     ) -> PyResult<Self> {
@@ -105,7 +105,7 @@ impl Map {
 
     /// Makes a file of zeros and maps it for writing: a `.npy`, or one without a header.
     #[staticmethod]
-    #[pyo3(signature = (path, headerless, dtype, shape, order = None, offset = 0, gap = 0, checksum = false, name = None, attrs = None))]
+    #[pyo3(signature = (path, headerless, dtype, shape, order = None, offset = Count(0), gap = Count(0), checksum = false, name = None, attrs = None))]
     fn create(
         py: Python<'_>,
         path: PathBuf,
@@ -113,8 +113,8 @@ impl Map {
         dtype: &Bound<'_, PyAny>,
         shape: &Bound<'_, PyAny>,
         order: Option<&Bound<'_, PyAny>>,
-        offset: u64,
-        gap: u64,
+        offset: Count,
+        gap: Count,
         checksum: bool,
         name: Option<String>,
         attrs: Option<&Bound<'_, PyAny>>,
@@ -129,7 +129,7 @@ impl Map {
             }
             return py.detach(|| Core::create_raw(path, &raw)).py().map(Self::over);
         }
-        if offset != 0 || gap != 0 {
+        if offset.0 != 0 || gap.0 != 0 {
             return Err(argument("offset and gap are for files without a header"));
         }
         let (shape, _) = raw.whole().py()?;
@@ -344,8 +344,8 @@ impl How {
         dtype: Option<&Bound<'_, PyAny>>,
         shape: Option<&Bound<'_, PyAny>>,
         order: Option<&Bound<'_, PyAny>>,
-        offset: u64,
-        gap: u64,
+        offset: Count,
+        gap: Count,
         limits: Option<Limits>,
         require_checksum: bool,
     ) -> PyResult<Self> {
@@ -356,7 +356,10 @@ impl How {
             }
             return declared(&dtype::object(dtype)?, shape, order, offset, gap).map(Self::Raw);
         }
-        if shape.filter(given).is_some() || order.filter(given).is_some() || offset != 0 || gap != 0
+        if shape.filter(given).is_some()
+            || order.filter(given).is_some()
+            || offset.0 != 0
+            || gap.0 != 0
         {
             return Err(argument(
                 "shape, order, offset and gap are for files without a header, with dtype",

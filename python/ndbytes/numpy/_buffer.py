@@ -19,8 +19,8 @@ def tobytes(a, order="C"):
     a : ndarray or NumPy scalar
         At any strides. A subclass with a ``tobytes`` of its own (a masked array) is asked instead.
     order : {'C', 'F', 'A', 'K', None}
-        As NumPy means it here: A is F for an array that is Fortran- and not C-contiguous, and C otherwise; K and
-        None are C.
+        As NumPy means it here: A is F for an array that is Fortran- and not C-contiguous, and C otherwise; None is C,
+        and so is K, but for text: where the NumPy that is installed keeps the order of the memory then, so does this.
 
     Returns
     -------
@@ -41,7 +41,35 @@ def tobytes(a, order="C"):
     a = plain(a, "tobytes")
     if type(a).tobytes is not np.ndarray.tobytes or a.dtype.hasobject:
         return a.tobytes(order)
-    return _core.tobytes(bare(a), order)
+    a = bare(a)
+    if order == "K" and _KEEPS_TEXT and a.ndim > 1 and _has_text(a.dtype):
+        return _core.tobytes(a.transpose(_by_stride(a)), "C")
+    return _core.tobytes(a, order)
+
+
+#: NumPy 2.4 means by K the order of the memory for text, and C for everything else.
+_KEEPS_TEXT = np.array([["a", "b"]] * 2).T.tobytes("K") != np.array([["a", "b"]] * 2).T.tobytes("C")
+
+
+def _has_text(dtype):
+    if dtype.names is not None:
+        return any(_has_text(dtype.fields[name][0]) for name in dtype.names)
+    return dtype.base.kind == "U" if dtype.base is dtype else _has_text(dtype.base)
+
+
+def _by_stride(a):
+    """The axes as NumPy's iterators go through memory: the one with the longest step first; those without one stay."""
+    steps = [0 if length == 1 else abs(step) for length, step in zip(a.shape, a.strides)]
+    axes = []  # The innermost first.
+    for axis in reversed(range(a.ndim)):
+        place = len(axes)
+        for index in reversed(range(len(axes))):
+            if steps[axis] and steps[axes[index]]:
+                if steps[axes[index]] <= steps[axis]:
+                    break
+                place = index
+        axes.insert(place, axis)
+    return axes[::-1]
 
 
 def frombuffer(buffer, dtype=None, count=-1, offset=0, *, like=None):

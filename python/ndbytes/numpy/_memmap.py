@@ -148,7 +148,9 @@ def _extent(dtype, shape, offset, length):
     for axis in shape:
         size *= axis
     end = int(offset + size * dtype.itemsize)
-    if offset < 0 or end < 0:
+    if offset < 0:
+        raise OverflowError("memory mapped offset must be positive")
+    if end < 0:
         raise OverflowError("memory mapped length must be positive")
     return shape, end
 

@@ -114,17 +114,18 @@ def _scan_complex(data, at):
     first, at, state = _scan_float(data, at)
     if state == -1:
         return None, at, state
+    first = 0.0 if first is None else first
     behind = data[at : at + 1]
     if behind == b"j":
-        return complex(0.0, first or 0.0), at + 1, state
+        return complex(0.0, first), at + 1, state
     if behind not in (b"+", b"-") or not behind:
         # NumPy takes this one byte for the end of the file, and does not put it back.
-        return complex(first or 0.0, 0.0), at + (behind == b"\xff"), state
+        return complex(first, 0.0), at + (behind == b"\xff"), state
     second, at, found = _scan_float(data, at)
     if found == 1 and data[at : at + 1] == b"j":
-        return complex(first or 0.0, second), at + 1, state
+        return complex(first, second), at + 1, state
     # NumPy has the number for one that is real, and puts something back that no separator begins with.
-    return complex(first or 0.0, 0.0), min(at, len(data) - 1), JUNK if state == 1 else state
+    return complex(first, 0.0), min(at, len(data) - 1), JUNK if state == 1 else state
 
 
 def _scan_integer(data, at, low, high):

@@ -64,6 +64,13 @@ impl Target {
         })
     }
 
+    /// Whether it may share bytes with a buffer.
+    pub(crate) fn overlaps(&self, buffer: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let py = buffer.py();
+        let bytes = numpy(py)?.call_method1(intern!(py, "frombuffer"), (buffer, "u1"))?;
+        numpy(py)?.call_method1(intern!(py, "may_share_memory"), (&self.array, bytes))?.is_truthy()
+    }
+
     /// The type of its items.
     pub(crate) fn dtype(&self) -> &DType {
         &self.dtype

@@ -1,0 +1,83 @@
+"""What the README shows, run: each way of its table, its Python, and what a flipped byte gives."""
+
+import re
+import shutil
+import socket
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ndbytes as ndb
+from conftest import program
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+TABLE = re.search(r"\| today \| what bites \| here \|\n\|[-|]+\|\n((?:\|.*\n)+)", README)[1]
+ROWS = [[cell.strip(" `") for cell in line.strip("|\n ").split(" | ")] for line in TABLE.splitlines()]
+
+
+def test_the_table_has_the_six_ways():
+    assert [row[0].split("(")[0] for row in ROWS] == [
+        "a.tobytes", "a.tofile", "np.memmap", "np.savez_compressed", "zlib.compress", "sock.sendall"]
+
+
+@pytest.fixture
+def namespace(tmp_path, monkeypatch):
+    """What the snippets speak of."""
+    import zlib
+
+    monkeypatch.chdir(tmp_path)
+    a = np.arange(12, dtype="<f4").reshape(4, 3)
+    a.tofile("a.bin")
+    ndb.save("a.npy", a, checksum=True)
+    names = {"np": np, "ndb": ndb, "zlib": zlib, "a": a, "c": a[::2]}
+    names["sock"], names["peer"] = socket.socketpair()
+    with names["sock"], names["peer"]:
+        yield names
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_each_way(row, namespace):
+    """Both sides run, and ours gives the array back with dtype, shape and every item."""
+    today, _, here = row
+    exec(today, dict(namespace))
+    if "sock" in today:
+        namespace["peer"].recv(1000)
+    a = namespace["a"]
+    exec(here, namespace)
+    if "h" in namespace:
+        assert np.array_equal(ndb.load("a.npy"), np.concatenate([a[:1], 0 * a[1:3], a[3:], a]))
+        assert ndb.verify("a.npy").ok
+        return
+    back = namespace["d"]["x"] if "d" in namespace else namespace["b"]
+    assert back.dtype == a.dtype and np.array_equal(back, a)
+
+
+def test_the_python_of_the_readme(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"## In Python\n\n```python\n(.*?)```", README, re.S)
+    names = {}
+    exec(code, names)
+    assert np.array_equal(names["out"], names["a"]) and np.array_equal(names["part"], names["a"][1])
+    assert ndb.verify("a.ndb").ok and ndb.diff("a.ndb", names["a"]).equal
+
+
+def test_one_flipped_byte(tmp_path):
+    """NumPy is silent, and the command line and `ndb.load` say what the README says they say."""
+    shown, code = re.search(r"\$ ndbytes verify face.npy\n(.*)\n\$ echo \$\?\n(\d)\n", README).groups()
+    path = tmp_path / "face.npy"
+    shutil.copy(ROOT / "data/face_u8.npy", path)
+    whole = np.load(path)
+    binary = program("NDBYTES_BIN", "the program `ndbytes`")
+    subprocess.run([binary, "checksum", path], check=True, capture_output=True)
+    data = bytearray(path.read_bytes())
+    data[1_500_000] ^= 0xFF
+    path.write_bytes(data)
+    assert np.count_nonzero(np.load(path) != whole) == 1
+    run = subprocess.run([binary, "verify", path.name], cwd=tmp_path, capture_output=True, text=True)
+    assert (run.stderr.strip(), str(run.returncode)) == (shown, code)
+    with pytest.raises(ndb.ChecksumError) as raised:
+        ndb.load(path)
+    assert str(raised.value) == shown.removeprefix("ndbytes: ").replace("face.npy", str(path))
