@@ -88,7 +88,7 @@ pub(crate) fn held<'py>(
     x: &Bound<'py, PyAny>,
     limits: Option<Limits>,
     require_checksum: bool,
-) -> PyResult<(Bound<'py, PyAny>, &'static str, Option<String>, Option<Bound<'py, PyAny>>)> {
+) -> PyResult<Held<'py>> {
     let checks = if require_checksum { Checks::Required } else { Checks::Optional };
     let limits = limits::or(limits, ndbytes::Limits::local());
     let options = DecodeOptions { limits, checks, ..Default::default() };
@@ -122,6 +122,9 @@ pub(crate) fn held<'py>(
     let attrs = attrs(py, decoded.metadata.attrs.as_deref())?;
     Ok((array, state, decoded.metadata.name, attrs))
 }
+
+/// An array, what its checksums say, its name and its attributes.
+type Held<'py> = (Bound<'py, PyAny>, &'static str, Option<String>, Option<Bound<'py, PyAny>>);
 
 /// What bytes are compressed with.
 fn container(bytes: &[u8]) -> Option<Container> {

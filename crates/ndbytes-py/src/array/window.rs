@@ -3,7 +3,6 @@
 use super::memory::fill_view;
 use crate::errors::IntoPy as _;
 use crate::turns::Turns;
-use crate::work::wait;
 use ndbytes::Result;
 use ndbytes::io::Watch;
 use ndbytes::io::map::Map;
@@ -107,11 +106,6 @@ impl Drop for Window {
 impl Window {
     fn __len__(&self) -> usize {
         self.reach.len
-    }
-
-    /// Puts what was written on the disk, and seals the file's checksums.
-    fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        wait(py, |watch| self.owner.flush(watch))
     }
 
     unsafe fn __getbuffer__(
