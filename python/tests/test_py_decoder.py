@@ -7,6 +7,7 @@ import gc
 import io
 import random
 import socket
+import sys
 import threading
 
 import numpy as np
@@ -341,3 +342,15 @@ def test_a_subclass_is_a_protocol():
     assert isinstance(decoder, asyncio.BufferedProtocol)
     through_buffers(decoder, joined(SMALL, make(np.dtype(">i2"), (4, 2, 3))), steps(100))
     assert len(list(decoder)) == 2
+
+
+def test_room_that_was_handed_out_leaves_nothing_behind():
+    decoder = ndb.Decoder()
+    decoder.feed(ndb.dumps(np.zeros(1 << 20, "u1"), codec="none")[:5000])
+
+    def ask(times):
+        for _ in range(times):
+            decoder.get_buffer(-1)
+        return sys.getallocatedblocks()
+
+    assert ask(1000) - ask(100) < 100

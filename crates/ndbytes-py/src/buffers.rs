@@ -1,6 +1,6 @@
 //! `ndbytes.buffers`.
 
-use crate::array::Source;
+use crate::array::{self, Source};
 use crate::errors::IntoPy as _;
 use crate::options::metadata;
 use crate::send::frame_options;
@@ -8,7 +8,7 @@ use crate::work::run;
 use ndbytes::{ArrayRef, Encode as _, Piece, frame};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList, PyMemoryView, PySlice};
+use pyo3::types::{PyBytes, PyList, PyMemoryView};
 
 /// The bytes of an array's frame as a list of buffers, for transports of one's own.
 ///
@@ -101,10 +101,7 @@ fn part_of<'py>(owner: &Bound<'py, PyBytes>, part: &[u8]) -> PyResult<Bound<'py,
     let py = owner.py();
     let start = part.as_ptr().addr().wrapping_sub(owner.as_bytes().as_ptr().addr());
     match owner.as_bytes().get(start..start.saturating_add(part.len())) {
-        Some(_) => {
-            let (start, end) = (isize::try_from(start)?, isize::try_from(start + part.len())?);
-            PyMemoryView::from(owner)?.get_item(PySlice::new(py, start, end, 1))
-        }
+        Some(_) => array::part(owner, start..start + part.len()),
         None => Ok(PyBytes::new(py, part).into_any()),
     }
 }

@@ -3,8 +3,9 @@
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView, PySlice};
 use std::ffi::c_int;
+use std::ops::Range;
 
 /// What an exporter has given out: it keeps the bytes where they are until this is dropped.
 struct View(Box<ffi::Py_buffer>);
@@ -86,6 +87,19 @@ impl Out {
             len => unsafe { std::slice::from_raw_parts_mut(self.0.0.buf.cast(), len) },
         }
     }
+}
+
+/// A view of some bytes of a buffer.
+///
+/// # Errors
+/// `TypeError` for what has no buffer.
+pub(crate) fn part<'py>(
+    buffer: &Bound<'py, PyAny>,
+    range: Range<usize>,
+) -> PyResult<Bound<'py, PyAny>> {
+    // Not `PySlice::new`, which leaks its numbers.
+    let slice = buffer.py().get_type::<PySlice>().call1((range.start, range.end))?;
+    PyMemoryView::from(buffer)?.get_item(slice)
 }
 
 /// A new `bytes` of `len` bytes, all of which `fill` writes.

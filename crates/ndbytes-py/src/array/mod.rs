@@ -14,7 +14,7 @@ mod source;
 mod target;
 mod window;
 
-pub(crate) use buffer::{Bytes, Out, new_bytes};
+pub(crate) use buffer::{Bytes, Out, new_bytes, part};
 pub(crate) use memory::{Memory, over, to_array};
 pub(crate) use region::FileRegion;
 pub(crate) use source::Source;

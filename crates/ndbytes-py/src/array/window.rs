@@ -92,11 +92,7 @@ impl Drop for Window {
     fn drop(&mut self) {
         if self.seals {
             // Nobody is left to hear of an error: the tail stays open then, which says it.
-            // Marked as open once more, for what was written behind a flush.
-            let seal = || {
-                self.owner.reach(self.write)?;
-                self.owner.flush(&mut ndbytes::io::unwatched)
-            };
+            let seal = || self.owner.flush(&mut ndbytes::io::unwatched);
             let _ = Python::attach(|py| py.detach(seal));
         }
     }

@@ -1,10 +1,9 @@
 //! The array that a decoder is inside of.
 
-use crate::array::{Bytes, Memory, Out, over};
+use crate::array::{Bytes, Memory, Out, over, part};
 use crate::errors::IntoPy as _;
 use ndbytes::{BodyDecoder, BufferMut, Dest, Event, Header, HeaderDecoder, Order};
 use pyo3::prelude::*;
-use pyo3::types::{PyMemoryView, PySlice};
 
 /// An array whose header has come.
 pub(super) struct Body {
@@ -31,9 +30,7 @@ impl Body {
         most: usize,
     ) -> PyResult<(Bound<'py, PyAny>, usize)> {
         let n = self.missing().min(most);
-        let (start, end) = (isize::try_from(self.done)?, isize::try_from(self.done + n)?);
-        let whole = PyMemoryView::from(self.memory.bind(py).as_any())?;
-        Ok((whole.get_item(PySlice::new(py, start, end, 1))?, n))
+        Ok((part(self.memory.bind(py).as_any(), self.done..self.done + n)?, n))
     }
 
     /// The input has ended.
