@@ -345,8 +345,8 @@ def test_a_subclass_is_a_protocol():
 
 
 def test_room_that_was_handed_out_leaves_nothing_behind():
-    decoder = ndb.Decoder()
-    decoder.feed(ndb.dumps(np.zeros(1 << 20, "u1"), codec="none")[:5000])
+    decoder = ndbytes.Decoder()
+    decoder.feed(ndbytes.dumps(np.zeros(1 << 20, "u1"), codec="none")[:5000])
 
     def ask(times):
         for _ in range(times):
