@@ -88,7 +88,7 @@ def _first(item):
 def _advanced(array, items):
     if array.size == 0:
         # There is nothing to read, and NumPy knows the shape.
-        return Part(np.empty(np.broadcast_to(np.False_, array.shape)[tuple(items)].shape, array.dtype))
+        return Part(np.ndarray(np.broadcast_to(np.False_, array.shape)[tuple(items)].shape, array.dtype))
     items = _spelled_out(items, array.ndim)
     basic, steps, groups = [], [], []
     axis = kept = 0

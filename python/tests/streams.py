@@ -55,19 +55,26 @@ def values(dtype):
 
 def content(array):
     """Its items in C order, as rows of the bytes that hold values."""
-    flat = np.ascontiguousarray(array.view(f"V{array.dtype.itemsize}") if array.dtype.itemsize else array)
-    return np.frombuffer(flat.tobytes(), "u1").reshape(-1, max(1, array.dtype.itemsize))[:, values(array.dtype)]
+    itemsize = array.dtype.itemsize
+    items = array.view(f"V{itemsize}") if itemsize else array
+    return np.frombuffer(items.tobytes(), "u1").reshape(array.size, itemsize)[:, values(array.dtype)]
+
+
+def assert_equal(found, sent):
+    """Dtype with titles and offsets, shape and the bytes of all values."""
+    __tracebackhide__ = True
+    assert (found.dtype, found.dtype.fields, found.shape) == (sent.dtype, sent.dtype.fields, sent.shape)
+    assert np.array_equal(content(found), content(sent))
 
 
 def assert_same(found, sent):
-    """Dtype with titles and offsets, shape, order and the bytes of all values."""
+    """All that, and that it is an array of its own in the same order."""
     __tracebackhide__ = True
     assert type(found) is np.ndarray
-    assert (found.dtype, found.dtype.fields, found.shape) == (sent.dtype, sent.dtype.fields, sent.shape)
+    assert_equal(found, sent)
     assert found.flags.writeable and found.flags.aligned
-    assert np.array_equal(content(found), content(sent))
-    if sent.flags.f_contiguous and not sent.flags.c_contiguous:
-        assert found.flags.f_contiguous
+    fortran = sent.flags.f_contiguous and not sent.flags.c_contiguous
+    assert found.flags.f_contiguous if fortran else found.flags.c_contiguous
 
 
 def tcp():

@@ -159,19 +159,28 @@ def test_every_public_function_works_for_a_user(user):
     assert set(ndbytes.__all__) <= {*names, *(name.partition(".")[0] for name in names)}
 
 
+IMPORT = """
+import time, numpy
+start, worked = time.perf_counter(), time.process_time()
+import ndbytes
+print(1000 * (time.perf_counter() - start), 1000 * (time.process_time() - worked))
+"""
+
+
 def test_importing_takes_no_time(user, note, request):
-    code = "import time, numpy; start = time.perf_counter(); import ndbytes; print(time.perf_counter() - start)"
-    # The best of three: a busy machine takes from all of them, but seldom the same.
-    series = (statistics.median(float(user("-c", code)) * 1000 for _ in range(15)) for _ in range(3))
+    # Medians of time and of the processor's time in fresh interpreters; the best of three series.
     medians = []
-    for median in series:
-        medians.append(median)
-        if median <= MAX_IMPORT_MS:
-            break
-    shown = ", ".join(f"{median:.2f}" for median in medians)
-    venv = request.node.callspec.id
-    note(f"import ndbytes beyond import numpy, {venv}: {shown} ms (at most {MAX_IMPORT_MS})")
-    assert min(medians) <= MAX_IMPORT_MS
+    while len(medians) < 3 and min(medians, default=(MAX_IMPORT_MS + 1,))[0] > MAX_IMPORT_MS:
+        runs = [map(float, user("-c", IMPORT).split()) for _ in range(15)]
+        medians.append(tuple(map(statistics.median, zip(*runs))))
+    elapsed, worked = map(min, zip(*medians))
+    load, cores = os.getloadavg()[0], os.cpu_count()
+    note(
+        f"import ndbytes beyond import numpy, {request.node.callspec.id}: {elapsed:.2f} ms, {worked:.2f} of them at work "
+        f"(at most {MAX_IMPORT_MS}; load {load:.1f} on {cores} cores)"
+    )
+    # Where more want the processor than there is, most of the time is others'; elsewhere none may be lost.
+    assert elapsed <= MAX_IMPORT_MS or (load > cores and worked <= MAX_IMPORT_MS)
 
 
 # A file for what was seen, since the subinterpreter's own output is not ours to read.

@@ -16,6 +16,7 @@ from saving import needs_root
 
 A = np.arange(12, dtype="<i4").reshape(3, 4)
 CHECKED, FRAME, BARE = ndb.dumps(A), ndb.dumps(A, codec="none"), numpy_save(A)
+WRITABLE = bytearray(CHECKED)
 BUNDLE = ndb.dumps({"a": A, "b": A})
 
 
@@ -41,6 +42,13 @@ STRINGS = np.array(["a"], np.dtypes.StringDType()) if hasattr(np.dtypes, "String
 NESTED = np.zeros(1, [("a", [("b", "O")])])
 MASKED = np.ma.array([1, 2], mask=[0, 1])
 
+def rationals():
+    """An array of a dtype that an extension has registered: NumPy spells it as bytes without meaning."""
+    from numpy._core._rational_tests import rational
+
+    return np.array([rational(1, 2)])
+
+
 REFUSED_ARRAYS = {
     "list": ([1, 2], ndb.ArgumentTypeError, "found list; np.asarray makes an array of lists and numbers"),
     "number": (1.5, ndb.ArgumentTypeError, "found float; np.asarray"),
@@ -49,6 +57,7 @@ REFUSED_ARRAYS = {
     "objects": (np.array([None, {}]), ndb.UnsupportedError, "holds Python objects, which have no bytes of their own"),
     "nested objects": (NESTED, ndb.UnsupportedError, "holds Python objects"),
     "StringDType": (STRINGS, ndb.UnsupportedError, r"a.astype\('U'\) or a.astype\('S'\)|holds Python objects"),
+    "others' dtype": (rationals(), ndb.UnsupportedError, "dtype rational is not one that ndbytes knows"),
     "masked": (MASKED, ndb.UnsupportedError, "would lose its mask; store a.filled"),
     "masked records": (np.ma.array(np.zeros(2, "i4,f8")), ndb.UnsupportedError, "would lose its mask"),
     "array of objects in a converter": (np.array([None], object), ndb.UnsupportedError, "holds Python objects"),
@@ -70,6 +79,9 @@ WAYS_OUT = {
 @pytest.mark.parametrize("what", REFUSED_ARRAYS)
 def test_what_is_no_array_of_bytes_is_refused(what, way):
     given, kind, words = REFUSED_ARRAYS[what]
+    if what == "others' dtype" and way in ("tobytes", "zlib"):
+        assert WAYS_OUT[way](given), "bytes as they are: nothing is said of a dtype"
+        return
     with pytest.raises(kind, match=words) as raised:
         WAYS_OUT[way](given)
     assert type(raised.value) is kind
@@ -113,7 +125,11 @@ LOADS = {
     "objects": (pickled(), {"require_checksum": False}, ndb.UnsupportedError,
                 "object"),
     "over a limit": (CHECKED, {"limits": ndb.Limits(array=47)}, ndb.LimitError,
-                     r"the array has 48 bytes, at most 47 are allowed \(Limits.array\)"),
+                     r"the array has 48 bytes, at most 47 are allowed \(Limits.array\).*; limits=ndbytes.Limits\(array=…\)"),
+    "many fields": (ndb.dumps(np.zeros(1, [(f"f{i}", "u1") for i in range(9)])), {"limits": ndb.Limits(fields=8)},
+                    ndb.LimitError, r"dtype fields .*; limits=ndbytes.Limits\(fields=…\) sets another bound"),
+    "out of its own bytes": (WRITABLE, {"out": np.frombuffer(WRITABLE, "<i4", 12, 128).reshape(3, 4)}, ndb.ArgumentError,
+                             "out is memory of the bytes themselves"),
     "a long header": (CHECKED, {"limits": ndb.Limits(header=64)}, ndb.LimitError, "npy header"),
     "a damaged bundle": (flipped(BUNDLE, 200), {}, ndb.ChecksumError, r'member "a.npy" \(bytes 64 to 240\) is damaged'),
     "a cut bundle": (BUNDLE[:-1], {}, ndb.TruncatedError, "the zip archive is cut"),
@@ -163,6 +179,10 @@ FROMBUFFER = {
     "negative": ((bytes(10), "<u2", (-2,)), {}, ndb.ArgumentError, "an axis cannot have the length -2"),
     "no shape": ((bytes(10), "<u2", "x"), {}, ndb.ArgumentTypeError, "shape must be an int or a tuple of ints"),
     "an order": ((bytes(10), "<u2"), {"order": "Z"}, ndb.ArgumentError, "order must be one of C, F, A or K"),
+    "a negative offset": ((bytes(10), "<u2"), {"offset": -1}, ndb.ArgumentError, "there cannot be -1 bytes"),
+    "a negative gap": ((bytes(10), "<u2"), {"gap": -1}, ndb.ArgumentError, "there cannot be -1 bytes"),
+    "no length": ((bytes(10), "<u2", 2**64), {}, ndb.ArgumentError, "an axis cannot have the length 18446744073709551616"),
+    "no lengths": ((bytes(10), "<u2", (1.5,)), {}, ndb.ArgumentTypeError, "shape must be an int or a tuple of ints"),
     "objects": ((bytes(16), "O"), {}, ndb.UnsupportedError, "holds Python objects"),
     "huge": ((bytes(10), "<u2", (1 << 62, 1 << 62)), {}, ndb.LimitError, "overflows"),
 }
@@ -186,6 +206,12 @@ def test_tobytes_out():
         ndb.tobytes(A, out=bytearray(47))
     with pytest.raises(BufferError):
         ndb.tobytes(A, out=bytes(48))
+    square = np.arange(16.0).reshape(4, 4)
+    for source, out in ((square, square), (square.T, square), (square[1:], square[:3]), (square[::-1], square)):
+        with pytest.raises(ndb.ArgumentError, match="out is memory of the array itself"):
+            ndb.tobytes(source, out=out)
+    assert np.array_equal(square, np.arange(16.0).reshape(4, 4))
+    assert ndb.tobytes(square[:2], out=square[2:]) is not None
     with pytest.raises(ndb.ArgumentError, match="order must be one of C, F, A or K, found \"X\""):
         ndb.tobytes(A, "X")
     with pytest.raises(TypeError, match="order must be str, not int"):

@@ -353,3 +353,44 @@ def test_a_file_cut_under_a_handle_is_an_error(tmp_path):
                     use()
                 assert raised.value.filename == str(path)
             assert (ndb.verify(handle).state, bool(ndb.verify(handle))) == ("damaged", False)
+
+
+def test_items_without_a_byte_stay_that(tmp_path):
+    """NumPy's own copies of an S0 are S1, with whatever lay in memory."""
+    path = tmp_path / "a.npy"
+    for dtype in ("S0", "U0", "V0"):
+        np.save(path, np.ndarray((3, 4), dtype))
+        wanted = np.load(path)
+        for handle in (ndb.open(path), ndb.open(path.read_bytes())):
+            for index in (..., np.s_[1:], np.s_[1], np.s_[:, 2:0:-1], [0, 2], np.s_[:, :0], ([], [])):
+                assert (handle[index].dtype, handle[index].shape) == (wanted.dtype, wanted[index].shape)
+            assert type(handle[1, 2]) is type(wanted[1, 2])
+        assert ndb.frombuffer(b"", dtype, (3, 4), copy=True).dtype == wanted.dtype
+
+
+def test_what_is_written_behind_a_flush_is_sealed_when_the_array_goes(tmp_path):
+    path = tmp_path / "a.npy"
+    ndb.save(path, np.zeros(1000), checksum=True)
+    array = ndb.load(path, mmap="r+")
+    array[0] = 1
+    array.base.flush()
+    assert ndb.verify(path).state == "verified"
+    array[0] = 2
+    del array
+    assert ndb.verify(path).state == "verified" and ndb.load(path)[0] == 2
+
+
+def test_dask_reads_a_handle_chunk_by_chunk(tmp_path):
+    import dask.array
+
+    path = tmp_path / "a.npy"
+    array = make(np.dtype("<i4"), (50, 40)).copy()
+    ndb.save(path, array, checksum=True)
+    with ndb.open(path) as handle:
+        lazy = dask.array.from_array(handle, chunks=(20, 15))
+        assert lazy.dtype == array.dtype and lazy.shape == array.shape
+        same(lazy.compute(), array)
+        same(lazy[3:33:2, ::-1].compute(), array[3:33:2, ::-1])
+        assert lazy.sum(dtype="i8").compute() == array.sum(dtype="i8")
+        # To other processes it goes by its path.
+        same(lazy.compute(scheduler="processes", num_workers=1), array)

@@ -2,7 +2,7 @@
 
 use crate::array::{Filling, Memory, Target, to_array};
 use crate::dtype::expectation;
-use crate::errors::{IntoPy as _, carry, mismatch};
+use crate::errors::{IntoPy as _, argument, carry, mismatch};
 use ndbytes::{BufferMut, Decoded, Dest, Header, Order, Result, Spec};
 use pyo3::prelude::*;
 
@@ -32,6 +32,19 @@ impl Destination {
     /// Whether nothing is asked of the array.
     pub(crate) fn is_free(&self) -> bool {
         self.expect.is_none() && self.out.is_none()
+    }
+
+    /// That `out` is no memory of the bytes that are read.
+    ///
+    /// # Errors
+    /// `ArgumentError`.
+    pub(crate) fn check_apart(&self, input: &Bound<'_, PyAny>) -> PyResult<()> {
+        match &self.out {
+            Some(out) if out.overlaps(input)? => Err(argument(
+                "out is memory of the bytes themselves, which would change while they are read",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Where the data go whose header has come.

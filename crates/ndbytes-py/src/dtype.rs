@@ -76,11 +76,18 @@ fn read(dtype: &Bound<'_, PyAny>) -> PyResult<DType> {
     if let Some(extension) = extension(dtype)? {
         return Ok(extension);
     }
+    let unknown =
+        || Ok(unsupported(format!("dtype {} is not one that ndbytes knows", dtype.str()?)));
+    // Others' dtypes call themselves bytes without meaning, and would come back as that.
+    const REGISTERED: i32 = 2;
+    if dtype.getattr(intern!(py, "isbuiltin"))?.extract::<i32>()? == REGISTERED {
+        return unknown().and_then(Err);
+    }
     let spelling: String = dtype.getattr(intern!(py, "str"))?.extract()?;
     let kind = spelling.chars().find(|c| c.is_ascii_alphabetic());
     match spelling.parse::<DType>() {
         Ok(parsed) if kind.is_some_and(|kind| "biufcmMSUV".contains(kind)) => Ok(parsed),
-        _ => Err(unsupported(format!("dtype {} is not one that ndbytes knows", dtype.str()?))),
+        _ => unknown().and_then(Err),
     }
 }
 
@@ -88,7 +95,8 @@ fn read(dtype: &Bound<'_, PyAny>) -> PyResult<DType> {
 fn extension(dtype: &Bound<'_, PyAny>) -> PyResult<Option<DType>> {
     let py = dtype.py();
     let item = dtype.getattr(intern!(py, "type"))?;
-    let module = item.getattr(intern!(py, "__module__"))?;
+    // Some dtypes have no type of their items at all.
+    let Ok(module) = item.getattr(intern!(py, "__module__")) else { return Ok(None) };
     if module.cast::<PyString>()?.to_cow()?.split('.').next() != Some("ml_dtypes") {
         return Ok(None);
     }

@@ -141,6 +141,7 @@ pub(crate) fn loads<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let bytes = Bytes::new(buf)?;
     let mut place = Destination::new(expect, out)?;
+    place.check_apart(buf)?;
     if bundle::is_archive(&mut Cursor::new(&*bytes)).py()? {
         let limits = limits::or(limits, ndbytes::Limits::local());
         if !place.is_free() {

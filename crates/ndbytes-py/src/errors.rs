@@ -56,7 +56,7 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         ErrorKind::Interrupted => return Ok(PyKeyboardInterrupt::new_err(error.to_string())),
         _ => "Error",
     };
-    let exception = raise(py, class, error.to_string())?;
+    let exception = raise(py, class, error.to_string() + &remedy(error.kind()))?;
     let value = exception.value(py);
     value.setattr("offset", error.offset())?;
     value.setattr("filename", error.path().map(std::path::Path::as_os_str))?;
@@ -74,6 +74,19 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         _ => {}
     }
     Ok(exception)
+}
+
+/// How to allow more, where that can be allowed.
+fn remedy(kind: &ErrorKind) -> String {
+    let ErrorKind::Limit { name, .. } = kind else { return String::new() };
+    let field = match *name {
+        "npy header" | "frame header" | "metadata" => "header",
+        "dtype fields" => "fields",
+        "array" => "array",
+        "npz members" => "members",
+        _ => return String::new(),
+    };
+    format!("; limits=ndbytes.Limits({field}=…) sets another bound")
 }
 
 /// Python picks the subclass by the errno; without one there is only the message.

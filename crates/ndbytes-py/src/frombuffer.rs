@@ -3,12 +3,13 @@
 use crate::array::{Bytes, Memory};
 use crate::dtype::{self, numpy};
 use crate::errors::{IntoPy as _, argument_type};
+use crate::options::Count;
 use crate::tobytes::parse_order;
 use ndbytes::raw::Raw;
 use ndbytes::{DType, Dim, Layout, Order, Spec};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 /// A view of bytes as an array, without a copy.
 ///
@@ -50,7 +51,7 @@ use pyo3::types::{PyDict, PyTuple};
 /// array([[1, 2],
 ///        [3, 4]], dtype=uint16)
 #[pyfunction]
-#[pyo3(signature = (buf, dtype, shape = None, *, order = None, offset = 0, gap = 0, copy = false),
+#[pyo3(signature = (buf, dtype, shape = None, *, order = None, offset = Count(0), gap = Count(0), copy = false),
        text_signature = "(buf, dtype, shape=-1, *, order='C', offset=0, gap=0, copy=False)")]
 pub(crate) fn frombuffer<'py>(
     py: Python<'py>,
@@ -58,8 +59,8 @@ pub(crate) fn frombuffer<'py>(
     dtype: &Bound<'py, PyAny>,
     shape: Option<&Bound<'py, PyAny>>,
     order: Option<&Bound<'py, PyAny>>,
-    offset: u64,
-    gap: u64,
+    offset: Count,
+    gap: Count,
     copy: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let object = dtype::object(dtype)?;
@@ -67,7 +68,9 @@ pub(crate) fn frombuffer<'py>(
     let bytes = Bytes::new(buf)?;
     let shape = raw.shape(bytes.len() as u64).py()?;
     let array = view(py, buf, &object, &raw, &shape)?;
-    if copy { array.call_method1(intern!(py, "copy"), ("A",)) } else { Ok(array) }
+    // NumPy's copy of an array of S0 is one of S1, with whatever lies in memory.
+    let copied = copy && raw.spec.dtype.itemsize() > 0;
+    if copied { array.call_method1(intern!(py, "copy"), ("A",)) } else { Ok(array) }
 }
 
 /// What headerless bytes are declared to be.
@@ -75,8 +78,8 @@ pub(crate) fn declared(
     dtype: &Bound<'_, PyAny>,
     shape: Option<&Bound<'_, PyAny>>,
     order: Option<&Bound<'_, PyAny>>,
-    offset: u64,
-    gap: u64,
+    offset: Count,
+    gap: Count,
 ) -> PyResult<Raw> {
     let mut dims = dims(shape)?;
     let mut dtype = dtype::from_numpy(dtype)?;
@@ -86,25 +89,27 @@ pub(crate) fn declared(
         dtype = sub.0.clone();
     }
     let mut raw = Raw::new(Spec { dtype, shape: Some(dims) });
-    (raw.order, raw.offset, raw.gap) = (parse_order(order)?, offset, gap);
+    (raw.order, raw.offset, raw.gap) = (parse_order(order)?, offset.0, gap.0);
     Ok(raw)
 }
 
 fn dims(shape: Option<&Bound<'_, PyAny>>) -> PyResult<Vec<Dim>> {
     let Some(shape) = shape.filter(|shape| !shape.is_none()) else { return Ok(vec![Dim::Any]) };
-    let lengths = match shape.extract::<i64>() {
-        Ok(length) => vec![length],
-        Err(_) => shape.extract::<Vec<i64>>().map_err(|_| {
-            argument_type("shape must be an int or a tuple of ints, of which one may be -1")
-        })?,
-    };
-    lengths.into_iter().map(dim).collect()
+    match shape.try_iter() {
+        Ok(lengths) if !shape.is_instance_of::<PyString>() => {
+            lengths.map(|length| dim(&length?)).collect()
+        }
+        _ => Ok(vec![dim(shape)?]),
+    }
 }
 
-fn dim(length: i64) -> PyResult<Dim> {
-    match usize::try_from(length) {
+fn dim(length: &Bound<'_, PyAny>) -> PyResult<Dim> {
+    let length = length.call_method0("__index__").map_err(|_| {
+        argument_type("shape must be an int or a tuple of ints, of which one may be -1")
+    })?;
+    match length.extract::<usize>() {
         Ok(length) => Ok(Dim::Exact(length)),
-        Err(_) if length == -1 => Ok(Dim::Any),
+        Err(_) if length.eq(-1)? => Ok(Dim::Any),
         Err(_) => Err(crate::errors::argument(format!("an axis cannot have the length {length}"))),
     }
 }

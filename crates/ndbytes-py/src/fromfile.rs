@@ -6,6 +6,7 @@ use crate::errors::{IntoPy as _, to_py};
 use crate::file::Place;
 use crate::frombuffer::{declared, frombuffer};
 use crate::load::with_reader;
+use crate::options::Count;
 use crate::save::save;
 use crate::work::wait;
 use ndbytes::io::{self, Watch};
@@ -83,15 +84,15 @@ pub(crate) fn tofile(
 /// >>> ndb.fromfile(file, "<u2", 2), ndb.fromfile(file, "<u2")
 /// (array([1, 2], dtype=uint16), array([3], dtype=uint16))
 #[pyfunction]
-#[pyo3(signature = (file, dtype, shape = None, *, offset = 0, gap = 0),
+#[pyo3(signature = (file, dtype, shape = None, *, offset = Count(0), gap = Count(0)),
        text_signature = "(file, dtype, shape=-1, *, offset=0, gap=0)")]
 pub(crate) fn fromfile<'py>(
     py: Python<'py>,
     file: &Bound<'py, PyAny>,
     dtype: &Bound<'py, PyAny>,
     shape: Option<&Bound<'py, PyAny>>,
-    offset: u64,
-    gap: u64,
+    offset: Count,
+    gap: Count,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut place = Place::new(file, "read")?;
     let object = dtype::object(dtype)?;

@@ -10,6 +10,7 @@ use crate::frombuffer::{declared, frombuffer};
 use crate::fromfile::read_items;
 use crate::limits::{self, Limits};
 use crate::map::{How, map_file};
+use crate::options::Count;
 use crate::save::Format;
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, Watch};
@@ -67,7 +68,7 @@ use std::path::Path;
 /// ...     ndb.load(path, expect="<u2[?]")
 /// array([0, 1, 2, 3], dtype=uint16)
 #[pyfunction]
-#[pyo3(signature = (file, *, mmap = None, expect = None, dtype = None, shape = None, order = None, offset = 0, gap = 0, recover = false, limits = None, require_checksum = false),
+#[pyo3(signature = (file, *, mmap = None, expect = None, dtype = None, shape = None, order = None, offset = Count(0), gap = Count(0), recover = false, limits = None, require_checksum = false),
        text_signature = "(file, *, mmap=None, expect=None, dtype=None, shape=None, order='C', offset=0, gap=0, recover=False, limits=None, require_checksum=False)")]
 pub(crate) fn load<'py>(
     py: Python<'py>,
@@ -77,8 +78,8 @@ pub(crate) fn load<'py>(
     dtype: Option<&Bound<'py, PyAny>>,
     shape: Option<&Bound<'py, PyAny>>,
     order: Option<&Bound<'py, PyAny>>,
-    offset: u64,
-    gap: u64,
+    offset: Count,
+    gap: Count,
     recover: bool,
     limits: Option<Limits>,
     require_checksum: bool,
@@ -109,7 +110,8 @@ pub(crate) fn load<'py>(
         let bytes = read_items(py, &mut place, None, &limits)?;
         return frombuffer(py, &bytes, &object, shape, order, offset, gap, false);
     }
-    if shape.is_some_and(|shape| !shape.is_none()) || order.is_some() || offset != 0 || gap != 0 {
+    if shape.is_some_and(|shape| !shape.is_none()) || order.is_some() || offset.0 != 0 || gap.0 != 0
+    {
         return Err(argument(
             "shape, order, offset and gap are for files without a header, with dtype",
         ));

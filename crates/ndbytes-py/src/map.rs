@@ -7,7 +7,8 @@ use crate::dtype::{self, numpy};
 use crate::errors::{IntoPy as _, argument};
 use crate::frombuffer::declared;
 use crate::limits::{self, Limits};
-use crate::options::metadata;
+use crate::options::{Count, metadata};
+use crate::turns::Turns;
 use crate::work::wait;
 use copy::Part;
 use ndbytes::io::map::{Map as Core, Mode, TailState};
@@ -24,8 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Map {
     /// None once it is closed. Held for a moment only.
     slot: Mutex<Option<Opened>>,
-    /// Held while the file gets another length; waited for without the GIL.
-    growing: Mutex<()>,
+    /// Held while the file gets another length.
+    growing: Turns<()>,
 }
 
 /// The file, and what does not change while it is mapped.
@@ -85,7 +86,7 @@ fn part(itemsize: usize, (offset, shape, strides): Place) -> PyResult<Part> {
 impl Map {
     /// Maps a file; with `dtype` one without a header.
     #[staticmethod]
-    #[pyo3(signature = (path, mode, dtype = None, shape = None, order = None, offset = 0, gap = 0, limits = None, require_checksum = false))]
+    #[pyo3(signature = (path, mode, dtype = None, shape = None, order = None, offset = Count(0), gap = Count(0), limits = None, require_checksum = false))]
     fn open(
         py: Python<'_>,
         path: PathBuf,
@@ -93,8 +94,8 @@ impl Map {
         dtype: Option<&Bound<'_, PyAny>>,
         shape: Option<&Bound<'_, PyAny>>,
         order: Option<&Bound<'_, PyAny>>,
-        offset: u64,
-        gap: u64,
+        offset: Count,
+        gap: Count,
         limits: Option<Limits>,
         require_checksum: bool,
     ) -> PyResult<Self> {
@@ -105,7 +106,7 @@ impl Map {
 
     /// Makes a file of zeros and maps it for writing: a `.npy`, or one without a header.
     #[staticmethod]
-    #[pyo3(signature = (path, headerless, dtype, shape, order = None, offset = 0, gap = 0, checksum = false, name = None, attrs = None))]
+    #[pyo3(signature = (path, headerless, dtype, shape, order = None, offset = Count(0), gap = Count(0), checksum = false, name = None, attrs = None))]
     fn create(
         py: Python<'_>,
         path: PathBuf,
@@ -113,8 +114,8 @@ impl Map {
         dtype: &Bound<'_, PyAny>,
         shape: &Bound<'_, PyAny>,
         order: Option<&Bound<'_, PyAny>>,
-        offset: u64,
-        gap: u64,
+        offset: Count,
+        gap: Count,
         checksum: bool,
         name: Option<String>,
         attrs: Option<&Bound<'_, PyAny>>,
@@ -129,7 +130,7 @@ impl Map {
             }
             return py.detach(|| Core::create_raw(path, &raw)).py().map(Self::over);
         }
-        if offset != 0 || gap != 0 {
+        if offset.0 != 0 || gap.0 != 0 {
             return Err(argument("offset and gap are for files without a header"));
         }
         let (shape, _) = raw.whole().py()?;
@@ -168,7 +169,8 @@ impl Map {
     /// What the file's checksums say: none, present, open.
     fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
         let opened = self.opened()?;
-        Ok(match py.detach(|| opened.file.look(Core::tail_state)) {
+        let state = py.detach(|| opened.file.look(|map| Ok(map.tail_state()))).py()?;
+        Ok(match state {
             TailState::None => "none",
             TailState::Sealed => "present",
             TailState::Open => "open",
@@ -262,7 +264,7 @@ impl Map {
 
 impl Map {
     fn over(map: Core) -> Self {
-        Self { slot: Mutex::new(Some(Opened::new(map))), growing: Mutex::new(()) }
+        Self { slot: Mutex::new(Some(Opened::new(map))), growing: Turns::default() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Opened>> {
@@ -280,18 +282,19 @@ impl Map {
     ) -> PyResult<()> {
         self.opened()?;
         wait(py, |watch| {
-            let _turn = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(old) = self.lock().clone() else {
-                return Err(ndbytes::Error::argument(CLOSED));
-            };
-            if let Some(new) = old.file.look(|map| grown(map, watch))? {
-                let mut slot = self.lock();
-                // Closed meanwhile: the file has its new length all the same.
-                if slot.is_some() {
-                    *slot = Some(Opened::new(new));
+            self.growing.write(|()| {
+                let Some(old) = self.lock().clone() else {
+                    return Err(ndbytes::Error::argument(CLOSED));
+                };
+                if let Some(new) = old.file.look(|map| grown(map, watch))? {
+                    let mut slot = self.lock();
+                    // Closed meanwhile: the file has its new length all the same.
+                    if slot.is_some() {
+                        *slot = Some(Opened::new(new));
+                    }
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         })
     }
 }
@@ -339,8 +342,8 @@ impl How {
         dtype: Option<&Bound<'_, PyAny>>,
         shape: Option<&Bound<'_, PyAny>>,
         order: Option<&Bound<'_, PyAny>>,
-        offset: u64,
-        gap: u64,
+        offset: Count,
+        gap: Count,
         limits: Option<Limits>,
         require_checksum: bool,
     ) -> PyResult<Self> {
@@ -351,7 +354,10 @@ impl How {
             }
             return declared(&dtype::object(dtype)?, shape, order, offset, gap).map(Self::Raw);
         }
-        if shape.filter(given).is_some() || order.filter(given).is_some() || offset != 0 || gap != 0
+        if shape.filter(given).is_some()
+            || order.filter(given).is_some()
+            || offset.0 != 0
+            || gap.0 != 0
         {
             return Err(argument(
                 "shape, order, offset and gap are for files without a header, with dtype",

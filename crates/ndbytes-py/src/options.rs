@@ -64,3 +64,21 @@ pub(crate) fn metadata(
 pub(crate) fn is_bundle(given: &Bound<'_, PyAny>) -> bool {
     given.is_instance_of::<PyDict>()
 }
+
+/// A number of bytes as a caller gives it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Count(pub(crate) u64);
+
+impl FromPyObject<'_, '_> for Count {
+    type Error = PyErr;
+
+    /// # Errors
+    /// `ArgumentError` for a negative number, or one that no file has; `TypeError` for what is no int.
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        let number = given.call_method0("__index__").map_err(|_| {
+            let found = given.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+            argument_type(format!("expected a number of bytes, found {found}"))
+        })?;
+        number.extract().map(Self).map_err(|_| argument(format!("there cannot be {number} bytes")))
+    }
+}

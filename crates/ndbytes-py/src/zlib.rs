@@ -4,6 +4,7 @@ use crate::array::{Bytes, Memory, Out, Source, Target, to_array};
 use crate::dtype;
 use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::frombuffer::declared;
+use crate::options::Count;
 use crate::work::wait;
 use ndbytes::raw::{self, Raw};
 use ndbytes::{BufferMut, Container, Dest, Dim, Error, Limits, Order, Result, io};
@@ -43,7 +44,8 @@ pub(crate) fn decompress<'py>(
     max_bytes: Option<u64>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let stream = Stream { container: container(gzip), bytes: Bytes::new(buf)?, max: max_bytes };
-    let raw = dtype.map(|dtype| declared(&dtype::object(dtype)?, Some(shape), None, 0, 0));
+    let raw =
+        dtype.map(|dtype| declared(&dtype::object(dtype)?, Some(shape), None, Count(0), Count(0)));
     let raw = raw.transpose()?;
     if raw.is_none() && !shape.extract::<i64>().is_ok_and(|axis| axis == -1) {
         return Err(argument("shape is for dtype: without one there are bytes"));

@@ -59,9 +59,10 @@ impl FileRegion {
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
-        let this = slf.get();
-        // SAFETY: the region has so many bytes there, which may be written where it was mapped for that, and stays as long
-        // as this object.
-        unsafe { fill_view(&slf, view, flags, this.start, this.len, !this.is_read_only) }
+        let Self { start, len, is_read_only, .. } = slf.get();
+        // SAFETY: the region has so many bytes there and keeps them mapped as long as this object lives, for writing
+        // where it was opened for that. A file that is cut meanwhile ends the process when they are touched (SIGBUS), and
+        // reads no memory of another.
+        unsafe { fill_view(&slf, view, flags, *start, *len, !is_read_only) }
     }
 }

@@ -88,6 +88,13 @@ impl Source {
         Ok(ArrayRef::new(self.dtype.clone(), self.layout.clone(), bytes)?.shared())
     }
 
+    /// Whether some item may lie in these bytes.
+    pub(crate) fn overlaps(&self, bytes: &[u8]) -> bool {
+        let Reach { start, len } = self.memory;
+        let (start, other) = (start.addr(), bytes.as_ptr().addr());
+        start < other.saturating_add(bytes.len()) && other < start.saturating_add(len)
+    }
+
     /// Bytes of all items.
     pub(crate) fn nbytes(&self) -> u64 {
         (self.layout.len() * self.dtype.itemsize()) as u64
