@@ -394,3 +394,12 @@ def test_dask_reads_a_handle_chunk_by_chunk(tmp_path):
         assert lazy.sum(dtype="i8").compute() == array.sum(dtype="i8")
         # To other processes it goes by its path.
         same(lazy.compute(scheduler="processes", num_workers=1), array)
+
+
+def test_an_ellipsis_of_no_axes_parts_arrays_of_ints(tmp_path):
+    array = np.arange(2 * 3 * 4).reshape(2, 3, 4)
+    ndb.save(tmp_path / "a.npy", array)
+    with ndb.open(tmp_path / "a.npy") as handle:
+        for index in (np.s_[:, [0, 1], ..., 3], np.s_[:, 1, ..., [0, 1]], np.s_[[0, 1], ..., [1, 2], 0], np.s_[:, [0, 1], 3, ...]):
+            assert handle[index].shape == array[index].shape
+            assert handle[index].tolist() == array[index].tolist()
