@@ -30,7 +30,7 @@ class Mapped:
         view = self.core.view(False)
         part = part_of(view, index)
         if part.size == 0 or view.itemsize == 0:
-            return np.ndarray(part.shape, part.view.dtype) if out is None else out
+            return _empty(part.shape, part.view.dtype, part.scalar) if out is None else out
         # The slowest axis first, as the items lie in the file.
         order = sorted(range(part.view.ndim), key=lambda axis: -abs(part.view.strides[axis]))
         lying = part.view.transpose(order)
@@ -59,6 +59,13 @@ class Mapped:
         value = _broadcast(value, part.shape)
         if part.offsets is not None and part.size:
             self.core.probe_each(_integers(part.offsets), part.view.itemsize, _place(seen, part.view))
+        try:
+            self._assign(seen, index, part, value)
+        finally:
+            # Once more: another thread's flush may have sealed what was half written.
+            self.core.view(True)
+
+    def _assign(self, seen, index, part, value):
         if part.offsets is not None:
             self.core.view(True)[index] = value
             return
@@ -89,7 +96,15 @@ class Held:
         if out is not None:
             out[...] = found
             return out
-        return found.copy() if isinstance(found, (np.ndarray, np.void)) else found
+        if not isinstance(found, (np.ndarray, np.void)):
+            return found
+        return found.copy() if found.itemsize else _empty(found.shape, found.dtype, isinstance(found, np.void))
+
+
+def _empty(shape, dtype, scalar):
+    """An array without a byte. NumPy's `empty` and `copy` make an S1 of an S0, with whatever lies in memory."""
+    array = np.ndarray(shape, dtype)
+    return array[()] if scalar else array
 
 
 def _place(view, part):
