@@ -1,7 +1,7 @@
 """`ndbytes.diff`: whether two arrays hold the same values, and where they do not."""
 
 import os
-from dataclasses import dataclass
+import types
 
 import numpy as np
 
@@ -10,8 +10,7 @@ from ndbytes._errors import ArgumentError
 from ndbytes._handle import Handle
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(types.SimpleNamespace):
     """What ``diff`` found; true if something differs.
 
     Attributes
@@ -31,17 +30,6 @@ class Difference:
     max_abs_at, max_rel_at : tuple of int or None
         Where these are.
     """
-
-    items: int
-    differing: int
-    identical: bool
-    first: tuple | None
-    left: object
-    right: object
-    max_abs: float
-    max_abs_at: tuple | None
-    max_rel: float
-    max_rel_at: tuple | None
 
     @property
     def equal(self):

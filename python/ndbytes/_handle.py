@@ -1,6 +1,5 @@
 """`ndbytes.open`: arrays in files, read and written a part at a time."""
 
-import json
 import operator
 import os
 
@@ -210,7 +209,11 @@ class Handle:
     def attrs(self):
         """What else is said of it: a dict, or None."""
         attrs = self._open.attrs
-        return json.loads(attrs) if isinstance(attrs, str) else attrs
+        if not isinstance(attrs, str):
+            return attrs
+        import json  # Not at the top: it is most of the time that importing this package would take.
+
+        return json.loads(attrs)
 
     @property
     def checksum_state(self):

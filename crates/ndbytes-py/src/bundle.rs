@@ -3,6 +3,7 @@
 use crate::array::{Bytes, Memory, Source, over};
 use crate::decode::Destination;
 use crate::errors::{argument, argument_type};
+use crate::file::ends;
 use crate::work::wait;
 use ndbytes::io::Watch;
 use ndbytes::io::npz::{Archive, Method, Style, WriteOptions, Writer, key, member_name};
@@ -10,7 +11,7 @@ use ndbytes::{Checks, DecodeOptions, Dest, Level, Limits, Order, Result, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use std::io::{Cursor, Read, Seek, SeekFrom, Write};
+use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
 
 /// The arrays of a dict, in its order.
 pub(crate) struct Bundle(Vec<(String, Source)>);
@@ -88,9 +89,16 @@ fn write_options_of_bytes() -> WriteOptions {
 
 /// Whether what comes is a zip archive; a reader that cannot go back is not looked at.
 pub(crate) fn is_archive(reader: &mut (impl Read + Seek + ?Sized)) -> Result<bool> {
-    let Ok(start) = reader.stream_position() else { return Ok(false) };
+    let start = match reader.stream_position() {
+        Ok(start) => start,
+        Err(error) if ends(&error) => return Err(error.into()),
+        Err(_) => return Ok(false),
+    };
     let mut front = [0; 4];
-    let whole = reader.read_exact(&mut front).is_ok();
+    let whole = match reader.read_exact(&mut front) {
+        Err(error) if error.kind() != ErrorKind::UnexpectedEof => return Err(error.into()),
+        read => read.is_ok(),
+    };
     reader.seek(SeekFrom::Start(start))?;
     Ok(whole && matches!(&front, b"PK\x03\x04" | b"PK\x05\x06"))
 }

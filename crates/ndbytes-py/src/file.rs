@@ -1,6 +1,7 @@
 //! What is read from and written to: a path, or any file object of Python's.
 
-use pyo3::exceptions::{PyBlockingIOError, PyTypeError};
+use crate::array::Bytes;
+use pyo3::exceptions::{PyBlockingIOError, PyException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -47,6 +48,12 @@ impl PyFile {
     }
 }
 
+/// Whether it is one that ends programs, such as Ctrl-C, and says nothing of the file.
+pub(crate) fn ends(error: &IoError) -> bool {
+    let raised = error.get_ref().and_then(|inner| inner.downcast_ref::<PyErr>());
+    raised.is_some_and(|raised| Python::attach(|py| !raised.is_instance_of::<PyException>(py)))
+}
+
 fn attach<T>(call: impl FnOnce(Python<'_>) -> PyResult<T>) -> IoResult<T> {
     Python::attach(|py| call(py).map_err(|error| as_io(py, error)))
 }
@@ -71,19 +78,18 @@ impl Read for PyFile {
                     "the file has no bytes for now, and does not wait for them",
                 ));
             }
-            let bytes = got.cast::<PyBytes>().map_err(|_| {
+            let bytes = Bytes::new(&got).map_err(|_| {
                 PyTypeError::new_err(
                     "the file's read() gave no bytes; open it in binary mode ('rb')",
                 )
             })?;
-            let bytes = bytes.as_bytes();
             let Some(front) = space.get_mut(..bytes.len()) else {
                 return Err(PyTypeError::new_err(format!(
                     "the file's read({wanted}) gave {} bytes",
                     bytes.len()
                 )));
             };
-            front.copy_from_slice(bytes);
+            front.copy_from_slice(&bytes);
             Ok(bytes.len())
         })
     }
@@ -93,10 +99,15 @@ impl Write for PyFile {
     fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
         attach(|py| {
             let part = &bytes[..bytes.len().min(STEP)];
-            let taken =
-                self.0.bind(py).call_method1(intern!(py, "write"), (PyBytes::new(py, part),))?;
+            let file = self.0.bind(py);
+            let taken = file.call_method1(intern!(py, "write"), (PyBytes::new(py, part),))?;
             if taken.is_none() {
                 // A raw file that would block says so by None; other objects say nothing when all is written.
+                if file.is_instance(&py.import("io")?.getattr(intern!(py, "RawIOBase"))?)? {
+                    return Err(PyBlockingIOError::new_err(
+                        "the file takes no bytes for now, and does not wait: what was written is not all",
+                    ));
+                }
                 return Ok(part.len());
             }
             Ok(taken.extract::<usize>()?.min(part.len()))

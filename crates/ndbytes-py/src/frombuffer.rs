@@ -68,7 +68,9 @@ pub(crate) fn frombuffer<'py>(
     let bytes = Bytes::new(buf)?;
     let shape = raw.shape(bytes.len() as u64).py()?;
     let array = view(py, buf, &object, &raw, &shape)?;
-    if copy { array.call_method1(intern!(py, "copy"), ("A",)) } else { Ok(array) }
+    // NumPy's copy of an array of S0 is one of S1, with whatever lies in memory.
+    let copied = copy && raw.spec.dtype.itemsize() > 0;
+    if copied { array.call_method1(intern!(py, "copy"), ("A",)) } else { Ok(array) }
 }
 
 /// What headerless bytes are declared to be.

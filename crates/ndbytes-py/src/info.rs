@@ -80,9 +80,6 @@ fn attrs<'py>(py: Python<'py>, text: Option<&str>) -> PyResult<Option<Bound<'py,
     py.import("json")?.call_method1("loads", (text,)).map(Some)
 }
 
-/// An array, what its checksums say, its name and attributes.
-type Held<'py> = (Bound<'py, PyAny>, &'static str, Option<String>, Option<Bound<'py, PyAny>>);
-
 /// The array in a buffer, where it is, or what a path or compressed buffer holds, read; with its checksums compared,
 /// and what they say, name and attributes.
 #[pyfunction]
@@ -125,6 +122,9 @@ pub(crate) fn held<'py>(
     let attrs = attrs(py, decoded.metadata.attrs.as_deref())?;
     Ok((array, state, decoded.metadata.name, attrs))
 }
+
+/// An array, what its checksums say, its name and its attributes.
+type Held<'py> = (Bound<'py, PyAny>, &'static str, Option<String>, Option<Bound<'py, PyAny>>);
 
 /// What bytes are compressed with.
 fn container(bytes: &[u8]) -> Option<Container> {

@@ -31,6 +31,7 @@ mod save;
 mod send;
 mod socket;
 mod tobytes;
+mod turns;
 mod work;
 mod zlib;
 

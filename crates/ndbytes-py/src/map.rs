@@ -8,6 +8,7 @@ use crate::errors::{IntoPy as _, argument};
 use crate::frombuffer::declared;
 use crate::limits::{self, Limits};
 use crate::options::{Count, metadata};
+use crate::turns::Turns;
 use crate::work::wait;
 use copy::Part;
 use ndbytes::io::map::{Map as Core, Mode, TailState};
@@ -24,8 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub(crate) struct Map {
     /// None once it is closed. Held for a moment only.
     slot: Mutex<Option<Opened>>,
-    /// Held while the file gets another length; waited for without the GIL.
-    growing: Mutex<()>,
+    /// Held while the file gets another length.
+    growing: Turns<()>,
 }
 
 /// The file, and what does not change while it is mapped.
@@ -173,7 +174,8 @@ impl Map {
     /// What the file's checksums say: none, present, open.
     fn state(&self, py: Python<'_>) -> PyResult<&'static str> {
         let opened = self.opened()?;
-        Ok(match py.detach(|| opened.file.look(Core::tail_state)) {
+        let state = py.detach(|| opened.file.look(|map| Ok(map.tail_state()))).py()?;
+        Ok(match state {
             TailState::None => "none",
             TailState::Sealed => "present",
             TailState::Open => "open",
@@ -267,7 +269,7 @@ impl Map {
 
 impl Map {
     fn over(map: Core) -> Self {
-        Self { slot: Mutex::new(Some(Opened::new(map))), growing: Mutex::new(()) }
+        Self { slot: Mutex::new(Some(Opened::new(map))), growing: Turns::default() }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Opened>> {
@@ -285,18 +287,19 @@ impl Map {
     ) -> PyResult<()> {
         self.opened()?;
         wait(py, |watch| {
-            let _turn = self.growing.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(old) = self.lock().clone() else {
-                return Err(ndbytes::Error::argument(CLOSED));
-            };
-            if let Some(new) = old.file.look(|map| grown(map, watch))? {
-                let mut slot = self.lock();
-                // Closed meanwhile: the file has its new length all the same.
-                if slot.is_some() {
-                    *slot = Some(Opened::new(new));
+            self.growing.write(|()| {
+                let Some(old) = self.lock().clone() else {
+                    return Err(ndbytes::Error::argument(CLOSED));
+                };
+                if let Some(new) = old.file.look(|map| grown(map, watch))? {
+                    let mut slot = self.lock();
+                    // Closed meanwhile: the file has its new length all the same.
+                    if slot.is_some() {
+                        *slot = Some(Opened::new(new));
+                    }
                 }
-            }
-            Ok(())
+                Ok(())
+            })
         })
     }
 }

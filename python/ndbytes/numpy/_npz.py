@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from ndbytes import _core
-from ndbytes._errors import ChecksumError, Error, UnsupportedError
+from ndbytes._errors import ArgumentError, ChecksumError, Error, UnsupportedError
 from ndbytes.numpy import format
 from ndbytes.numpy._file import DIRECT, is_special
 from ndbytes.numpy._header import MAX_HEADER_SIZE as _MAX_HEADER_SIZE
@@ -241,6 +241,8 @@ class _Zip:
             return _Member(self._archive.read(name))
         except UnsupportedError as error:
             return _Member(self._unpacked(name, error))
+        except ArgumentError:
+            raise  # Of a call inside another one, which says nothing of the archive.
         except Error as error:
             raise _bad(error, name) from error
 

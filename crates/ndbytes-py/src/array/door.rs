@@ -16,12 +16,13 @@ pub(super) fn array_of<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Py
     if given.is_exact_instance(class) {
         return Ok(given.clone());
     }
-    if given.is_instance(class)? {
-        refuse_masked(given)?;
-        return Ok(given.clone());
-    }
     let asarray =
         |object: &Bound<'py, PyAny>| numpy(py)?.call_method1(intern!(py, "asarray"), (object,));
+    if given.is_instance(class)? {
+        refuse_masked(given)?;
+        // Without the subclass, whose own attributes could say anything of its memory.
+        return asarray(given);
+    }
     if given.is_instance(&numpy(py)?.getattr(intern!(py, "generic"))?)? {
         return asarray(given);
     }

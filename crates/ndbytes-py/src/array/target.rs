@@ -9,6 +9,8 @@ use pyo3::prelude::*;
 
 /// A writable array.
 pub(crate) struct Target {
+    given: Py<PyAny>,
+    /// The same memory without a subclass, whose own attributes could say anything of it.
     array: Py<PyAny>,
     dtype: DType,
     shape: Vec<usize>,
@@ -29,13 +31,14 @@ impl Target {
         if given.hasattr("mask")? && given.hasattr("filled")? {
             return Err(unsupported("out is a masked array; pass out.data"));
         }
-        let dtype = dtype::from_numpy(&given.getattr(intern!(py, "dtype"))?)?;
-        let shape = given.getattr(intern!(py, "shape"))?.extract()?;
-        let flags = given.getattr(intern!(py, "flags"))?;
+        let array = numpy(py)?.call_method1(intern!(py, "asarray"), (given,))?;
+        let dtype = dtype::from_numpy(&array.getattr(intern!(py, "dtype"))?)?;
+        let shape = array.getattr(intern!(py, "shape"))?.extract()?;
+        let flags = array.getattr(intern!(py, "flags"))?;
         if !flags.getattr(intern!(py, "writeable"))?.is_truthy()? {
             return Err(argument("out is read-only"));
         }
-        Ok(Self { array: given.clone().unbind(), dtype, shape })
+        Ok(Self { given: given.clone().unbind(), array: array.unbind(), dtype, shape })
     }
 
     /// That it has this dtype, as a header can spell it, and shape.
@@ -78,7 +81,7 @@ impl Target {
 
     /// The array itself.
     pub(crate) fn into_array(self) -> Py<PyAny> {
-        self.array
+        self.given
     }
 
     /// Its memory, where its items stand one behind the other in this order; otherwise memory whose contents

@@ -2,42 +2,45 @@
 
 use super::memory::fill_view;
 use crate::errors::IntoPy as _;
-use crate::work::wait;
+use crate::turns::Turns;
 use ndbytes::Result;
 use ndbytes::io::Watch;
 use ndbytes::io::map::Map;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::c_int;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 /// A mapped file that a handle holds, and every array that looks at it.
 ///
-/// Its map is never replaced by another, so its bytes stay where they are. The lock is only waited for without the
-/// GIL, since whoever has it may want the GIL to look for signals.
-pub(crate) struct Mapped(RwLock<Map>);
+/// Its map is never replaced by another, so its bytes stay where they are.
+pub(crate) struct Mapped(Turns<Map>);
 
 impl Mapped {
     pub(crate) fn new(map: Map) -> Arc<Self> {
-        Arc::new(Self(RwLock::new(map)))
+        Arc::new(Self(Turns::new(map)))
     }
 
     /// Looks at the map. Call it without the GIL.
-    pub(crate) fn look<T>(&self, look: impl FnOnce(&Map) -> T) -> T {
-        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    ///
+    /// # Errors
+    /// As [`Turns::read`].
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Map) -> Result<T>) -> Result<T> {
+        self.0.read(look)
     }
 
     /// As [`Map::flush_watched`]. Call it without the GIL.
     pub(crate) fn flush(&self, watch: Watch<'_>) -> Result<()> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).flush_watched(watch)
+        self.0.write(|map| map.flush_watched(watch))
     }
 
     /// The start of the data and their size. With `write` a checksum tail is marked open first.
     fn reach(&self, write: bool) -> Result<Reach> {
         if write {
-            let mut map = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            let bytes = map.bytes_mut()?;
-            return Ok(Reach { start: bytes.as_mut_ptr(), len: bytes.len() });
+            return self.0.write(|map| {
+                let bytes = map.bytes_mut()?;
+                Ok(Reach { start: bytes.as_mut_ptr(), len: bytes.len() })
+            });
         }
         self.look(|map| {
             let bytes = map.bytes()?;
@@ -89,7 +92,11 @@ impl Drop for Window {
     fn drop(&mut self) {
         if self.seals {
             // Nobody is left to hear of an error: the tail stays open then, which says it.
-            let seal = || self.owner.flush(&mut ndbytes::io::unwatched);
+            // Marked as open once more, for what was written behind a flush.
+            let seal = || {
+                self.owner.reach(self.write)?;
+                self.owner.flush(&mut ndbytes::io::unwatched)
+            };
             let _ = Python::attach(|py| py.detach(seal));
         }
     }
@@ -99,11 +106,6 @@ impl Drop for Window {
 impl Window {
     fn __len__(&self) -> usize {
         self.reach.len
-    }
-
-    /// Puts what was written on the disk, and seals the file's checksums.
-    fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        wait(py, |watch| self.owner.flush(watch))
     }
 
     unsafe fn __getbuffer__(

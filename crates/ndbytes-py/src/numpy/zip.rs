@@ -6,13 +6,13 @@ use crate::array::{Memory, Source, to_array};
 use crate::file::{Place, PyFile};
 use crate::fromfile::filled;
 use crate::tobytes::parse_order;
+use crate::turns::Turns;
 use crate::work::wait;
 use ndbytes::io::{self, SaveOptions, Watch, npz};
 use ndbytes::{ArrayRef, DType, Limits, Order, Result, Scalar};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use std::io::{Seek, Write};
-use std::sync::Mutex;
 
 /// The name of a member, the bytes it begins with, and the array behind them in its order.
 type Given<'py> = (String, PyBackedBytes, Option<Bound<'py, PyAny>>, Option<Bound<'py, PyAny>>);
@@ -68,7 +68,7 @@ fn write_parts<W: Write + Seek>(
 /// An archive whose directory was read.
 #[pyclass(module = "ndbytes._core", frozen)]
 pub(crate) struct Archive {
-    inner: Mutex<npz::Archive<PyFile>>,
+    inner: Turns<npz::Archive<PyFile>>,
     names: Vec<String>,
 }
 
@@ -78,7 +78,7 @@ impl Archive {
     fn new(py: Python<'_>, file: Py<PyAny>) -> PyResult<Self> {
         let inner = wait(py, |_| npz::Archive::open(PyFile(file), &Limits::local()))?;
         let names = inner.entries().iter().map(|entry| entry.name().to_owned()).collect();
-        Ok(Self { inner: Mutex::new(inner), names })
+        Ok(Self { inner: Turns::new(inner), names })
     }
 
     /// The names of the members, in the order of the directory.
@@ -89,14 +89,11 @@ impl Archive {
     /// All bytes of the member of this name, after its sum held.
     fn read<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         let (buffer, len) = wait(py, |watch| {
-            // Who panicked has left no bytes behind.
-            let mut archive = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let Some(index) = archive.find(name) else {
-                return Err(ndbytes::Error::argument(format!("no member {name:?}")));
-            };
-            let mut member = archive.member(index)?;
-            let size = member.entry().size();
-            filled(&mut member, size, watch)
+            self.inner.write(|archive| {
+                let mut member = archive.member(index(archive, name)?)?;
+                let size = member.entry().size();
+                filled(&mut member, size, watch)
+            })
         })?;
         to_array(py, Memory::new(buffer), &DType::native(Scalar::UInt8), &[len], Order::C)
     }
@@ -104,13 +101,16 @@ impl Archive {
     /// The number of a member's compression method, and where its bytes stand in the file.
     fn place(&self, py: Python<'_>, name: &str) -> PyResult<(u16, u64, u64, u64, u32)> {
         wait(py, |_| {
-            let mut archive = self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let Some(index) = archive.find(name) else {
-                return Err(ndbytes::Error::argument(format!("no member {name:?}")));
-            };
-            let range = archive.range(index)?;
-            let entry = &archive.entries()[index];
-            Ok((entry.method_number(), range.start, range.end, entry.size(), entry.crc32()))
+            self.inner.write(|archive| {
+                let index = index(archive, name)?;
+                let range = archive.range(index)?;
+                let entry = &archive.entries()[index];
+                Ok((entry.method_number(), range.start, range.end, entry.size(), entry.crc32()))
+            })
         })
     }
+}
+
+fn index(archive: &npz::Archive<PyFile>, name: &str) -> Result<usize> {
+    archive.find(name).ok_or_else(|| ndbytes::Error::argument(format!("no member {name:?}")))
 }
