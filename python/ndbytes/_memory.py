@@ -98,11 +98,14 @@ class Held:
             return out
         if not isinstance(found, (np.ndarray, np.void)):
             return found
-        return found.copy() if found.itemsize else _empty(found.shape, found.dtype, isinstance(found, np.void))
+        dtype = self.array.dtype
+        if dtype.itemsize == 0 and dtype.names is None:
+            return _empty(found.shape, dtype, isinstance(found, np.void))
+        return found.copy()
 
 
 def _empty(shape, dtype, scalar):
-    """An array without a byte. NumPy's `empty` and `copy` make an S1 of an S0, with whatever lies in memory."""
+    """An array without a byte. NumPy's `empty`, copies and indices make an S1 of an S0, with whatever lies in memory."""
     array = np.ndarray(shape, dtype)
     return array[()] if scalar else array
 
