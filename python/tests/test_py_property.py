@@ -10,50 +10,20 @@ import pytest
 from hypothesis import strategies as st
 
 import ndbytes as ndb
-from conftest import LONG
+from conftest import examples
 from npyfiles import numpy_load, numpy_save
-from strategies import arrays, corrupted, described
+from strategies import arrays, corrupted, has_descr, is_numpys, stored
 from streams import assert_equal, assert_same, running, values
 
-examples = hypothesis.settings(
-    max_examples=10_000 if LONG else 500,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def readable():
-    with np.printoptions(override_repr=described):
-        yield
+pytestmark = [
+    pytest.mark.usefixtures("arrays_described"),
+    pytest.mark.filterwarnings("ignore:Stored array in format"),  # NumPy, of names beyond Latin.
+]
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     return tmp_path_factory.mktemp("property")
-
-
-def stored(array, order="C"):
-    """Its bytes as they are, gaps too: NumPy's `tobytes` copies field by field where it can."""
-    items = array.view(f"V{array.dtype.itemsize}") if array.dtype.itemsize else array
-    return items.tobytes(order)
-
-
-def has_descr(dtype):
-    """Whether a `.npy` header can say it: NumPy's own word."""
-    try:
-        dtype.descr
-    except ValueError:
-        return False
-    return True
-
-
-def is_numpys(dtype):
-    """Whether NumPy itself can save it and read it back."""
-    if dtype.subdtype:
-        return is_numpys(dtype.base)
-    if dtype.names is not None:
-        return all(is_numpys(dtype.fields[name][0]) for name in dtype.names)
-    return dtype.type.__module__ == "numpy"
 
 
 def assert_zeroed(found):
