@@ -93,6 +93,8 @@ def _advanced(array, items):
     basic, steps, groups = [], [], []
     axis = kept = 0
     for at, item in enumerate(items):
+        if item is Ellipsis:
+            continue
         if item is None or isinstance(item, slice):
             basic.append(item)
             axis += _axes(item)
@@ -118,7 +120,8 @@ def _spelled_out(items, ndim):
         items = [*items, Ellipsis]
     at = next(at for at, item in enumerate(items) if item is Ellipsis)
     missing = ndim - sum(map(_axes, items))
-    return [*items[:at], *[slice(None)] * missing, *items[at + 1 :]]
+    # One that stands for no axis parts its neighbours all the same.
+    return [*items[:at], *([slice(None)] * missing or [Ellipsis]), *items[at + 1 :]]
 
 
 def _axes(item):

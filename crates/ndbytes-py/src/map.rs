@@ -145,11 +145,6 @@ impl Map {
     }
 
     #[getter]
-    fn closed(&self) -> bool {
-        self.lock().is_none()
-    }
-
-    #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         dtype::to_numpy(py, &self.opened()?.dtype)
     }
