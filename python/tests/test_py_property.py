@@ -21,11 +21,6 @@ pytestmark = [
 ]
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("property")
-
-
 def assert_zeroed(found):
     """What holds no value is zeros, so that equal arrays are equal bytes."""
     items = np.frombuffer(stored(found), "u1").reshape(found.size, found.dtype.itemsize)

@@ -26,11 +26,6 @@ class theirs:
 pytestmark = pytest.mark.usefixtures("arrays_described")
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("property")
-
-
 def outcome(call, *args):
     """What a call gives or raises, and what it warns of."""
     with warnings.catch_warnings(record=True) as warned:
