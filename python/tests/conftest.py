@@ -11,6 +11,7 @@ import pytest
 from npyfiles import numpy_save
 from once import run
 from oracle import Oracle, keep_memory
+from strategies import described
 
 LONG = bool(os.environ.get("NDBYTES_LONG"))
 
@@ -18,6 +19,12 @@ LONG = bool(os.environ.get("NDBYTES_LONG"))
 hypothesis.settings.register_profile("quick", derandomize=True, deadline=None, database=None, max_examples=100)
 hypothesis.settings.register_profile("long", deadline=None, database=None, max_examples=10_000)
 hypothesis.settings.load_profile("long" if LONG else "quick")
+
+#: For tests that put everything at once to the test.
+examples = hypothesis.settings(
+    max_examples=10_000 if LONG else 500,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+)
 
 
 def built(variable, what):
@@ -53,6 +60,13 @@ def pytest_terminal_summary(terminalreporter, config):
 def note(pytestconfig):
     """A function that prints a line at the end of the run: a figure that one wants to see though the test passed."""
     return pytestconfig.stash[NOTES].append
+
+
+@pytest.fixture(scope="module")
+def arrays_described():
+    """Arrays as hypothesis should show them."""
+    with np.printoptions(override_repr=described):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -108,6 +108,11 @@ impl Window {
         self.reach.len
     }
 
+    /// Puts what was written on the disk, and seals the file's checksums for the data as they are.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        crate::work::wait(py, |watch| self.owner.flush(watch))
+    }
+
     unsafe fn __getbuffer__(
         slf: Bound<'_, Self>,
         view: *mut ffi::Py_buffer,
