@@ -145,7 +145,7 @@ class Handle:
     @property
     def _open(self):
         memory = self._memory
-        if memory is None or memory.closed:
+        if memory is None:
             raise ArgumentError(_CLOSED)
         return memory
 
@@ -168,7 +168,7 @@ class Handle:
     @property
     def closed(self):
         """Whether it was closed."""
-        return self._memory is None or self._memory.closed
+        return self._memory is None
 
     @property
     def dtype(self):

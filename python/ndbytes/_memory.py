@@ -18,7 +18,6 @@ class Mapped:
     def __init__(self, core):
         self.core = core
 
-    closed = property(lambda self: self.core.closed)
     dtype = property(lambda self: self.core.dtype)
     shape = property(lambda self: self.core.shape)
     name = property(lambda self: self.core.name)
@@ -82,8 +81,6 @@ class Mapped:
 
 class Held:
     """An array in memory, which is only read."""
-
-    closed = False
 
     def __init__(self, array, name, attrs, state):
         self.array, self.name, self.attrs, self.state = array, name, attrs, state

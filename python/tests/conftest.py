@@ -2,6 +2,8 @@
 
 import os
 import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import hypothesis
@@ -11,6 +13,7 @@ import pytest
 from npyfiles import numpy_save
 from once import run
 from oracle import Oracle, keep_memory
+from strategies import described
 
 LONG = bool(os.environ.get("NDBYTES_LONG"))
 
@@ -18,6 +21,12 @@ LONG = bool(os.environ.get("NDBYTES_LONG"))
 hypothesis.settings.register_profile("quick", derandomize=True, deadline=None, database=None, max_examples=100)
 hypothesis.settings.register_profile("long", deadline=None, database=None, max_examples=10_000)
 hypothesis.settings.load_profile("long" if LONG else "quick")
+
+#: For tests that put everything at once to the test.
+examples = hypothesis.settings(
+    max_examples=10_000 if LONG else 500,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
+)
 
 
 def built(variable, what):
@@ -40,6 +49,8 @@ NOTES = pytest.StashKey()
 
 def pytest_configure(config):
     config.stash[NOTES] = []
+    config.addinivalue_line("markers", "unpickles: the test itself unpickles something")
+    sys.addaudithook(watch)
     program("NDBYTES_ORACLE", "the example `oracle` of the crate ndbytes")
     keep_memory()
 
@@ -49,10 +60,44 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.write_line(line)
 
 
+UNPICKLED = []
+
+
+def watch(event, args):
+    if event == "pickle.find_class":
+        UNPICKLED.append(f"{args[0]}.{args[1]} in {os.environ.get('PYTEST_CURRENT_TEST')}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Nothing of ours unpickles: neither Python nor what is compiled, whose calls show in no stack."""
+    result = yield
+    found = UNPICKLED.copy()
+    UNPICKLED.clear()
+    if found and item.get_closest_marker("unpickles") is None:
+        pytest.fail(f"something was unpickled: {found}")
+    return result
+
+
 @pytest.fixture(scope="session")
 def note(pytestconfig):
     """A function that prints a line at the end of the run: a figure that one wants to see though the test passed."""
     return pytestconfig.stash[NOTES].append
+
+
+@pytest.fixture(scope="module")
+def folder():
+    """A folder for many small files: in memory, where that is."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as path:
+        yield Path(path)
+
+
+@pytest.fixture(scope="module")
+def arrays_described():
+    """Arrays as hypothesis should show them."""
+    with np.printoptions(override_repr=described):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ MOST_BYTES = 1 << 14
 MANY_BYTES = 3 << 20
 
 orders = st.sampled_from("<>")
-shapes_of_any_rank = st.lists(st.sampled_from([1, 2, 3, 4, 5, 7, 1, 2, 3, 0]), max_size=5).map(tuple)
+shapes = st.lists(st.sampled_from([1, 2, 3, 4, 5, 7, 1, 2, 3, 0]), max_size=5).map(tuple)
 lengths = st.one_of(st.integers(0, 4), st.integers(0, 17))
 #: Names of fields: plain ones above all, and what quotes, escapes and each version of the header are there for.
 NAMES = ["a", "b", "x1", "_", " ", "two words", "'", '"', "\\", "\n", "\0", "\x7f", "é", "ÿ", "ß'\"", "名前", "🙂", "\u202e", "(", "f0"]
@@ -100,11 +100,11 @@ def dtypes(extended=True, ordered=False):
 
 
 @st.composite
-def arrays(draw, dtypes=dtypes(), shapes=None):
+def arrays(draw, dtypes=dtypes(), large=True):
     """An array of up to five axes in any layout, over random bytes of which it may leave some out."""
     dtype = draw(dtypes)
-    shape = draw(shapes or shapes_of_any_rank)
-    most = MANY_BYTES if shape and draw(st.integers(0, 40)) == 40 else MOST_BYTES
+    shape = draw(shapes)
+    most = MANY_BYTES if large and shape and draw(st.integers(0, 40)) == 40 else MOST_BYTES
     while math.prod(shape) * dtype.itemsize > most:
         shape = shape[1:]
     if most == MANY_BYTES and shape:
@@ -114,6 +114,30 @@ def arrays(draw, dtypes=dtypes(), shapes=None):
     skip = draw(st.sampled_from([0, 0, 0, 1, 2, 3, 5]))
     memory = np.frombuffer(bytearray(noise(draw(st.integers(0, 1 << 16)), skip - low + high + dtype.itemsize)), "u1")
     return np.ndarray(shape, dtype, buffer=memory, offset=skip - low, strides=strides)
+
+
+def stored(array, order="C"):
+    """Its bytes as they are, gaps too: NumPy's `tobytes` copies field by field where it can."""
+    items = array.view(f"V{array.dtype.itemsize}") if array.dtype.itemsize else array
+    return items.tobytes(order)
+
+
+def has_descr(dtype):
+    """Whether a `.npy` header can say it: NumPy's own word."""
+    try:
+        dtype.descr
+    except ValueError:
+        return False
+    return True
+
+
+def is_numpys(dtype):
+    """Whether NumPy itself can save it and read it back."""
+    if dtype.subdtype:
+        return is_numpys(dtype.base)
+    if dtype.names is not None:
+        return all(is_numpys(dtype.fields[name][0]) for name in dtype.names)
+    return dtype.type.__module__ == "numpy"
 
 
 def described(array):

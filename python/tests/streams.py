@@ -47,7 +47,7 @@ def values(dtype):
             mask[offset : offset + field.itemsize] |= values(field)
         return mask
     mask[:] = True
-    if dtype.char in "gG" and np.finfo(np.longdouble).nmant == 63:
+    if dtype.type in (np.longdouble, np.clongdouble) and np.finfo(np.longdouble).nmant == 63:
         number = np.arange(16) < 10
         mask = np.tile(number if dtype.newbyteorder("<") == dtype else number[::-1], dtype.itemsize // 16)
     return mask

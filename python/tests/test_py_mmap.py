@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,6 +13,7 @@ import pytest
 import ndbytes as ndb
 from cases import make
 from handles import KINDS, same
+from saving import needs_strace
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "compressed"])
@@ -170,3 +173,19 @@ def test_descriptors_and_maps_go_with_their_handles(tmp_path):
             handle.close()
     del handle, array
     assert counted() == before
+
+
+@needs_strace
+def test_what_is_touched_is_brought_in_first(tmp_path):
+    """Between the size of a file and the use of its pages another may cut it: each use asks the kernel for them."""
+    path = tmp_path / "a.npy"
+    np.save(path, np.arange(1 << 20))
+    uses = ["h[5]", "h[::100_000]", "h[[3, 900_000]]", "h.take([7])", "h.__setitem__(5, 1)", "h.__setitem__([5, 9], 1)"]
+    for use in uses:
+        code = f"import ndbytes as ndb; h = ndb.open({str(path)!r}, 'r+'); print('here', flush=True); {use}"
+        traced = ["strace", "-f", "-e", "trace=madvise,write", sys.executable, "-c", code]
+        done = subprocess.run(traced, capture_output=True, text=True, check=True)
+        _, _, after = done.stderr.partition("here")
+        calls = sum("MADV_POPULATE_READ" in line or "0x16" in line for line in after.splitlines())
+        # One for neighbours, one for each where they lie apart.
+        assert calls == {"h[::100_000]": 11, "h[[3, 900_000]]": 2}.get(use, 1), (use, after)

@@ -368,6 +368,34 @@ def test_items_without_a_byte_stay_that(tmp_path):
         assert ndb.frombuffer(b"", dtype, (3, 4), copy=True).dtype == wanted.dtype
 
 
+def test_what_is_written_behind_a_flush_is_sealed_when_the_array_goes(tmp_path):
+    path = tmp_path / "a.npy"
+    ndb.save(path, np.zeros(1000), checksum=True)
+    array = ndb.load(path, mmap="r+")
+    array[0] = 1
+    array.base.flush()
+    assert ndb.verify(path).state == "verified"
+    array[0] = 2
+    del array
+    assert ndb.verify(path).state == "verified" and ndb.load(path)[0] == 2
+
+
+def test_dask_reads_a_handle_chunk_by_chunk(tmp_path):
+    import dask.array
+
+    path = tmp_path / "a.npy"
+    array = make(np.dtype("<i4"), (50, 40)).copy()
+    ndb.save(path, array, checksum=True)
+    with ndb.open(path) as handle:
+        lazy = dask.array.from_array(handle, chunks=(20, 15))
+        assert lazy.dtype == array.dtype and lazy.shape == array.shape
+        same(lazy.compute(), array)
+        same(lazy[3:33:2, ::-1].compute(), array[3:33:2, ::-1])
+        assert lazy.sum(dtype="i8").compute() == array.sum(dtype="i8")
+        # To other processes it goes by its path.
+        same(lazy.compute(scheduler="processes", num_workers=1), array)
+
+
 def test_an_ellipsis_of_no_axes_parts_arrays_of_ints(tmp_path):
     array = np.arange(2 * 3 * 4).reshape(2, 3, 4)
     ndb.save(tmp_path / "a.npy", array)

@@ -10,50 +10,15 @@ import pytest
 from hypothesis import strategies as st
 
 import ndbytes as ndb
-from conftest import LONG
+from conftest import examples
 from npyfiles import numpy_load, numpy_save
-from strategies import arrays, corrupted, described
+from strategies import arrays, corrupted, has_descr, is_numpys, stored
 from streams import assert_equal, assert_same, running, values
 
-examples = hypothesis.settings(
-    max_examples=10_000 if LONG else 500,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.data_too_large],
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def readable():
-    with np.printoptions(override_repr=described):
-        yield
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("property")
-
-
-def stored(array, order="C"):
-    """Its bytes as they are, gaps too: NumPy's `tobytes` copies field by field where it can."""
-    items = array.view(f"V{array.dtype.itemsize}") if array.dtype.itemsize else array
-    return items.tobytes(order)
-
-
-def has_descr(dtype):
-    """Whether a `.npy` header can say it: NumPy's own word."""
-    try:
-        dtype.descr
-    except ValueError:
-        return False
-    return True
-
-
-def is_numpys(dtype):
-    """Whether NumPy itself can save it and read it back."""
-    if dtype.subdtype:
-        return is_numpys(dtype.base)
-    if dtype.names is not None:
-        return all(is_numpys(dtype.fields[name][0]) for name in dtype.names)
-    return dtype.type.__module__ == "numpy"
+pytestmark = [
+    pytest.mark.usefixtures("arrays_described"),
+    pytest.mark.filterwarnings("ignore:Stored array in format"),  # NumPy, of names beyond Latin.
+]
 
 
 def assert_zeroed(found):
@@ -74,7 +39,7 @@ def test_memory(array, order, level):
         back = ndb.frombuffer(exact, array.dtype)
         assert back.dtype == flat.dtype and back.shape == flat.shape and stored(back) == exact
         back = ndb.frombuffer(stored(array, "F"), array.dtype, array.shape, order="F", copy=True)
-        assert back.shape == array.shape and stored(back) == exact
+        assert_equal(back, array)
 
     frame = ndb.dumps(array, codec="none")
     check_loads(frame, array)
@@ -132,7 +97,7 @@ def test_files(folder, array, suffix, checked, level):
     for file in (path, io.BytesIO(path.read_bytes())):
         found = ndb.load(file)
         assert_same(found["a"] if suffix == "npz" else found, array)
-    assert ndb.verify(path)
+    assert suffix == "npz" or ndb.verify(path)
     if suffix in ("npy", "ndb"):
         mapped = ndb.load(path, mmap="c")
         assert_equal(mapped, array)

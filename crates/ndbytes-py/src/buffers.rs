@@ -2,8 +2,7 @@
 
 use crate::array::{self, Source};
 use crate::errors::IntoPy as _;
-use crate::options::metadata;
-use crate::send::frame_options;
+use crate::options::{frame_options, metadata};
 use crate::work::run;
 use ndbytes::{ArrayRef, Encode as _, Piece, frame};
 use pyo3::intern;

@@ -4,6 +4,7 @@ use crate::array::{Bytes, Memory, Source, over};
 use crate::decode::Destination;
 use crate::errors::{argument, argument_type};
 use crate::file::ends;
+use crate::options::level;
 use crate::work::wait;
 use ndbytes::io::Watch;
 use ndbytes::io::npz::{Archive, Method, Style, WriteOptions, Writer, key, member_name};
@@ -53,7 +54,7 @@ impl Bundle {
 /// How an archive's members are stored: `"stored"` (or `"none"`), or `"deflate"` (or `"auto"`) at a level.
 ///
 /// # Errors
-/// `ArgumentError` for a level of what is stored; as [`crate::save::level`]; `UnsupportedError` for other codecs.
+/// `ArgumentError` for a level of what is stored; as [`level`]; `UnsupportedError` for other codecs.
 pub(crate) fn write_options(codec: Option<&str>, level: Option<i32>) -> PyResult<WriteOptions> {
     let options = |method, level| WriteOptions { style: Style::Aligned, method, level };
     match (codec, level) {
@@ -61,9 +62,7 @@ pub(crate) fn write_options(codec: Option<&str>, level: Option<i32>) -> PyResult
         (None | Some("stored" | "none"), Some(level)) => {
             Err(argument(format!("level={level}: members that are stored as they are have none")))
         }
-        (Some("auto" | "deflate"), level) => {
-            Ok(options(Method::Deflated, crate::save::level(level)?))
-        }
+        (Some("auto" | "deflate"), level) => Ok(options(Method::Deflated, self::level(level)?)),
         (Some(other), _) => Err(crate::errors::unsupported(format!(
             "codec {other:?} is not one of an .npz: 'stored' and 'deflate' are"
         ))),

@@ -23,9 +23,8 @@ impl Destination {
         expect: Option<&Bound<'_, PyAny>>,
         out: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let given = |argument: &&Bound<'_, PyAny>| !argument.is_none();
-        let expect = expect.filter(given).map(expectation).transpose()?;
-        let out = out.filter(given).map(Target::new).transpose()?;
+        let expect = expect.map(expectation).transpose()?;
+        let out = out.map(Target::new).transpose()?;
         Ok(Self { expect, out, filling: None, buffer: None })
     }
 

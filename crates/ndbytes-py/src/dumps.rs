@@ -4,10 +4,10 @@ use crate::array::{Bytes, Memory, Source, new_bytes, over};
 use crate::bundle;
 use crate::decode::Destination;
 use crate::errors::{IntoPy as _, argument};
-use crate::limits::{self, Limits};
-use crate::options::{codec, is_bundle, metadata};
+use crate::limits::Limits;
+use crate::options::{codec, decode_options, frame_options, is_bundle, metadata};
 use crate::work::run;
-use ndbytes::{Checks, DecodeOptions, Decoded, Dest, Encode, Order, frame, io, npy};
+use ndbytes::{Container, DecodeOptions, Decoded, Dest, Encode, Order, frame, io, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use std::io::Cursor;
@@ -67,28 +67,18 @@ pub(crate) fn dumps<'py>(
     let metadata = metadata(name, attrs)?;
     let source = Source::new(a)?;
     let array = source.view().py()?;
-    let made = if codec.is_some() {
-        let options = frame::EncodeOptions { metadata, zero_gaps: true, ..Default::default() };
-        frame::Encoder::new(&array, &options).map(encoded(py))
+    let mut encoder: Box<dyn Encode<'_> + Send> = if codec.is_some() {
+        Box::new(frame::Encoder::new(&array, &frame_options(metadata)).py()?)
     } else {
         let options =
             npy::EncodeOptions { metadata, zero_gaps: true, ..npy::EncodeOptions::checked() };
-        npy::Encoder::new(&array, &options).map(encoded(py))
+        Box::new(npy::Encoder::new(&array, &options).py()?)
     };
-    made.py()?
-}
-
-/// What the machine gives, as one `bytes`.
-fn encoded<'a, 'py, E: Encode<'a> + Send>(
-    py: Python<'py>,
-) -> impl FnOnce(E) -> PyResult<Bound<'py, PyAny>> {
-    move |mut encoder| {
-        let total = encoder.total();
-        let bytes = new_bytes(py, total, |mut bytes| {
-            run(py, total, |watch| io::pieces(&mut encoder, &mut bytes, watch))
-        })?;
-        Ok(bytes.into_any())
-    }
+    let total = encoder.total();
+    let bytes = new_bytes(py, total, |mut bytes| {
+        run(py, total, |watch| io::pieces(&mut *encoder, &mut bytes, watch))
+    })?;
+    Ok(bytes.into_any())
 }
 
 /// The array that bytes describe, after their checksums were compared.
@@ -142,23 +132,18 @@ pub(crate) fn loads<'py>(
     let bytes = Bytes::new(buf)?;
     let mut place = Destination::new(expect, out)?;
     place.check_apart(buf)?;
+    let options = decode_options(limits, require_checksum);
     if bundle::is_archive(&mut Cursor::new(&*bytes)).py()? {
-        let limits = limits::or(limits, ndbytes::Limits::local());
         if !place.is_free() {
             return Err(argument("an .npz holds many arrays: expect and out are for one"));
         }
         return match copy {
-            true => bundle::load(py, Cursor::new(&*bytes), &limits),
-            false => bundle::view(py, buf, &bytes, &limits),
+            true => bundle::load(py, Cursor::new(&*bytes), &options.limits),
+            false => bundle::view(py, buf, &bytes, &options.limits),
         };
     }
     let len = bytes.len() as u64;
-    let options = DecodeOptions {
-        limits: limits::or(limits, ndbytes::Limits::local()),
-        checks: if require_checksum { Checks::Required } else { Checks::Optional },
-        input_len: Some(len),
-        ..Default::default()
-    };
+    let options = DecodeOptions { input_len: Some(len), ..options };
     if copy {
         let decoded = run(py, len, |watch| {
             io::read_whole(&*bytes, options, |header| place.choose(header), watch)
@@ -179,12 +164,7 @@ pub(crate) fn view<'py>(
     options: DecodeOptions,
     place: &Destination,
 ) -> PyResult<(Bound<'py, PyAny>, Decoded)> {
-    if ndbytes::Container::of([
-        bytes.first().copied().unwrap_or(0),
-        bytes.get(1).copied().unwrap_or(0),
-    ])
-    .is_some()
-    {
+    if container(bytes).is_some() {
         return Err(argument("compressed bytes have no array to look at; leave out copy=False"));
     }
     let check = |header: &ndbytes::Header| place.check_header(header).map(|()| Dest::Discard);
@@ -204,4 +184,9 @@ pub(crate) fn view<'py>(
     )?;
     array.getattr(intern!(py, "flags"))?.setattr(intern!(py, "writeable"), false)?;
     Ok((array, decoded))
+}
+
+/// What bytes are compressed with.
+pub(crate) fn container(bytes: &[u8]) -> Option<Container> {
+    bytes.first_chunk().and_then(|front| Container::of(*front))
 }

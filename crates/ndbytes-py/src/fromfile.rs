@@ -1,21 +1,14 @@
 //! `ndbytes.tofile` and `ndbytes.fromfile`: the items alone, to and from any file.
 
-use crate::array::{Memory, to_array};
-use crate::dtype;
+use crate::declared::Declared;
 use crate::errors::{IntoPy as _, to_py};
 use crate::file::Place;
-use crate::frombuffer::{declared, frombuffer};
-use crate::load::with_reader;
 use crate::options::Count;
+use crate::reading::read_items;
 use crate::save::save;
-use crate::work::wait;
-use ndbytes::io::{self, Watch};
-use ndbytes::{BufferMut, DType, Dim, Error, Limits, Order, Result, Scalar};
+use ndbytes::raw::Raw;
+use ndbytes::{Dim, Error, Limits, Result};
 use pyo3::prelude::*;
-use std::io::Read;
-
-/// Bytes read at a time, and touched ahead of what has come.
-const STEP: usize = 1 << 20;
 
 /// Writes the items of an array, and nothing else, in C order.
 ///
@@ -95,10 +88,10 @@ pub(crate) fn fromfile<'py>(
     gap: Count,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut place = Place::new(file, "read")?;
-    let object = dtype::object(dtype)?;
-    let raw = declared(&object, shape, None, offset, gap)?;
+    let declared = Declared::new(dtype, shape, None, offset, gap)?;
+    let raw = &declared.raw;
     let open = raw.spec.shape.as_ref().is_none_or(|dims| dims.contains(&Dim::Any));
-    let needed = if open { None } else { Some(least(&raw).py()?) };
+    let needed = if open { None } else { Some(least(raw).py()?) };
     let bytes = read_items(py, &mut place, needed, &Limits::local())?;
     if let Some(needed) = needed {
         let found = bytes.len()? as u64;
@@ -110,55 +103,12 @@ pub(crate) fn fromfile<'py>(
             return Err(to_py(py, &error));
         }
     }
-    frombuffer(py, &bytes, &object, shape, None, offset, gap, false)
+    declared.over(&bytes)
 }
 
 /// Bytes up to the end of the last item.
-fn least(raw: &ndbytes::raw::Raw) -> Result<u64> {
+fn least(raw: &Raw) -> Result<u64> {
     let (shape, len) = raw.whole()?;
     let empty = shape.contains(&0);
     Ok(if empty { len } else { len - raw.gap })
-}
-
-/// The bytes of a file, all of them or so many, as an array that can be written to.
-pub(crate) fn read_items<'py>(
-    py: Python<'py>,
-    place: &mut Place,
-    needed: Option<u64>,
-    limits: &Limits,
-) -> PyResult<Bound<'py, PyAny>> {
-    let (buffer, len) = wait(py, |watch| {
-        with_reader(place, watch, |reader, len, watch| match needed.or(len) {
-            Some(len) if len > limits.array => Err(Error::limit("array", len, limits.array)),
-            Some(len) => filled(reader, len, watch),
-            None => {
-                let bytes = io::read_to_end(reader, None, limits, watch)?;
-                filled(&mut &*bytes, bytes.len() as u64, watch)
-            }
-        })
-    })?;
-    let dtype = DType::native(Scalar::UInt8);
-    let array = to_array(py, Memory::new(buffer), &dtype, &[len], Order::C)?;
-    Ok(array)
-}
-
-/// A buffer of at most `len` bytes, as many as have come.
-pub(crate) fn filled(
-    reader: &mut dyn Read,
-    len: u64,
-    watch: Watch<'_>,
-) -> Result<(BufferMut, usize)> {
-    let mut buffer = BufferMut::new(len)?;
-    let mut done = 0;
-    while done < buffer.capacity() {
-        let end = buffer.capacity().min(done + STEP);
-        match reader.read(buffer.space(done, end)?) {
-            Ok(0) => break,
-            Ok(n) => done += n,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error.into()),
-        }
-        watch(done as u64)?;
-    }
-    Ok((buffer, done))
 }

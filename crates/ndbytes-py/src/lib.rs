@@ -8,7 +8,9 @@
 mod array;
 mod buffers;
 mod bundle;
+mod checksum;
 mod compare;
+mod declared;
 mod decode;
 mod decoder;
 mod dtype;
@@ -17,6 +19,7 @@ mod errors;
 #[cfg(unix)]
 mod fd;
 mod file;
+mod format;
 mod frombuffer;
 mod fromfile;
 mod info;
@@ -26,12 +29,14 @@ mod load;
 mod map;
 mod numpy;
 mod options;
+mod reading;
 mod recv;
 mod save;
 mod send;
 mod socket;
 mod tobytes;
 mod turns;
+mod verify;
 mod work;
 mod zlib;
 
@@ -58,12 +63,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(buffers::buffers, module)?)?;
     module.add_class::<decoder::Decoder>()?;
     module.add_class::<map::Map>()?;
-    module.add_class::<info::Report>()?;
+    module.add_class::<verify::Report>()?;
     module.add_function(wrap_pyfunction!(info::peek, module)?)?;
     module.add_function(wrap_pyfunction!(info::held, module)?)?;
     module.add_function(wrap_pyfunction!(info::spec, module)?)?;
-    module.add_function(wrap_pyfunction!(info::verify, module)?)?;
-    module.add_function(wrap_pyfunction!(info::checksum, module)?)?;
+    module.add_function(wrap_pyfunction!(verify::verify, module)?)?;
+    module.add_function(wrap_pyfunction!(checksum::checksum, module)?)?;
     module.add_function(wrap_pyfunction!(compare::compare, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::compress, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::decompress, module)?)?;

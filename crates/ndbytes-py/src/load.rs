@@ -2,22 +2,19 @@
 
 use crate::array::{Memory, to_array};
 use crate::bundle;
+use crate::declared::How;
 use crate::decode::Destination;
-use crate::dtype;
 use crate::errors::{IntoPy as _, argument};
 use crate::file::Place;
-use crate::frombuffer::{declared, frombuffer};
-use crate::fromfile::read_items;
 use crate::limits::{self, Limits};
-use crate::map::{How, map_file};
+use crate::map::map_file;
 use crate::options::Count;
-use crate::save::Format;
+use crate::reading::{read_items, with_reader};
 use crate::work::wait;
-use ndbytes::io::{self, PATIENCE, Watch};
-use ndbytes::{BufferMut, Checks, DType, DecodeOptions, Error, Order, Result, Scalar};
+use ndbytes::io::{self, PATIENCE};
+use ndbytes::{BufferMut, DType, DecodeOptions, Order, Scalar};
 use pyo3::prelude::*;
 use std::io::{Read, Seek};
-use std::path::Path;
 
 /// The array in a file.
 ///
@@ -90,44 +87,33 @@ pub(crate) fn load<'py>(
             "recover reads what is left of a checked file: it goes with expect and limits alone",
         ));
     }
+    let bounds = limits::or(limits.clone(), ndbytes::Limits::local());
+    let how = How::new(dtype, shape, order, offset, gap, limits, require_checksum)?;
     if let Some(mode) = mmap {
         let Place::Path(path) = place else {
             return Err(argument("mmap is for a path, found a file object"));
         };
-        let how = How::new(dtype, shape, order, offset, gap, limits, require_checksum)?;
         return map_file(py, path, mode, &how, expect);
     }
-    let limits = limits::or(limits, ndbytes::Limits::local());
-    if let Some(dtype) = dtype.filter(|dtype| !dtype.is_none()) {
-        if require_checksum || expect.is_some_and(|expect| !expect.is_none()) {
-            return Err(argument(
-                "a file of items alone has no checksum, and dtype and shape say what to expect",
-            ));
+    let options = match how {
+        How::Declared(_) if expect.is_some() => {
+            return Err(argument("of a file of items alone dtype and shape say what to expect"));
         }
-        // What is wrong with the arguments is said before the file is read.
-        let object = dtype::object(dtype)?;
-        declared(&object, shape, order, offset, gap)?;
-        let bytes = read_items(py, &mut place, None, &limits)?;
-        return frombuffer(py, &bytes, &object, shape, order, offset, gap, false);
-    }
-    if shape.is_some_and(|shape| !shape.is_none()) || order.is_some() || offset.0 != 0 || gap.0 != 0
-    {
-        return Err(argument(
-            "shape, order, offset and gap are for files without a header, with dtype",
-        ));
-    }
+        How::Declared(declared) => {
+            return declared.over(&read_items(py, &mut place, None, &bounds)?);
+        }
+        How::Described(options) => options,
+    };
     let mut destination = Destination::new(expect, None)?;
     if recover {
-        return recovered(py, &mut place, &destination, limits);
+        return recovered(py, &mut place, &destination, options);
     }
     if let Some(archive) = archive(py, &mut place)? {
         if !destination.is_free() {
             return Err(argument("an .npz holds many arrays: expect is for one"));
         }
-        return bundle::load(py, archive, &limits);
+        return bundle::load(py, archive, &options.limits);
     }
-    let checks = if require_checksum { Checks::Required } else { Checks::Optional };
-    let options = DecodeOptions { limits, checks, ..Default::default() };
     let decoded = wait(py, |watch| {
         with_reader(&mut place, watch, |reader, len, watch| {
             let options = DecodeOptions { input_len: len, ..options };
@@ -159,12 +145,10 @@ fn recovered<'py>(
     py: Python<'py>,
     place: &mut Place,
     wanted: &Destination,
-    limits: ndbytes::Limits,
+    options: DecodeOptions,
 ) -> PyResult<Bound<'py, PyAny>> {
     let found = wait(py, |watch| {
-        with_reader(place, watch, |reader, _, watch| {
-            io::recover(reader, DecodeOptions { limits, ..Default::default() }, watch)
-        })
+        with_reader(place, watch, |reader, _, watch| io::recover(reader, options, watch))
     })?;
     let header = found.header;
     wanted.check(&header)?;
@@ -186,48 +170,4 @@ fn recovered<'py>(
     let bool = DType::native(Scalar::Bool);
     let mask = to_array(py, Memory::new(mask), &bool, shape, order)?;
     Ok((array, mask).into_pyobject(py)?.into_any())
-}
-
-/// Calls `read` with the reader of a file, and its length where it is known.
-pub(crate) fn with_reader<T>(
-    place: &mut Place,
-    watch: Watch<'_>,
-    read: impl FnOnce(&mut dyn Read, Option<u64>, Watch<'_>) -> Result<T>,
-) -> Result<T> {
-    match place {
-        Place::File(file) => read(file, None, watch),
-        Place::Path(path) => {
-            let opened = io::open_watched(&*path, PATIENCE, watch)?;
-            let len = opened.len();
-            let mut reader = opened;
-            read(&mut reader, len, watch).map_err(|error| explained(error, path, len))
-        }
-    }
-}
-
-/// The error of a file, with what to do about it if its name says that it has no header.
-pub(crate) fn explained(error: Error, path: &Path, len: Option<u64>) -> Error {
-    let error = match Format::of(path) {
-        Some(Format::Raw) if error.offset().is_none_or(|at| at == 0) => headerless(error, len),
-        _ => error,
-    };
-    if error.path().is_some() { error } else { error.in_file(path) }
-}
-
-/// What to do about a file whose name says that it has no header.
-fn headerless(error: Error, len: Option<u64>) -> Error {
-    match len {
-        Some(len)
-            if matches!(
-                error.kind(),
-                ndbytes::ErrorKind::Malformed | ndbytes::ErrorKind::Truncated
-            ) =>
-        {
-            Error::argument(format!(
-                "no header says what these bytes are; {}: say which with dtype= and shape=",
-                ndbytes::raw::guess(len)
-            ))
-        }
-        _ => error,
-    }
 }

@@ -3,17 +3,18 @@
 mod copy;
 
 use crate::array::{Bytes, Mapped, Memory, Source, Target, Window};
+use crate::declared::{Declared, How};
 use crate::dtype::{self, numpy};
 use crate::errors::{IntoPy as _, argument};
-use crate::frombuffer::declared;
-use crate::limits::{self, Limits};
+use crate::limits::Limits;
 use crate::options::{Count, metadata};
+use crate::reading::explained;
 use crate::turns::Turns;
+use crate::verify::Report;
 use crate::work::wait;
 use copy::Part;
 use ndbytes::io::map::{Map as Core, Mode, TailState};
-use ndbytes::raw::Raw;
-use ndbytes::{BufferMut, Checks, DType, DecodeOptions, Layout, Metadata, npy};
+use ndbytes::{BufferMut, DType, Layout, Metadata, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
@@ -101,7 +102,7 @@ impl Map {
     ) -> PyResult<Self> {
         let how = How::new(dtype, shape, order, offset, gap, limits, require_checksum)?;
         let mode = mode.parse().py()?;
-        py.detach(|| how.open(path, mode)).py().map(Self::over)
+        py.detach(|| open(&how, path, mode)).py().map(Self::over)
     }
 
     /// Makes a file of zeros and maps it for writing: a `.npy`, or one without a header.
@@ -120,7 +121,7 @@ impl Map {
         name: Option<String>,
         attrs: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Self> {
-        let raw = declared(&dtype::object(dtype)?, Some(shape), order, offset, gap)?;
+        let Declared { raw, .. } = Declared::new(dtype, Some(shape), order, offset, gap)?;
         let metadata = metadata(name, attrs)?;
         if headerless {
             if checksum || metadata != Metadata::default() {
@@ -142,11 +143,6 @@ impl Map {
         };
         let made = py.detach(|| Core::create(path, &raw.spec.dtype, &shape, &options));
         made.py().map(Self::over)
-    }
-
-    #[getter]
-    fn closed(&self) -> bool {
-        self.lock().is_none()
     }
 
     #[getter]
@@ -261,9 +257,9 @@ impl Map {
     }
 
     /// Compares the file as it is now with its checksums.
-    fn verify(&self, py: Python<'_>) -> PyResult<crate::info::Report> {
+    fn verify(&self, py: Python<'_>) -> PyResult<Report> {
         let file = self.opened()?.file;
-        crate::info::Report::of_map(py, &file)
+        Report::of_map(py, &file)
     }
 }
 
@@ -336,52 +332,13 @@ fn fill(
     Ok(None)
 }
 
-/// How a file is to be understood.
-pub(crate) enum How {
-    Described(DecodeOptions),
-    Raw(Raw),
-}
-
-impl How {
-    pub(crate) fn new(
-        dtype: Option<&Bound<'_, PyAny>>,
-        shape: Option<&Bound<'_, PyAny>>,
-        order: Option<&Bound<'_, PyAny>>,
-        offset: Count,
-        gap: Count,
-        limits: Option<Limits>,
-        require_checksum: bool,
-    ) -> PyResult<Self> {
-        let given = |argument: &&Bound<'_, PyAny>| !argument.is_none();
-        if let Some(dtype) = dtype.filter(given) {
-            if require_checksum {
-                return Err(argument("a file of items alone has no checksum"));
-            }
-            return declared(&dtype::object(dtype)?, shape, order, offset, gap).map(Self::Raw);
+fn open(how: &How, path: PathBuf, mode: Mode) -> ndbytes::Result<Core> {
+    match how {
+        How::Described(options) => {
+            let len = std::fs::metadata(&path).ok().map(|found| found.len());
+            Core::open(&path, mode, options.clone()).map_err(|error| explained(error, &path, len))
         }
-        if shape.filter(given).is_some()
-            || order.filter(given).is_some()
-            || offset.0 != 0
-            || gap.0 != 0
-        {
-            return Err(argument(
-                "shape, order, offset and gap are for files without a header, with dtype",
-            ));
-        }
-        let limits = limits::or(limits, ndbytes::Limits::local());
-        let checks = if require_checksum { Checks::Required } else { Checks::Optional };
-        Ok(Self::Described(DecodeOptions { limits, checks, ..Default::default() }))
-    }
-
-    fn open(&self, path: PathBuf, mode: Mode) -> ndbytes::Result<Core> {
-        match self {
-            Self::Described(options) => {
-                let len = std::fs::metadata(&path).ok().map(|found| found.len());
-                Core::open(&path, mode, options.clone())
-                    .map_err(|error| crate::load::explained(error, &path, len))
-            }
-            Self::Raw(raw) => Core::open_raw(path, mode, raw),
-        }
+        How::Declared(declared) => Core::open_raw(path, mode, &declared.raw),
     }
 }
 
@@ -395,8 +352,8 @@ pub(crate) fn map_file<'py>(
     expect: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mode: Mode = mode.parse().py()?;
-    let expect = expect.filter(|expect| !expect.is_none()).map(dtype::expectation).transpose()?;
-    let opened = Opened::new(py.detach(|| how.open(path, mode)).py()?);
+    let expect = expect.map(dtype::expectation).transpose()?;
+    let opened = Opened::new(py.detach(|| open(how, path, mode)).py()?);
     if let Some(expect) = expect {
         expect.check(&opened.dtype, opened.layout.shape()).py()?;
     }

@@ -1,9 +1,46 @@
-//! What the verbs that write have in common.
+//! Options that several verbs take.
 
-use crate::errors::{argument, argument_type, unsupported};
-use ndbytes::Metadata;
+use crate::errors::{IntoPy as _, argument, argument_type, unsupported};
+use crate::limits::{self, Limits};
+use ndbytes::{Checks, DecodeOptions, Level, Metadata, Order, frame};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+
+/// How files and bytes of one's own are read.
+pub(crate) fn decode_options(limits: Option<Limits>, require_checksum: bool) -> DecodeOptions {
+    let limits = limits::or(limits, ndbytes::Limits::local());
+    let checks = if require_checksum { Checks::Required } else { Checks::Optional };
+    DecodeOptions { limits, checks, ..Default::default() }
+}
+
+/// How frames are written: bytes that hold no value, and may be what the heap held before, stay at home.
+pub(crate) fn frame_options(metadata: Metadata) -> frame::EncodeOptions {
+    frame::EncodeOptions { metadata, zero_gaps: true, ..Default::default() }
+}
+
+/// An order as NumPy takes it: a letter, or None for C.
+///
+/// # Errors
+/// `ArgumentError` for another letter, `ArgumentTypeError` for what is no text.
+pub(crate) fn order(given: Option<&Bound<'_, PyAny>>) -> PyResult<Order> {
+    let Some(given) = given else { return Ok(Order::C) };
+    let text = given.extract::<String>().map_err(|_| {
+        let found = given.get_type().name().map(|name| name.to_string()).unwrap_or_default();
+        argument_type(format!("order must be str, not {found}"))
+    })?;
+    text.parse::<Order>().py()
+}
+
+/// A level of zlib's: 0 to 9, or -1 or None for the default.
+///
+/// # Errors
+/// `ArgumentError` for another one.
+pub(crate) fn level(level: Option<i32>) -> PyResult<Level> {
+    match level {
+        None | Some(-1) => Ok(Level::default()),
+        Some(level) => Level::new(u32::try_from(level).unwrap_or(u32::MAX)).py(),
+    }
+}
 
 /// How the items of a frame are coded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,9 +81,7 @@ pub(crate) fn metadata(
     name: Option<String>,
     attrs: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Metadata> {
-    let Some(attrs) = attrs.filter(|attrs| !attrs.is_none()) else {
-        return Ok(Metadata::new(name, None));
-    };
+    let Some(attrs) = attrs else { return Ok(Metadata::new(name, None)) };
     if !attrs.is_instance_of::<PyDict>() {
         let found = attrs.get_type().name()?;
         return Err(argument_type(format!("attrs must be a dict, found {found}")));
@@ -60,7 +95,7 @@ pub(crate) fn metadata(
     Ok(Metadata::new(name, Some(text)))
 }
 
-/// A name as a keyword gives it.
+/// Whether it is many arrays under names.
 pub(crate) fn is_bundle(given: &Bound<'_, PyAny>) -> bool {
     given.is_instance_of::<PyDict>()
 }

@@ -2,62 +2,16 @@
 
 use crate::array::Source;
 use crate::bundle::{Bundle, write_options};
-use crate::errors::{IntoPy as _, argument, to_py};
+use crate::errors::{IntoPy as _, argument};
 use crate::file::Place;
-use crate::options::{codec, is_bundle, metadata};
+use crate::format::{Format, suffixes};
+use crate::options::{self, codec, frame_options, is_bundle, metadata};
 use crate::work::wait;
 use ndbytes::io::npz::{WriteOptions, Writer};
 use ndbytes::io::{self, SaveOptions, Watch};
-use ndbytes::{ArrayRef, Container, Encode, Level, Metadata, Order, Result, frame, npy, raw};
+use ndbytes::{ArrayRef, Encode, Level, Metadata, Order, Result, frame, npy, raw};
 use pyo3::prelude::*;
 use std::io::Write;
-use std::path::Path;
-
-/// What a file is written as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Format {
-    Npy,
-    Npz,
-    Ndb,
-    /// A `.npy` in a zlib or gzip stream.
-    Compressed(Container),
-    /// The items alone.
-    Raw,
-}
-
-const SUFFIXES: [(&str, Format); 7] = [
-    (".npy", Format::Npy),
-    (".npz", Format::Npz),
-    (".ndb", Format::Ndb),
-    (".npy.zz", Format::Compressed(Container::Zlib)),
-    (".npy.gz", Format::Compressed(Container::Gzip)),
-    (".raw", Format::Raw),
-    (".bin", Format::Raw),
-];
-
-impl Format {
-    /// The format that a file's name ends in.
-    pub(crate) fn of(path: &Path) -> Option<Self> {
-        let name = path.file_name()?.to_string_lossy();
-        SUFFIXES.iter().find(|(suffix, _)| name.ends_with(suffix)).map(|(_, format)| *format)
-    }
-
-    /// The format of this name: a suffix without its dot.
-    fn named(name: &str) -> PyResult<Self> {
-        let found = SUFFIXES.iter().find(|(suffix, _)| suffix.get(1..) == Some(name));
-        found.map(|(_, format)| *format).ok_or_else(|| {
-            argument(format!(
-                "format {name:?} is not one of {}",
-                all().replace('.', "").replace("npyzz", "npy.zz").replace("npygz", "npy.gz")
-            ))
-        })
-    }
-}
-
-/// All suffixes, for errors.
-fn all() -> String {
-    SUFFIXES.map(|(suffix, _)| suffix).join(", ")
-}
 
 /// Saves an array as a file, which is replaced whole or not at all.
 ///
@@ -119,7 +73,7 @@ pub(crate) fn save(
     let mut place = Place::new(file, "write")?;
     let format = chosen(&place, a, format, codec)?;
     if format == Format::Npz {
-        if checksum.is_some() || name.is_some() || attrs.is_some_and(|attrs| !attrs.is_none()) {
+        if checksum.is_some() || name.is_some() || attrs.is_some() {
             return Err(argument(
                 "an .npz has sums of its own, and no place for a name or attributes",
             ));
@@ -173,7 +127,7 @@ fn chosen(
             argument(format!(
                 "{}: the name says no format; it must end in one of {}, or format= must name one",
                 path.display(),
-                all()
+                suffixes()
             ))
         }),
         Place::File(_) if is_bundle(a) => Ok(Format::Npz),
@@ -185,17 +139,9 @@ fn chosen(
 fn levels(format: Format, codec: Option<&str>, level: Option<i32>) -> PyResult<Level> {
     if let Format::Compressed(_) = format {
         self::codec(codec, None)?;
-        return crate::save::level(level);
+        return options::level(level);
     }
     self::codec(codec, level).map(|_| Level::default())
-}
-
-/// A level of zlib's: 0 to 9, or -1 or None for the default.
-pub(crate) fn level(level: Option<i32>) -> PyResult<Level> {
-    match level {
-        None | Some(-1) => Ok(Level::default()),
-        Some(level) => Level::new(u32::try_from(level).unwrap_or(u32::MAX)).py(),
-    }
 }
 
 type Encoder<'a> = Box<dyn Encode<'a> + Send + 'a>;
@@ -207,33 +153,22 @@ fn encoder<'a>(
     checksum: Option<bool>,
     metadata: Metadata,
 ) -> PyResult<Encoder<'a>> {
-    Python::attach(|py| {
-        let made: Result<Encoder<'a>> = match format {
-            Format::Ndb if checksum == Some(false) => {
-                return Err(argument("a .ndb file always has checksums"));
-            }
-            Format::Ndb => {
-                let options =
-                    frame::EncodeOptions { metadata, zero_gaps: true, ..Default::default() };
-                frame::Encoder::new(array, &options).map(|machine| Box::new(machine) as Encoder<'a>)
-            }
-            Format::Raw if checksum == Some(true) || metadata != Metadata::default() => {
-                return Err(argument(
-                    "a file of items alone has no place for checksums, a name or attributes",
-                ));
-            }
-            Format::Raw => raw::Encoder::new(array, Order::C, None)
-                .map(|machine| Box::new(machine) as Encoder<'a>),
-            _ => {
-                let options = npy::EncodeOptions {
-                    checksum: checksum == Some(true),
-                    metadata,
-                    ..npy::EncodeOptions::bare()
-                };
-                npy::Encoder::new(array, &options).map(|machine| Box::new(machine) as Encoder<'a>)
-            }
-        };
-        made.map_err(|error| to_py(py, &error))
+    Ok(match format {
+        Format::Ndb if checksum == Some(false) => {
+            return Err(argument("a .ndb file always has checksums"));
+        }
+        Format::Ndb => Box::new(frame::Encoder::new(array, &frame_options(metadata)).py()?),
+        Format::Raw if checksum == Some(true) || metadata != Metadata::default() => {
+            return Err(argument(
+                "a file of items alone has no place for checksums, a name or attributes",
+            ));
+        }
+        Format::Raw => Box::new(raw::Encoder::new(array, Order::C, None).py()?),
+        _ => {
+            let checksum = checksum == Some(true);
+            let options = npy::EncodeOptions { checksum, metadata, ..npy::EncodeOptions::bare() };
+            Box::new(npy::Encoder::new(array, &options).py()?)
+        }
     })
 }
 

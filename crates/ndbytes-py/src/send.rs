@@ -2,7 +2,7 @@
 
 use crate::array::Source;
 use crate::errors::IntoPy as _;
-use crate::options::{codec, metadata};
+use crate::options::{codec, frame_options, metadata};
 use crate::socket::{Channel, Way};
 use crate::work::wait;
 use ndbytes::io::Watch;
@@ -93,9 +93,4 @@ fn send_over<W: Write>(
         return sender.send_named(array, metadata, watch);
     }
     sender.send_pieces(&mut frame::Encoder::new(array, &frame_options(metadata))?, watch)
-}
-
-/// How frames are written here: bytes that hold no value, and may be what the heap held before, stay at home.
-pub(crate) fn frame_options(metadata: Metadata) -> frame::EncodeOptions {
-    frame::EncodeOptions { metadata, zero_gaps: true, ..Default::default() }
 }

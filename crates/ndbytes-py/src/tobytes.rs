@@ -1,9 +1,10 @@
 //! `ndbytes.tobytes`.
 
 use crate::array::{Out, Source, new_bytes};
-use crate::errors::{IntoPy as _, argument, argument_type};
+use crate::errors::argument;
+use crate::options;
 use crate::work::run;
-use ndbytes::{Order, copy_to};
+use ndbytes::copy_to;
 use pyo3::prelude::*;
 
 /// The items of an array as bytes, in C order, or in another one: what ``ndarray.tobytes`` gives.
@@ -42,7 +43,7 @@ pub(crate) fn tobytes<'py>(
     order: Option<&Bound<'py, PyAny>>,
     out: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let order = parse_order(order)?;
+    let order = options::order(order)?;
     let source = Source::untyped(a)?;
     let nbytes = source.nbytes();
     let fill =
@@ -61,14 +62,4 @@ pub(crate) fn tobytes<'py>(
     }
     fill(bytes)?;
     Ok(out)
-}
-
-/// An order as NumPy takes it: a letter, or None for C.
-pub(crate) fn parse_order(given: Option<&Bound<'_, PyAny>>) -> PyResult<Order> {
-    let Some(given) = given.filter(|given| !given.is_none()) else { return Ok(Order::C) };
-    let text = given.extract::<String>().map_err(|_| {
-        let found = given.get_type().name().map(|name| name.to_string()).unwrap_or_default();
-        argument_type(format!("order must be str, not {found}"))
-    })?;
-    text.parse::<Order>().py()
 }

@@ -1,10 +1,10 @@
 //! What stands behind `ndbytes.zlib` and `ndbytes.gzip`.
 
 use crate::array::{Bytes, Memory, Out, Source, Target, to_array};
+use crate::declared::Declared;
 use crate::dtype;
 use crate::errors::{IntoPy as _, argument, argument_type};
-use crate::frombuffer::declared;
-use crate::options::Count;
+use crate::options::{self, Count};
 use crate::work::wait;
 use ndbytes::raw::{self, Raw};
 use ndbytes::{BufferMut, Container, Dest, Dim, Error, Limits, Order, Result, io};
@@ -21,7 +21,7 @@ pub(crate) fn compress<'py>(
     threads: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     check_threads(threads)?;
-    let level = crate::save::level(Some(level))?;
+    let level = options::level(Some(level))?;
     let source = Source::untyped(data)?;
     let stream = wait(py, |watch| {
         let mut stream = Vec::new();
@@ -39,15 +39,14 @@ pub(crate) fn decompress<'py>(
     gzip: bool,
     buf: &Bound<'py, PyAny>,
     dtype: Option<&Bound<'py, PyAny>>,
-    shape: &Bound<'py, PyAny>,
+    shape: Option<&Bound<'py, PyAny>>,
     out: Option<Bound<'py, PyAny>>,
     max_bytes: Option<u64>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let stream = Stream { container: container(gzip), bytes: Bytes::new(buf)?, max: max_bytes };
-    let raw =
-        dtype.map(|dtype| declared(&dtype::object(dtype)?, Some(shape), None, Count(0), Count(0)));
-    let raw = raw.transpose()?;
-    if raw.is_none() && !shape.extract::<i64>().is_ok_and(|axis| axis == -1) {
+    let declared = dtype.map(|dtype| Declared::new(dtype, shape, None, Count(0), Count(0)));
+    let raw = declared.transpose()?.map(|declared| declared.raw);
+    if raw.is_none() && shape.is_some_and(|shape| !shape.eq(-1).unwrap_or(false)) {
         return Err(argument("shape is for dtype: without one there are bytes"));
     }
     match (out, raw) {

@@ -128,13 +128,16 @@ def frombuffer(buffer, dtype=None, count=-1, offset=0, *, like=None):
         if length % dtype.itemsize:
             raise ValueError("buffer size must be a multiple of element size")
         count = length // dtype.itemsize
-    elif count * dtype.itemsize > sys.maxsize:
-        raise ValueError(
-            "array is too big; `arr.size * arr.dtype.itemsize` is larger than the maximum possible size."
-        )
-    elif count * dtype.itemsize > length:
+    check_size(count, dtype)
+    if count * dtype.itemsize > length:
         raise ValueError("buffer is smaller than requested size")
     return np.ndarray((count,), dtype, held.object, offset)
+
+
+def check_size(count, dtype):
+    """That so many items have a number of bytes that an array can have."""
+    if count * dtype.itemsize > sys.maxsize:
+        raise ValueError("array is too big; `arr.size * arr.dtype.itemsize` is larger than the maximum possible size.")
 
 
 class _held:

@@ -9,7 +9,7 @@ import numpy as np
 
 from ndbytes import _core
 from ndbytes.numpy import _text
-from ndbytes.numpy._buffer import _ssize, bare, plain
+from ndbytes.numpy._buffer import _ssize, bare, check_size, plain
 
 _NO_FILE = (
     "Getting a FILE* from a Python file object via _fdopen failed. If you built NumPy, you probably linked with the "
@@ -167,10 +167,11 @@ def read_items(raw, dtype, count):
         rest = None
     there = None if rest is None else int(rest / dtype.itemsize)
     wanted = there if count < 0 else count
+    check_size(wanted, dtype)
     # What is not in the file needs no memory either. A device has no length that says so.
     array = np.ndarray((wanted if not there or there < 0 else min(wanted, there),), dtype)
     filled = fill(raw, array)
-    if there and wanted > there:
+    if there and 0 < there < wanted:
         raw.seek(0, os.SEEK_END)
     whole = filled // dtype.itemsize
     return array if whole == len(array) else array[:whole].copy()

@@ -144,6 +144,9 @@ def _extent(dtype, shape, offset, length):
         with contextlib.suppress(TypeError):
             shape = [operator.index(shape)]
     shape = tuple(shape)
+    if dtype.itemsize == 0 and any(axis < 0 for axis in shape):
+        # NumPy fills a -1 up, and ends the process where it would divide by an item's size.
+        raise ValueError("negative dimensions are not allowed")
     size = np.intp(1)
     for axis in shape:
         size *= axis

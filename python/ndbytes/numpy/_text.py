@@ -1,6 +1,7 @@
 """Text mode: numbers with a separator between them, as NumPy's C code reads and writes them."""
 
 import re
+import warnings
 
 import numpy as np
 
@@ -73,6 +74,8 @@ def _array(values, dtype):
 
 
 def _scanner(dtype):
+    if dtype.isbuiltin == 2:  # Packages give their dtypes letters that NumPy's have too.
+        raise ValueError("Unable to read character files of that array type")
     if dtype.kind == "b":
         return _scan_bool
     if dtype.kind == "i":
@@ -80,7 +83,7 @@ def _scanner(dtype):
     if dtype.kind == "u":
         return _scan_unsigned
     if dtype.char == "g":
-        return lambda data, at: _scan_float(data, at, np.longdouble)
+        return lambda data, at: _scan_float(data, at, _long_double)
     if dtype.char in "efd":
         return _scan_float
     if dtype.char in "FD":
@@ -103,6 +106,12 @@ def _scan_float(data, at, parse=float):
     if value[2]:
         return parse("-inf" if text.startswith(b"-") else "inf"), at, 1
     return parse(value[0].decode()), at, 1
+
+
+def _long_double(text):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # Too large a number is inf, which NumPy reads without a word.
+        return np.longdouble(text)
 
 
 def _scan_bool(data, at):

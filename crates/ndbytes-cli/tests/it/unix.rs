@@ -43,7 +43,7 @@ fn devices_and_fifos() {
     let room = Room::new();
     room.bare("a.npy", &[3]);
     let device =
-        "a device, not a file; use '-' for standard input or output: No such device (os error 19)";
+        "a device, not a file; read it or write to it as a stream: No such device (os error 19)";
     room.run(&["info", "/dev/zero"]).failed(8, &format!("ndbytes: /dev/zero: {device}"));
     room.run(&["convert", "a.npy", "-o", "/dev/null", "--to", "npy"])
         .failed(8, &format!("ndbytes: /dev/null: {device}"));

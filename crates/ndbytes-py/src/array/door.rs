@@ -63,16 +63,21 @@ fn is_sequence(given: &Bound<'_, PyAny>) -> bool {
 
 /// A mask has no place in bytes, and must not be lost in silence.
 fn refuse_masked(given: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = given.py();
-    // Without an import: who has no masked array has not loaded the module either.
-    let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
-    let Ok(masked) = modules.get_item("numpy.ma") else { return Ok(()) };
-    if !given.is_instance(&masked.getattr(intern!(py, "MaskedArray"))?)? {
+    if !is_masked(given)? {
         return Ok(());
     }
     Err(unsupported(
         "a masked array would lose its mask; store a.filled(value), or a.data and np.ma.getmaskarray(a) side by side",
     ))
+}
+
+/// Whether it is a masked array.
+pub(super) fn is_masked(given: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = given.py();
+    // Without an import: who has no masked array has not loaded the module either.
+    let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
+    let Ok(masked) = modules.get_item("numpy.ma") else { return Ok(false) };
+    given.is_instance(&masked.getattr(intern!(py, "MaskedArray"))?)
 }
 
 fn exports_buffer(given: &Bound<'_, PyAny>) -> bool {

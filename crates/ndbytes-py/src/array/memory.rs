@@ -45,6 +45,11 @@ impl Memory {
         let (start, len, readonly) = (bytes.as_ptr().cast_mut(), bytes.len(), bytes.is_readonly());
         Ok(Self { start, len, readonly, _owner: Box::new(bytes) })
     }
+
+    /// How many bytes there are.
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
 }
 
 #[pymethods]

@@ -1,5 +1,6 @@
 //! An array of Python's, to be filled: `out=`.
 
+use super::door::is_masked;
 use super::memory::{Memory, to_array};
 use crate::dtype::{self, numpy};
 use crate::errors::{IntoPy as _, argument, argument_type, mismatch, unsupported};
@@ -28,7 +29,7 @@ impl Target {
             let name = given.get_type().name()?;
             return Err(argument_type(format!("out must be a NumPy array, found {name}")));
         }
-        if given.hasattr("mask")? && given.hasattr("filled")? {
+        if is_masked(given)? {
             return Err(unsupported("out is a masked array; pass out.data"));
         }
         let array = numpy(py)?.call_method1(intern!(py, "asarray"), (given,))?;

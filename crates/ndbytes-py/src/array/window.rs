@@ -92,7 +92,11 @@ impl Drop for Window {
     fn drop(&mut self) {
         if self.seals {
             // Nobody is left to hear of an error: the tail stays open then, which says it.
-            let seal = || self.owner.flush(&mut ndbytes::io::unwatched);
+            // Marked as open once more, for what was written behind a flush.
+            let seal = || {
+                self.owner.reach(self.write)?;
+                self.owner.flush(&mut ndbytes::io::unwatched)
+            };
             let _ = Python::attach(|py| py.detach(seal));
         }
     }
@@ -102,6 +106,11 @@ impl Drop for Window {
 impl Window {
     fn __len__(&self) -> usize {
         self.reach.len
+    }
+
+    /// Puts what was written on the disk, and seals the file's checksums for the data as they are.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        crate::work::wait(py, |watch| self.owner.flush(watch))
     }
 
     unsafe fn __getbuffer__(

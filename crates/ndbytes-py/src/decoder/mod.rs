@@ -111,7 +111,7 @@ impl Decoder {
         };
         let limits = limits::or(limits, ndbytes::Limits::stream());
         let options = DecodeOptions { limits, accept, checks, ..Default::default() };
-        let expect = expect.filter(|given| !given.is_none()).map(expectation).transpose()?;
+        let expect = expect.map(expectation).transpose()?;
         let stage = Mutex::new(Stage::between(&options));
         Ok(Self { options, expect, stage, small: None, given: None, arrays: VecDeque::new() })
     }

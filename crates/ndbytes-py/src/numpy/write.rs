@@ -3,7 +3,7 @@
 use crate::array::Source;
 use crate::errors::IntoPy as _;
 use crate::file::Place;
-use crate::tobytes::parse_order;
+use crate::options;
 use crate::work::wait;
 use ndbytes::io::{self, SaveOptions};
 use ndbytes::{ArrayRef, Encode, Order, Piece, Result, raw};
@@ -19,7 +19,7 @@ pub(crate) fn write(
     order: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let mut place = Place::new(file, "write")?;
-    let order = parse_order(order)?;
+    let order = options::order(order)?;
     let source = a.map(Source::untyped).transpose()?;
     let array = source.as_ref().map(Source::view).transpose().py()?;
     let mut encoder = Headed::new(head, array.as_ref(), order).py()?;

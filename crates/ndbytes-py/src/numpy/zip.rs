@@ -2,10 +2,9 @@
 
 use super::write::Headed;
 use crate::array::{Memory, Source, to_array};
-
 use crate::file::{Place, PyFile};
-use crate::fromfile::filled;
-use crate::tobytes::parse_order;
+use crate::options;
+use crate::reading::filled;
 use crate::turns::Turns;
 use crate::work::wait;
 use ndbytes::io::{self, SaveOptions, Watch, npz};
@@ -48,7 +47,7 @@ pub(crate) fn write_zip(
 impl Part {
     fn new((name, head, array, order): Given<'_>) -> PyResult<Self> {
         let source = array.as_ref().map(Source::untyped).transpose()?;
-        Ok(Self { name, head, source, order: parse_order(order.as_ref())? })
+        Ok(Self { name, head, source, order: options::order(order.as_ref())? })
     }
 }
 

@@ -91,8 +91,15 @@ impl<'a> Body<'a> {
                 }
                 let mut out = Vec::new();
                 out.try_reserve_exact(size).map_err(|_| Error::memory(size as u64))?;
-                out.resize(size, 0);
-                gather(self.data, &block, self.itemsize, &mut out)?;
+                let run = block.offset()..block.offset().saturating_add(size);
+                match self.data.get(run).filter(|_| block.is_c_contiguous(self.itemsize)) {
+                    // Without zeros first.
+                    Some(run) => out.extend_from_slice(run),
+                    None => {
+                        out.resize(size, 0);
+                        gather(self.data, &block, self.itemsize, &mut out)?;
+                    }
+                }
                 self.plan.apply(&mut out);
                 if let Some(gaps) = &self.gaps {
                     gaps.apply(&mut out);

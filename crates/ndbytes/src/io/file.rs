@@ -142,7 +142,7 @@ pub(super) fn kind(metadata: &Metadata) -> Result<FileKind> {
         return Err(is_directory());
     }
     if is_device(metadata) {
-        return Err(no_device("a device, not a file; use '-' for standard input or output"));
+        return Err(no_device("a device, not a file; read it or write to it as a stream"));
     }
     Ok(FileKind::Stream)
 }
