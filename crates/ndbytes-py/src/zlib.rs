@@ -103,6 +103,7 @@ impl Stream {
             }
             let mut bytes = Out::new(&out)?;
             let size = bytes.bytes().len();
+            self.check_apart(bytes.bytes())?;
             self.check_size(size as u64).py()?;
             let found = self.fill(py, || Dest::Into(bytes.bytes()))?;
             check_filled(found, size).py()?;
@@ -116,6 +117,7 @@ impl Stream {
         self.check_size(size as u64).py()?;
         let mut filling = target.filling(py, false)?;
         let space = filling.bytes().py()?;
+        self.check_apart(space)?;
         let found = self.fill(py, || Dest::Into(space))?;
         check_filled(found, size).py()?;
         filling.finish(py, &target)?;
@@ -124,6 +126,17 @@ impl Stream {
 
     fn fill<'d>(&self, py: Python<'_>, dest: impl FnOnce() -> Dest<'d> + Send) -> PyResult<usize> {
         wait(py, |watch| io::decompress_into(self.container, &self.bytes, dest(), watch))
+    }
+
+    /// That what is written is not what is read.
+    fn check_apart(&self, space: &[u8]) -> PyResult<()> {
+        let (from, to) = (self.bytes.as_ptr_range(), space.as_ptr_range());
+        if from.start < to.end && to.start < from.end {
+            return Err(argument(
+                "out is memory of the stream itself, which would change while it is read",
+            ));
+        }
+        Ok(())
     }
 
     /// That so many bytes may come, before any does.
