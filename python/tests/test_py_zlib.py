@@ -147,3 +147,16 @@ def test_members_of_gzip_are_one():
     stream = gzip.compress(b"one") + bytes(3) + gzip.compress(b"two")
     assert ndb.gzip.decompress(stream) == gzip.decompress(stream) == b"onetwo"
     assert ndb.gzip.compress(b"x") == ndb.gzip.compress(b"x")  # No clock in it.
+
+
+@pytest.mark.parametrize("kind", [lambda memory: memory, lambda memory: np.frombuffer(memory, "u1")])
+def test_out_in_the_memory_of_the_stream_is_refused(kind):
+    memory = bytearray(ndb.zlib.compress(np.arange(1000, dtype="u2"), 0) + bytes(2000))
+    size = len(memory) - 2000
+    before = bytes(memory)
+    for start in (0, 1, size - 1):
+        with pytest.raises(ndb.ArgumentError, match="memory of the stream itself"):
+            ndb.zlib.decompress(memoryview(memory)[:size], out=kind(memoryview(memory)[start : start + 2000]))
+        assert memory == before
+    ndb.zlib.decompress(memoryview(memory)[:size], out=kind(memoryview(memory)[size:]))
+    assert memory[size:] == np.arange(1000, dtype="u2").tobytes()

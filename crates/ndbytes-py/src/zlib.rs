@@ -41,9 +41,13 @@ pub(crate) fn decompress<'py>(
     dtype: Option<&Bound<'py, PyAny>>,
     shape: Option<&Bound<'py, PyAny>>,
     out: Option<Bound<'py, PyAny>>,
-    max_bytes: Option<u64>,
+    max_bytes: Option<Count>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let stream = Stream { container: container(gzip), bytes: Bytes::new(buf)?, max: max_bytes };
+    let stream = Stream {
+        container: container(gzip),
+        bytes: Bytes::new(buf)?,
+        max: max_bytes.map(|count| count.0),
+    };
     let declared = dtype.map(|dtype| Declared::new(dtype, shape, None, Count(0), Count(0)));
     let raw = declared.transpose()?.map(|declared| declared.raw);
     if raw.is_none() && shape.is_some_and(|shape| !shape.eq(-1).unwrap_or(false)) {
@@ -103,6 +107,7 @@ impl Stream {
             }
             let mut bytes = Out::new(&out)?;
             let size = bytes.bytes().len();
+            self.check_apart(bytes.bytes())?;
             self.check_size(size as u64).py()?;
             let found = self.fill(py, || Dest::Into(bytes.bytes()))?;
             check_filled(found, size).py()?;
@@ -116,6 +121,7 @@ impl Stream {
         self.check_size(size as u64).py()?;
         let mut filling = target.filling(py, false)?;
         let space = filling.bytes().py()?;
+        self.check_apart(space)?;
         let found = self.fill(py, || Dest::Into(space))?;
         check_filled(found, size).py()?;
         filling.finish(py, &target)?;
@@ -124,6 +130,17 @@ impl Stream {
 
     fn fill<'d>(&self, py: Python<'_>, dest: impl FnOnce() -> Dest<'d> + Send) -> PyResult<usize> {
         wait(py, |watch| io::decompress_into(self.container, &self.bytes, dest(), watch))
+    }
+
+    /// That what is written is not what is read.
+    fn check_apart(&self, space: &[u8]) -> PyResult<()> {
+        let (from, to) = (self.bytes.as_ptr_range(), space.as_ptr_range());
+        if from.start < to.end && to.start < from.end {
+            return Err(argument(
+                "out is memory of the stream itself, which would change while it is read",
+            ));
+        }
+        Ok(())
     }
 
     /// That so many bytes may come, before any does.
