@@ -9,7 +9,7 @@ import pytest
 from conftest import LONG
 
 FORKS = Path(__file__).parent / "forks.py"
-TIMES = {"fork": 1000 if LONG else 10, "mp-fork": 3, "mp-spawn": 2, "mp-forkserver": 2}
+TIMES = {"fork": 1000 if LONG else 5, "mp-fork": 3, "mp-spawn": 2, "mp-forkserver": 2}
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="fork is not a start method everywhere")

@@ -42,7 +42,7 @@ def files(tmp_path_factory):
     FILES.clear()
 
 
-@settings(max_examples=settings().max_examples * 20)
+@settings(max_examples=settings().max_examples * 5)
 @given(st.data())
 def test_every_index_reads_what_numpys_does(data):
     """The index of an array, or the error that NumPy raises for it."""

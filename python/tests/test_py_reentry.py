@@ -1,9 +1,11 @@
 """Calls inside of calls: a signal handler, or a method of a file object, uses what the interrupted call is using."""
 
+import contextlib
 import io
 import os
 import signal
 import threading
+import zlib
 
 import numpy as np
 import pytest
@@ -24,8 +26,30 @@ def watchdog():
     faulthandler.cancel_dump_traceback_later()
 
 
-def interrupted(call, handler):
-    """Calls `call` under a timer whose `handler` runs inside of it; what the handler got, at least once."""
+@contextlib.contextmanager
+def slowed():
+    """All of it on one core, with busy threads beside: a call takes long enough to look for signals, every 50 ms."""
+    cores, stop, work = os.sched_getaffinity(0), threading.Event(), bytes(16 << 20)
+
+    def busy():
+        while not stop.is_set():
+            zlib.crc32(work)  # Without the GIL.
+
+    os.sched_setaffinity(0, {min(cores)})
+    threads = [threading.Thread(target=busy) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        os.sched_setaffinity(0, cores)
+        for thread in threads:
+            thread.join()
+
+
+def interrupted(call, handler, before=lambda: None):
+    """What `handler` gets, which a timer runs inside of `call`: up to its first error, or some times."""
     got = []
 
     def run(*_):
@@ -33,19 +57,20 @@ def interrupted(call, handler):
             got.append(handler())
         except Exception as error:
             got.append(error)
-        # Not at intervals: a handler that takes long would interrupt itself.
-        signal.setitimer(signal.ITIMER_REAL, 0.01)
 
-    before = signal.signal(signal.SIGALRM, run)
-    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    old = signal.signal(signal.SIGALRM, run)
     try:
-        for _ in range(50):
-            call()
-            if any(isinstance(found, Exception) for found in got) or len(got) > 20:
-                break
+        with slowed():
+            for _ in range(50):
+                before()
+                signal.setitimer(signal.ITIMER_REAL, 0.01)
+                call()
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                if any(isinstance(found, Exception) for found in got) or len(got) > 1:
+                    break
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGALRM, old)
     assert got
     return got
 
@@ -56,17 +81,10 @@ def handle(tmp_path):
         yield handle
 
 
-def touched(handle, call):
-    def run():
-        handle[0] = 1
-        call()
-
-    return run
-
-
 @pytest.mark.parametrize("handler", [lambda h: h[0], lambda h: h.checksum_state, lambda h: h.flush()])
 def test_a_handler_inside_a_flush_gets_an_error_and_does_not_wait(watchdog, handle, handler):
-    got = interrupted(touched(handle, handle.flush), lambda: handler(handle))
+    # Without a change there is nothing to flush.
+    got = interrupted(handle.flush, lambda: handler(handle), lambda: handle.__setitem__(0, 1))
     errors = [error for error in got if isinstance(error, Exception)]
     assert errors
     assert all(isinstance(error, ndb.ArgumentError) and BUSY in str(error) for error in errors)

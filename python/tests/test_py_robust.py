@@ -60,18 +60,18 @@ def test_what_is_written_while_a_thread_writes_verifies(way):
     """Old and new items in any mix, and sums that hold; a sum over the live memory would not."""
     array = np.zeros(1 << 16, "<u4")
     times = {"frame": 1000, "gzip": 20}.get(way, 200)
-    mixed = done = 0
+    mixed = 0
     with Mutator(array) as mutator:
         # On a busy machine the other thread may have had no turn by then.
-        while done < times or mutator.rounds < 20 and done < 100 * times:
+        for done in range(1, 100 * times):
             data = WRITERS[way](array)
             back = ndb.gzip.decompress(data, dtype="<u4") if way == "gzip" else ndb.loads(data)
             back = back["a"] if way == "bundle" else back
             assert back.shape == array.shape
             mixed += np.ptp(back) != 0
-            done += 1
-    assert mutator.rounds >= 20
-    assert mixed or way in ("bundle", "gzip"), "no array was caught in between: nothing was tested"
+            if done >= times and mutator.rounds >= 20 and mixed:
+                break
+    assert mixed, "no array was caught in between: nothing was tested"
 
 
 def test_saves_while_a_thread_writes_verify(tmp_path):
@@ -102,8 +102,8 @@ LOOP = """
 
 
 @pytest.mark.parametrize("way", ["npy", "ndb", "npz", "npy.gz"])
-def test_ctrl_c_at_any_time_leaves_the_old_file_or_the_new_one(way, tmp_path):
-    """How long it takes is printed (pytest -s) and bounded loosely: the machine may be busy."""
+def test_ctrl_c_at_any_time_leaves_the_old_file_or_the_new_one(way, tmp_path, note):
+    """How long it takes is told at the end of the run, and is no failure: the machine may be busy."""
     random = np.random.default_rng(len(way))
     waits = []
     for _ in range(50 if LONG else 8):
@@ -120,8 +120,7 @@ def test_ctrl_c_at_any_time_leaves_the_old_file_or_the_new_one(way, tmp_path):
         found = found["arr_0"] if way == "npz" else found
         assert found.shape == (16 << 20,) and found.min() == found.max()
         assert os.listdir(tmp_path) == [path.name], "something half-written was left"
-    print(f"{way}: Ctrl-C answered in {np.median(waits):.0f} ms (median), {max(waits):.0f} ms at most")
-    assert np.median(waits) < 1000
+    note(f"{way}: Ctrl-C answered in {np.median(waits):.0f} ms (median), {max(waits):.0f} ms at most")
 
 
 WAITS = {
@@ -187,18 +186,18 @@ SOAK = """
                 pass
 
     times = int(sys.argv[1])
-    rounds(20_000)
+    rounds(times // 5)
     before = resident()
     rounds(times)
     print(resident() - before, sys.getrefcount(a.dtype) < 1000)
 """
 
 
-def test_a_million_calls_keep_no_memory():
-    times = 1_000_000 if LONG else 50_000
+def test_a_million_calls_keep_no_memory(note):
+    times = 1_000_000 if LONG else 25_000
     with python(SOAK, times, stdout=subprocess.PIPE) as process:
         grown, counted = process.communicate(timeout=3600)[0].split()
-    print(f"{times} rounds: {int(grown) / 1024:.0f} KiB more")
+    note(f"{times:,} rounds of loads and dumps: {int(grown) / 1024:.0f} KiB more")
     assert int(grown) <= 1 << 20 and counted == b"True"
 
 
