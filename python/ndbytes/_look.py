@@ -72,7 +72,7 @@ def verify(x, *, limits=None):
     Parameters
     ----------
     x : path, buffer or Handle
-        As for ``info``; of a handle that maps a file: the file as it is now.
+        As for ``info``, and a ``.npz``, every member of which is read; of a handle that maps a file: the file as it is now.
     limits : Limits, optional
         Default ``Limits.local()``.
 
@@ -84,6 +84,8 @@ def verify(x, *, limits=None):
 
     Raises
     ------
+    FormatError
+        For what is none of these formats from its first byte on.
     UnsupportedError, LimitError
         For what cannot be read here, whether it is damaged or not.
     ArgumentError

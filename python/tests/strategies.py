@@ -20,7 +20,9 @@ shapes = st.lists(st.sampled_from([1, 2, 3, 4, 5, 7, 1, 2, 3, 0]), max_size=5).m
 lengths = st.one_of(st.integers(0, 4), st.integers(0, 17))
 #: Names of fields: plain ones above all, and what quotes, escapes and each version of the header are there for.
 NAMES = ["a", "b", "x1", "_", " ", "two words", "'", '"', "\\", "\n", "\0", "\x7f", "é", "ÿ", "ß'\"", "名前", "🙂", "\u202e", "(", "f0"]
-texts = st.one_of(st.sampled_from(NAMES), st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=6))
+# Which characters a header escapes changes with Python's version of Unicode: only known ones.
+characters = st.characters(exclude_categories=["Cn", "Cs"])
+texts = st.one_of(st.sampled_from(NAMES), st.text(characters, min_size=1, max_size=6))
 
 
 @st.composite

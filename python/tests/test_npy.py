@@ -122,9 +122,9 @@ def is_known(character):
 
 
 def names(dtype):
-    """All characters of the names of all fields."""
-    fields = [dtype.fields[name][0] for name in dtype.names or ()]
-    return "".join(dtype.names or ()) + "".join(names(field.base) for field in fields)
+    """All characters of the names and titles of all fields."""
+    fields = [(*dtype.fields[name], "")[:3] for name in dtype.names or ()]
+    return "".join(dtype.names or ()) + "".join(title + names(field.base) for field, _, title in fields)
 
 
 def test_every_character_that_python_knows(oracle):

@@ -101,6 +101,7 @@ LOADS = {
     "another shape": (CHECKED, {"expect": "<i4[?,5]"}, ndb.MismatchError, r"expected <i4\[\?,5\], found <i4\[3,4\]"),
     "a dtype object": (FRAME, {"expect": np.dtype(">i4")}, ndb.MismatchError, "expected >i4, found"),
     "no spec": (CHECKED, {"expect": "<q9["}, ndb.ArgumentError, r'spec "<q9\["'),
+    "a type": (CHECKED, {"expect": np.float32}, ndb.MismatchError, r"expected <f4, found <i4\[3,4\]"),
     "no text": (CHECKED, {"expect": 4}, ndb.ArgumentTypeError, "expect must be a text such as '<f4"),
     "out of another dtype": (CHECKED, {"out": np.zeros((3, 4), ">i4")}, ndb.MismatchError,
                              r"out is >i4\[3,4\], the array <i4\[3,4\]"),
@@ -317,6 +318,16 @@ def test_files_without_a_header_say_what_they_may_be(tmp_path):
         ndb.load(path, dtype="<f4", shape=(3, -1))
     with pytest.raises(ndb.ArgumentError, match="shape, order, offset and gap are for files without a header"):
         ndb.load(path, shape=3)
+
+
+def test_bytes_are_no_path_and_true_is_no_mode(tmp_path):
+    with pytest.raises(ndb.ArgumentError, match=r"a NUL character in it; loads\(\) reads bytes"):
+        ndb.load(CHECKED)
+    ndb.save(tmp_path / "a.npy", A)
+    with pytest.raises(ndb.ArgumentTypeError, match="mmap must be 'r', 'r\\+' or 'c'"):
+        ndb.load(tmp_path / "a.npy", mmap=True)
+    with pytest.raises(ndb.ArgumentError, match="there cannot be -1 bytes"):
+        ndb.zlib.decompress(ndb.zlib.compress(A), max_bytes=-1)
 
 
 def test_file_objects_pass_their_own_errors_on():

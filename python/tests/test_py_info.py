@@ -224,3 +224,23 @@ def test_an_open_file_is_sealed_anew(tmp_path):
         report.raise_for_damage(require_checksum=True)
     del handle
     assert ndb.checksum(path) and ndb.info(path)["name"] == "ä" and ndb.load(path, require_checksum=True)[0, 0] == 7
+
+
+def test_archives_are_verified_member_by_member(tmp_path):
+    arrays = {"a": np.arange(300_000), "b": np.array("text")}
+    for name, save in {"ours": ndb.save, "numpy": lambda path, arrays: np.savez_compressed(path, **arrays)}.items():
+        path = tmp_path / f"{name}.npz"
+        save(path, arrays)
+        report = ndb.verify(path)
+        assert report and report.state == "verified" and report.nbytes == sum(a.nbytes for a in arrays.values())
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 0x40
+        damaged = ndb.verify(data)
+        assert not damaged and damaged.state == "damaged" and isinstance(damaged.error, ndb.Error)
+        assert not ndb.verify(data[:-1])
+
+
+@pytest.mark.parametrize("data", [b"PNG and other things", b"\x80\x04K\x01.", b"text"])
+def test_what_is_something_else_is_not_called_damaged(data):
+    with pytest.raises(ndb.FormatError, match="not a .npy or .ndb file"):
+        ndb.verify(data)

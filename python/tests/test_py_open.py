@@ -277,6 +277,7 @@ def test_what_is_neither_path_nor_buffer():
             ndb.open(given)
 
 
+@pytest.mark.unpickles
 def test_compressed_files_are_only_read(tmp_path):
     path = tmp_path / "a.npy.zz"
     ndb.save(path, np.arange(3))
@@ -320,6 +321,7 @@ def test_closed_handles(tmp_path, mode):
             use()
 
 
+@pytest.mark.unpickles
 def test_handles_are_pickled_by_their_path(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     array = make(np.dtype("<u2"), (4, 3))
@@ -380,6 +382,7 @@ def test_what_is_written_behind_a_flush_is_sealed_when_the_array_goes(tmp_path):
     assert ndb.verify(path).state == "verified" and ndb.load(path)[0] == 2
 
 
+@pytest.mark.unpickles
 def test_dask_reads_a_handle_chunk_by_chunk(tmp_path):
     import dask.array
 

@@ -5,7 +5,7 @@ use ndbytes::{DType, Endian, Field, Record, Scalar};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple, PyType};
 
 /// The module `numpy`.
 pub(crate) fn numpy(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
@@ -191,11 +191,12 @@ pub(crate) fn expectation(given: &Bound<'_, PyAny>) -> PyResult<ndbytes::Spec> {
     if let Ok(text) = given.extract::<String>() {
         return text.parse::<ndbytes::Spec>().py();
     }
-    if !given.is_instance(class(given.py())?)? {
+    // A type, such as `np.float32`, is what it makes a dtype of; anything else would be a guess.
+    if !given.is_instance(class(given.py())?)? && !given.is_instance_of::<PyType>() {
         return Err(argument_type(format!(
             "expect must be a text such as '<f4[?,128]' or a dtype, found {}",
             given.get_type().name()?
         )));
     }
-    Ok(ndbytes::Spec { dtype: from_numpy(given)?, shape: None })
+    Ok(ndbytes::Spec { dtype: from_numpy(&object(given)?)?, shape: None })
 }

@@ -28,9 +28,9 @@ impl Place {
         }
         let os = given.py().import("os")?;
         match os.call_method1("fsdecode", (given,)) {
-            Ok(path) if path.contains("\0")? => {
-                Err(crate::errors::argument("the path has a NUL character in it"))
-            }
+            Ok(path) if path.contains("\0")? => Err(crate::errors::argument(
+                "the path has a NUL character in it; loads() reads bytes",
+            )),
             Ok(path) => Ok(Self::Path(path.extract()?)),
             Err(error) if !error.is_instance_of::<PyTypeError>(given.py()) => Err(error),
             Err(_) => Err(crate::errors::argument_type(format!(

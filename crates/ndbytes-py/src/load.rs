@@ -4,7 +4,7 @@ use crate::array::{Memory, to_array};
 use crate::bundle;
 use crate::declared::How;
 use crate::decode::Destination;
-use crate::errors::{IntoPy as _, argument};
+use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::file::Place;
 use crate::limits::{self, Limits};
 use crate::map::map_file;
@@ -70,7 +70,7 @@ use std::io::{Read, Seek};
 pub(crate) fn load<'py>(
     py: Python<'py>,
     file: &Bound<'py, PyAny>,
-    mmap: Option<&str>,
+    mmap: Option<&Bound<'py, PyAny>>,
     expect: Option<&Bound<'py, PyAny>>,
     dtype: Option<&Bound<'py, PyAny>>,
     shape: Option<&Bound<'py, PyAny>>,
@@ -90,6 +90,8 @@ pub(crate) fn load<'py>(
     let bounds = limits::or(limits.clone(), ndbytes::Limits::local());
     let how = How::new(dtype, shape, order, offset, gap, limits, require_checksum)?;
     if let Some(mode) = mmap {
+        let mode =
+            mode.extract::<&str>().map_err(|_| argument_type("mmap must be 'r', 'r+' or 'c'"))?;
         let Place::Path(path) = place else {
             return Err(argument("mmap is for a path, found a file object"));
         };

@@ -1,6 +1,7 @@
 //! What stands behind `ndbytes.verify`: whether a file or a buffer is whole.
 
 use crate::array::Mapped;
+use crate::bundle::is_archive;
 use crate::errors::{mismatch, to_py};
 use crate::info::Input;
 use crate::limits::Limits;
@@ -8,9 +9,11 @@ use crate::options::decode_options;
 use crate::reading::explained;
 use crate::work::wait;
 use ndbytes::io::map::Map;
+use ndbytes::io::npz::Archive;
 use ndbytes::io::{self, PATIENCE};
-use ndbytes::{BLOCK, ChecksumState, Container, DecodeOptions, Dest, Error, ErrorKind};
+use ndbytes::{BLOCK, ChecksumState, Container, DecodeOptions, Dest, Error, ErrorKind, Header};
 use pyo3::prelude::*;
+use std::io::{Cursor, Read, Seek};
 
 /// Reads a path or buffer to its end, and compares it with its checksums.
 #[pyfunction]
@@ -23,16 +26,22 @@ pub(crate) fn verify(
     let input = Input::new(x)?;
     Report::of(py, |watch| match &input {
         Input::Path(path) => {
-            let file = io::open_watched(path, PATIENCE, watch)?;
+            let mut file = io::open_watched(path, PATIENCE, watch)?;
+            if is_archive(&mut file)? {
+                return archive(file, &options, watch).map_err(|error| error.in_file(path));
+            }
             let len = file.len();
             whole(file, len, options, watch).map_err(|error| explained(error, path, len))
+        }
+        Input::Bytes(bytes) if is_archive(&mut Cursor::new(&**bytes))? => {
+            archive(Cursor::new(&**bytes), &options, watch)
         }
         Input::Bytes(bytes) => whole(&**bytes, Some(bytes.len() as u64), options, watch),
     })
 }
 
 fn whole(
-    reader: impl std::io::Read,
+    reader: impl Read,
     len: Option<u64>,
     options: DecodeOptions,
     watch: io::Watch<'_>,
@@ -42,6 +51,26 @@ fn whole(
     let options = DecodeOptions { input_len: len, ..options };
     let decoded = reader.read_whole(options, |_| Ok(Dest::Discard), watch)?;
     Ok((decoded.state, decoded.header.nbytes(), container))
+}
+
+/// Every member of an archive, to its end.
+fn archive(
+    reader: impl Read + Seek,
+    options: &DecodeOptions,
+    watch: io::Watch<'_>,
+) -> ndbytes::Result<Whole> {
+    let mut archive = Archive::open(reader, &options.limits)?;
+    let mut nbytes = 0;
+    for index in 0..archive.entries().len() {
+        if archive.is_array(index)? {
+            let discard = |_: &Header| Ok(Dest::Discard);
+            let decoded = archive.read_array(index, options.clone(), discard, watch)?;
+            nbytes += decoded.header.nbytes();
+        } else {
+            archive.member(index)?.skip()?;
+        }
+    }
+    Ok((ChecksumState::Verified, nbytes, None))
 }
 
 /// What `verify` found; true if nothing is damaged.
@@ -185,5 +214,10 @@ impl Report {
 
 /// Whether it is the bytes that are not as they should be.
 fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Checksum { .. } | ErrorKind::Truncated | ErrorKind::Malformed)
+    match error.kind() {
+        ErrorKind::Checksum { .. } | ErrorKind::Truncated => true,
+        // From its first byte on it is something else.
+        ErrorKind::Malformed => error.offset() != Some(0),
+        _ => false,
+    }
 }

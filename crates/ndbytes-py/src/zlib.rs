@@ -41,9 +41,13 @@ pub(crate) fn decompress<'py>(
     dtype: Option<&Bound<'py, PyAny>>,
     shape: Option<&Bound<'py, PyAny>>,
     out: Option<Bound<'py, PyAny>>,
-    max_bytes: Option<u64>,
+    max_bytes: Option<Count>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let stream = Stream { container: container(gzip), bytes: Bytes::new(buf)?, max: max_bytes };
+    let stream = Stream {
+        container: container(gzip),
+        bytes: Bytes::new(buf)?,
+        max: max_bytes.map(|count| count.0),
+    };
     let declared = dtype.map(|dtype| Declared::new(dtype, shape, None, Count(0), Count(0)));
     let raw = declared.transpose()?.map(|declared| declared.raw);
     if raw.is_none() && shape.is_some_and(|shape| !shape.eq(-1).unwrap_or(false)) {
