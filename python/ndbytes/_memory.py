@@ -26,7 +26,9 @@ class Mapped:
 
     def read(self, index, out=None):
         """What the array has at an index; with ``out``, which has its shape and dtype, in there."""
-        view = self.core.view(False)
+        # A resize meanwhile, by another thread, would move what the index means.
+        core = self.core.now()
+        view = core.view(False)
         part = part_of(view, index)
         if part.size == 0 or view.itemsize == 0:
             return _empty(part.shape, part.view.dtype, part.scalar) if out is None else out
@@ -37,46 +39,33 @@ class Mapped:
         # Where in the result each axis of what is copied stands.
         axes = [*range(part.place, part.place + front)]
         axes += [axis if axis < part.place else axis + front for axis in order]
-        memory = self._copy(view, lying, part.offsets, None if out is None else out.transpose(axes))
+        memory = _copy(core, view, lying, part.offsets, None if out is None else out.transpose(axes))
         if out is not None:
             return out
         shape = lying.shape if part.offsets is None else part.offsets.shape + lying.shape
         copy = np.ndarray(shape, lying.dtype, memory).transpose(np.argsort(axes))
         return copy[()] if part.scalar else copy
 
-    def _copy(self, view, lying, offsets, out):
-        place = _place(view, lying)
-        if offsets is None:
-            return self.core.read(lying.itemsize, place, out)
-        return self.core.read_each(_integers(offsets), lying.itemsize, place, out)
-
     def write(self, index, value):
         """Puts ``value`` at an index, as NumPy does."""
-        seen = self.core.view(False)
+        core = self.core.now()
+        seen = core.view(False)
         # What is wrong with the index, the value or the file is said before the file is marked as open.
         part = part_of(seen, index)
         value = _broadcast(value, part.shape)
         if part.offsets is not None and part.size:
-            self.core.probe_each(_integers(part.offsets), part.view.itemsize, _place(seen, part.view))
+            core.probe_each(_integers(part.offsets), part.view.itemsize, _place(seen, part.view))
+        marked = []
         try:
-            self._assign(seen, index, part, value)
+            _assign(core, marked, seen, index, part, value)
         finally:
             # Once more: another thread's flush may have sealed what was half written.
-            self.core.view(True)
-
-    def _assign(self, seen, index, part, value):
-        if part.offsets is not None:
-            self.core.view(True)[index] = value
-            return
-        # A list may be one item: it goes in as a whole.
-        pieces = _pieces(part.view) if isinstance(value, np.ndarray) or np.isscalar(value) else [...]
-        target = None
-        for piece in pieces:
-            if part.size:
-                self.core.probe(part.view.itemsize, _place(seen, part.view[piece]))
-            if target is None:
-                target = part_of(self.core.view(True), index).view
-            target[piece] = value[piece] if isinstance(value, np.ndarray) else value
+            if marked:
+                core.view(True)
+        if not self.core.shares(core):
+            raise ArgumentError(
+                "the file got another length, or was closed, while it was written to: what was written may not be in it"
+            )
 
 
 class Held:
@@ -105,6 +94,31 @@ def _empty(shape, dtype, scalar):
     """An array without a byte. NumPy's `empty`, copies and indices make an S1 of an S0, with whatever lies in memory."""
     array = np.ndarray(shape, dtype)
     return array[()] if scalar else array
+
+
+def _copy(core, view, lying, offsets, out):
+    place = _place(view, lying)
+    if offsets is None:
+        return core.read(lying.itemsize, place, out)
+    return core.read_each(_integers(offsets), lying.itemsize, place, out)
+
+
+def _assign(core, marked, seen, index, part, value):
+    """Writes, and puts the view that it writes to into `marked` before: the file's checksums are marked as open then."""
+    if part.offsets is not None:
+        marked.append(core.view(True))
+        marked[0][index] = value
+        return
+    # A list may be one item: it goes in as a whole.
+    pieces = _pieces(part.view) if isinstance(value, np.ndarray) or np.isscalar(value) else [...]
+    target = None
+    for piece in pieces:
+        if part.size:
+            core.probe(part.view.itemsize, _place(seen, part.view[piece]))
+        if target is None:
+            marked.append(core.view(True))
+            target = part_of(marked[0], index).view
+        target[piece] = value[piece] if isinstance(value, np.ndarray) else value
 
 
 def _place(view, part):

@@ -200,3 +200,33 @@ def test_a_handle_is_read_by_threads_while_it_is_flushed(watchdog, handle):
     for thread in threads:
         thread.join()
     assert set(seen) == {7}
+
+
+@pytest.fixture(params=["C", "F"])
+def growing(request, tmp_path):
+    """A handle whose file grows while an index is looked at."""
+    with ndb.open(tmp_path / "a.npy", "w+", dtype="i4", shape=(4, 3), order=request.param, checksum=True) as handle:
+        handle[...] = np.arange(12).reshape(4, 3)
+
+        class Growing:
+            def __index__(self):
+                handle.resize(8)
+                return 1
+
+        yield handle, Growing()
+
+
+def test_what_is_read_while_the_file_grows_is_what_stood_there(growing):
+    handle, index = growing
+    assert handle[index].tolist() == [3, 4, 5]
+    assert handle.shape == (8, 3) and handle[1].tolist() == [3, 4, 5]
+
+
+def test_what_is_written_while_the_file_grows_is_no_silent_loss(growing):
+    handle, index = growing
+    with pytest.raises(ndb.ArgumentError, match="got another length"):
+        handle[index] = 9
+    assert handle[1].tolist() == [3, 4, 5]
+    handle[1] = 9
+    handle.flush()
+    assert handle[1].tolist() == [9, 9, 9] and ndb.verify(handle).state == "verified"

@@ -32,7 +32,7 @@ pub(crate) struct Limits {
 #[pymethods]
 impl Limits {
     #[new]
-    #[pyo3(signature = (*, header = 1 << 20, fields = 4096, array = None, members = 65_535))]
+    #[pyo3(signature = (*, header = 1_048_576, fields = 4096, array = None, members = 65_535))]
     fn new(header: usize, fields: usize, array: Option<u64>, members: usize) -> Self {
         let array = array.unwrap_or(u64::MAX);
         let core = Core { header, fields, array, members, ..Core::local() };

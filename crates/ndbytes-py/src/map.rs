@@ -184,6 +184,19 @@ impl Map {
         self.opened()?.view(py, write, false)
     }
 
+    /// The file as it is mapped now, whatever becomes of this one: places in it keep their meaning.
+    fn now(&self) -> PyResult<Self> {
+        let opened = self.opened()?;
+        Ok(Self { slot: Mutex::new(Some(opened)), growing: Turns::default() })
+    }
+
+    /// Whether the other one still has the same file mapped.
+    fn shares(&self, other: &Self) -> bool {
+        let [this, other] =
+            [self, other].map(|map| map.lock().as_ref().map(|opened| Arc::as_ptr(&opened.file)));
+        this.is_some() && this == other
+    }
+
     /// A copy of a part of the data, in C order: memory of its own, or `out`.
     #[pyo3(signature = (itemsize, place, out = None))]
     fn read(
