@@ -133,6 +133,15 @@ def has_descr(dtype):
     return True
 
 
+def overlaps(dtype):
+    """Whether two fields share bytes, at any depth."""
+    if dtype.subdtype:
+        return overlaps(dtype.base)
+    fields = [dtype.fields[name][:2] for name in dtype.names or ()]
+    taken = sorted((at, at + field.itemsize) for field, at in fields if field.itemsize)
+    return any(end > start for (_, end), (start, _) in zip(taken, taken[1:])) or any(overlaps(field) for field, _ in fields)
+
+
 def is_numpys(dtype):
     """Whether NumPy itself can save it and read it back."""
     if dtype.subdtype:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import ndbytes as ndb
 from conftest import examples
 from npyfiles import numpy_load, numpy_save
-from strategies import arrays, corrupted, has_descr, is_numpys, stored
+from strategies import arrays, corrupted, has_descr, is_numpys, overlaps, stored
 from streams import assert_equal, assert_same, running, values
 
 pytestmark = [
@@ -23,6 +23,8 @@ pytestmark = [
 
 def assert_zeroed(found):
     """What holds no value is zeros, so that equal arrays are equal bytes."""
+    if overlaps(found.dtype):
+        return  # There, gaps inside of fields stay as they are.
     items = np.frombuffer(stored(found), "u1").reshape(found.size, found.dtype.itemsize)
     assert not items[:, ~values(found.dtype)].any()
 
@@ -197,21 +199,14 @@ def test_a_flipped_bit_is_an_error_and_a_cut_too(array, way, where, data):
             read(bytes(flipped))
     try:
         assert not ndb.verify(bytes(flipped))
-    except (ndb.UnsupportedError, ndb.LimitError):
-        pass  # It may be another version now, or too much: no report, but no word of being right either.
+    except (ndb.FormatError, ndb.UnsupportedError, ndb.LimitError):
+        pass  # It may be another format or version now, or too much: no report, and no word of being right either.
 
     # The header and the tail are short: half of the cuts go there.
     near = data.draw(st.sampled_from(["start", "end", "any"]))
     length = {"start": min(bit % 400, len(whole) - 1), "end": max(0, len(whole) - 1 - bit % 400)}.get(near, bit // 8)
-    with pytest.raises(ndb.Error) as raised:
+    with pytest.raises(ndb.TruncatedError):
         ndb.loads(whole[:length])
-    bare = way != "frame" and length == bare_length(whole, array)
-    assert isinstance(raised.value, ndb.FormatError if bare else ndb.TruncatedError), (length, len(whole))
-
-
-def bare_length(whole, array):
-    """Where the `.npy` ends: cut there, it is whole, and has no checksum."""
-    return 10 + int.from_bytes(whole[8:10], "little") + array.nbytes
 
 
 def valid(array):

@@ -144,8 +144,7 @@ def descr_to_dtype(descr):
     if isinstance(descr, str):
         return np.dtype(descr)
     if isinstance(descr, tuple):
-        base, shape = descr[0], descr[1]
-        return np.dtype((descr_to_dtype(base), shape))
+        return np.dtype((descr_to_dtype(descr[0]), descr[1]))
     fields = {"names": [], "formats": [], "offsets": [], "titles": []}
     offset = 0
     for field in descr:
