@@ -1,4 +1,4 @@
-"""Any array in any layout through every way out and back, and any damage on the way: hypothesis looks for what breaks it."""
+"""Any array in any layout through every way out and back, and any damage on the way."""
 
 import io
 import socket
