@@ -11,7 +11,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 # A NumPy array or scalar, a buffer, or an object with an array interface.
 ArrayIn: TypeAlias = Any
 Expected: TypeAlias = str | np.dtype[Any]
-Codec: TypeAlias = Literal["none"]
+Codec: TypeAlias = Literal["none", "auto"]
 Order: TypeAlias = Literal["C", "F", "A", "K"]
 Shape: TypeAlias = int | Sequence[int]
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -98,7 +98,7 @@ def fromfile(
 def dumps(
     a: ArrayIn | dict[str, ArrayIn],
     *,
-    codec: str | None = None,
+    codec: Codec | None = None,
     level: int | None = None,
     name: str | None = None,
     attrs: dict[str, Any] | None = None,

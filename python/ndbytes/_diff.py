@@ -39,7 +39,7 @@ class Difference(types.SimpleNamespace):
         return self.differing > 0
 
 
-def diff(a, b, rtol=0.0, atol=0.0):
+def diff(a, b, rtol=0.0, atol=0.0) -> Difference:
     """Compares two arrays item by item: what ``ndbytes diff`` does.
 
     Numbers of any dtypes are compared exactly, NaN equals NaN, -0 equals 0; times of two units as times, NaT equals

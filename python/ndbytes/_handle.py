@@ -14,7 +14,7 @@ _CLOSED = "the handle is closed; open the file again"
 
 
 def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset=0, gap=0, checksum=None, name=None,
-         attrs=None, limits=None, require_checksum=False):
+         attrs=None, limits=None, require_checksum=False) -> "Handle":
     """Opens an array for reading, or for reading and writing, without loading it.
 
     Parameters

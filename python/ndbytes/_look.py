@@ -6,7 +6,7 @@ from ndbytes import _core
 from ndbytes._handle import Handle
 
 
-def info(x, *, limits=None):
+def info(x, *, limits=None) -> dict:
     """What a file, buffer or handle holds, as its header and tail say; the data are not read.
 
     Parameters
@@ -66,7 +66,7 @@ def _order(given):
     return "F" if given in ("F", "f") else "C"
 
 
-def verify(x, *, limits=None):
+def verify(x, *, limits=None) -> _core.Report:
     """Reads a file, buffer or handle to its end, and compares it with its checksums; nothing is kept in memory.
 
     Parameters

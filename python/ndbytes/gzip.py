@@ -5,7 +5,7 @@ from ndbytes import _core
 __all__ = ["compress", "decompress"]
 
 
-def compress(data, level=-1, *, threads=None):
+def compress(data, level=-1, *, threads=None) -> bytes:
     """The gzip stream of an array's items, in C order.
 
     Parameters

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import doctest
 import gc
 import io
 import random
@@ -323,15 +322,6 @@ def test_recv_into_fills_it_too():
         decoder.eof_received()
     for found, a in zip(decoder, sent, strict=True):
         assert_same(found, a)
-
-
-@pytest.mark.parametrize("thing", ["send", "recv", "recv_iter", "buffers", "Decoder"])
-def test_the_examples_of_the_docstrings(thing):
-    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
-    tests = finder.find(getattr(ndbytes, thing), thing, globs={})
-    assert len(tests) == 1 and tests[0].examples
-    runner.run(tests[0])
-    assert runner.failures == 0
 
 
 def test_a_subclass_is_a_protocol():

@@ -6,6 +6,7 @@ import io
 import os
 import re
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -166,8 +167,14 @@ def test_errors_carry_where():
 @pytest.mark.parametrize("given", ["text", None, 5, [1]])
 def test_what_has_no_buffer(given):
     for call in (lambda: ndb.loads(given), lambda: ndb.frombuffer(given, "u1")):
-        with pytest.raises(TypeError, match="a bytes-like object is required"):
+        with pytest.raises(TypeError, match="a bytes-like object is required|takes bytes"):
             call()
+
+
+@pytest.mark.parametrize("given", ["a.npy", Path("a.npy")])
+def test_loads_is_not_load(given):
+    with pytest.raises(ndb.ArgumentTypeError, match=r"loads\(\) takes bytes, found a path or text; load\(\) reads files"):
+        ndb.loads(given)
 
 
 FROMBUFFER = {

@@ -1,5 +1,7 @@
-"""What the README shows, run: each way of its table, its Python, and what a flipped byte gives."""
+"""What the README and the docstrings show, run: each way of its table, its Python, and what a flipped byte gives."""
 
+import doctest
+import inspect
 import re
 import shutil
 import socket
@@ -10,6 +12,7 @@ import numpy as np
 import pytest
 
 import ndbytes as ndb
+import ndbytes.numpy as npio
 from conftest import program
 
 ROOT = Path(__file__).parents[2]
@@ -81,3 +84,21 @@ def test_one_flipped_byte(tmp_path):
     with pytest.raises(ndb.ChecksumError) as raised:
         ndb.load(path)
     assert str(raised.value) == shown.removeprefix("ndbytes: ").replace("face.npy", str(path))
+
+
+MODULES = [ndb, ndb.zlib, ndb.gzip, npio, npio.format]
+THINGS = {f"{module.__name__}.{name}": getattr(module, name) for module in MODULES for name in module.__all__}
+THINGS = {name: thing for name, thing in THINGS.items() if callable(thing)} | {module.__name__: module for module in MODULES}
+
+
+@pytest.mark.parametrize("name", THINGS)
+def test_the_examples_of_the_docstrings(name):
+    thing = THINGS[name]
+    assert inspect.getdoc(thing)
+    if inspect.isroutine(thing) and not name.startswith("ndbytes.numpy"):
+        assert re.search(r"^Raises\n-+\n", inspect.getdoc(thing), re.M), "it says what it raises"
+        assert ">>> " in inspect.getdoc(thing), "it has an example"
+    runner = doctest.DocTestRunner()
+    for test in doctest.DocTestFinder(recurse=not inspect.ismodule(thing)).find(thing, name, globs={}):
+        runner.run(test)
+    assert runner.failures == 0

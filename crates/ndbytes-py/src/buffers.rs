@@ -32,6 +32,8 @@ use pyo3::types::{PyBytes, PyList, PyMemoryView};
 ///     For what is no array.
 /// UnsupportedError
 ///     For objects, StringDType and masked arrays.
+/// TypeError, ValueError
+///     For ``attrs`` that JSON cannot say.
 ///
 /// Examples
 /// --------

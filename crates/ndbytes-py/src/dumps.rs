@@ -3,13 +3,14 @@
 use crate::array::{Bytes, Memory, Source, new_bytes, over};
 use crate::bundle;
 use crate::decode::Destination;
-use crate::errors::{IntoPy as _, argument};
+use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::limits::Limits;
 use crate::options::{codec, decode_options, frame_options, is_bundle, metadata};
 use crate::work::run;
 use ndbytes::{Container, DecodeOptions, Decoded, Dest, Encode, Order, frame, io, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use std::io::Cursor;
 
 /// An array as bytes that say what it is and have checksums.
@@ -38,6 +39,8 @@ use std::io::Cursor;
 ///     For what is no array, and for a dtype that the format cannot spell.
 /// UnsupportedError
 ///     For objects, StringDType and masked arrays, and for a codec that is not there.
+/// TypeError, ValueError
+///     For ``attrs`` that JSON cannot say.
 ///
 /// Examples
 /// --------
@@ -129,6 +132,9 @@ pub(crate) fn loads<'py>(
     limits: Option<Limits>,
     require_checksum: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
+    if buf.is_instance_of::<PyString>() || buf.hasattr(intern!(py, "__fspath__"))? {
+        return Err(argument_type("loads() takes bytes, found a path or text; load() reads files"));
+    }
     let bytes = Bytes::new(buf)?;
     let mut place = Destination::new(expect, out)?;
     place.check_apart(buf)?;

@@ -44,6 +44,8 @@ use std::io::Write;
 ///     For another suffix, what is no array, or options that do not go together.
 /// UnsupportedError
 ///     For objects, StringDType and masked arrays.
+/// TypeError, ValueError
+///     For ``attrs`` that JSON cannot say.
 /// OSError
 ///     From the system, with errno and filename; the old file is as it was.
 ///

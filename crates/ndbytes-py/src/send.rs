@@ -36,6 +36,8 @@ use std::io::Write;
 ///     For a non-blocking socket, and for what is no array or no stream.
 /// UnsupportedError
 ///     For objects, StringDType and masked arrays, and for a codec that is not there.
+/// TypeError, ValueError
+///     For ``attrs`` that JSON cannot say.
 /// TimeoutError, ConnectionError, OSError
 ///     From the connection. If part of the array has gone, nothing can follow it: close.
 ///

@@ -43,6 +43,7 @@ def savez(file, *args, allow_pickle=True, **kwds):
     >>> import io, numpy as np, ndbytes.numpy as npio
     >>> file = io.BytesIO()
     >>> npio.savez(file, x=np.arange(3))
+    >>> _ = file.seek(0)
     >>> npio.load(file)["x"]
     array([0, 1, 2])
     """
