@@ -134,7 +134,7 @@ WAITS = {
     "tobytes again and again": "a = np.zeros((1 << 14, 1 << 14), 'u1').T; print('ready', flush=True); for_ever(ndb.tobytes, a)",
     # Work without an end that takes no memory.
     "compress much": "a = np.broadcast_to(np.uint8(0), 1 << 42); print('ready', flush=True); ndb.zlib.compress(a, 9)",
-    "write much": "a = np.broadcast_to(0.0, 1 << 42); f = open('/dev/null', 'wb'); print('ready', flush=True); ndb.tofile(a, f)",
+    "send much": "a = np.broadcast_to(0.0, 1 << 42); f = open('/dev/null', 'wb', 0); print('ready', flush=True); ndb.send(f, a)",
     "diff much": "a = np.broadcast_to(0.0, 1 << 42); print('ready', flush=True); ndb.diff(a, a)",
     "verify much":
         "import sys; f = open(sys.argv[1], 'wb'); np.lib.format.write_array_header_1_0(f, {'descr': '|u1', 'shape': (1 << 40,), "
