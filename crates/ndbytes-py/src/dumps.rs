@@ -31,7 +31,8 @@ use std::io::Cursor;
 /// Returns
 /// -------
 /// bytes
-///     Those of equal arrays are equal: bytes of items that hold no value (between fields, in a long double) are zeros.
+///     Those of equal arrays are equal: bytes of items that hold no value (between fields, in a long double) are zeros,
+///     where no fields overlap.
 ///
 /// Raises
 /// ------
