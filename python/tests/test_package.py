@@ -161,26 +161,21 @@ def test_every_public_function_works_for_a_user(user):
 
 IMPORT = """
 import time, numpy
-start, worked = time.perf_counter(), time.process_time()
+start = time.perf_counter()
 import ndbytes
-print(1000 * (time.perf_counter() - start), 1000 * (time.process_time() - worked))
+print(1000 * (time.perf_counter() - start))
 """
 
 
 def test_importing_takes_no_time(user, note, request):
-    # Medians of time and of the processor's time in fresh interpreters; the best of three series.
+    # Medians over fresh interpreters; the best of three series, for a busy machine.
     medians = []
-    while len(medians) < 3 and min(medians, default=(MAX_IMPORT_MS + 1,))[0] > MAX_IMPORT_MS:
-        runs = [map(float, user("-c", IMPORT).split()) for _ in range(15)]
-        medians.append(tuple(map(statistics.median, zip(*runs))))
-    elapsed, worked = map(min, zip(*medians))
-    load, cores = os.getloadavg()[0], os.cpu_count()
+    while len(medians) < 3 and min(medians, default=MAX_IMPORT_MS + 1) > MAX_IMPORT_MS:
+        medians.append(statistics.median(float(user("-c", IMPORT)) for _ in range(15)))
     note(
-        f"import ndbytes beyond import numpy, {request.node.callspec.id}: {elapsed:.2f} ms, {worked:.2f} of them at work "
-        f"(at most {MAX_IMPORT_MS}; load {load:.1f} on {cores} cores)"
+        f"import ndbytes beyond import numpy, {request.node.callspec.id}: {min(medians):.2f} ms (at most {MAX_IMPORT_MS})"
     )
-    # Where more want the processor than there is, most of the time is others'; elsewhere none may be lost.
-    assert elapsed <= MAX_IMPORT_MS or (load > cores and worked <= MAX_IMPORT_MS)
+    assert min(medians) <= MAX_IMPORT_MS
 
 
 # A file for what was seen, since the subinterpreter's own output is not ours to read.
