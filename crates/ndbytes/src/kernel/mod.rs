@@ -4,11 +4,16 @@
 //! nothing else is. The code here is safe Rust; the room is where unsafe code may stand once it pays.
 
 mod convert;
+mod copy;
 mod gaps;
 mod gather;
+mod items;
 mod swap;
 
 pub use convert::{copy_to, to_bytes};
+pub(crate) use copy::Stores;
 pub use gaps::GapPlan;
 pub use gather::gather;
+pub use items::Copying;
+pub(crate) use items::Items;
 pub use swap::SwapPlan;
