@@ -6,6 +6,8 @@
 mod convert;
 mod gaps;
 mod gather;
+#[allow(dead_code, reason = "the first kernels that ask for it come next")]
+mod isa;
 mod swap;
 
 pub use convert::{copy_to, to_bytes};
