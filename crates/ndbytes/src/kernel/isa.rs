@@ -6,6 +6,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Isa {
     /// Only what every processor of the target has, without intrinsics.
+    #[cfg_attr(target_arch = "x86_64", allow(dead_code, reason = "only tests choose it there"))]
     Portable,
     /// The base of x86-64.
     #[cfg(target_arch = "x86_64")]
