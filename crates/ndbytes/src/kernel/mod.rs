@@ -7,11 +7,14 @@ mod convert;
 mod copy;
 mod gaps;
 mod gather;
+mod isa;
 mod items;
+#[allow(dead_code, reason = "the driver of layouts calls these next")]
+mod row;
 mod swap;
 
 pub use convert::{copy_to, to_bytes};
-pub(crate) use copy::Stores;
+pub(crate) use copy::{Look, Stores};
 pub use gaps::GapPlan;
 pub use gather::gather;
 pub use items::Copying;

@@ -1,0 +1,242 @@
+//! Rows by shuffles of bytes within 16, two such lanes at a time.
+//!
+//! Every shuffle here is one of constants: where the compiler knows a shorter way for one, it takes it.
+
+use std::arch::x86_64::{
+    __m128i, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_castsi256_si128,
+    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_permute2x128_si256,
+    _mm256_set_m128i, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_storeu_si256,
+};
+
+use super::portable;
+
+/// Bytes that a shuffle moves within.
+const LANE: usize = 16;
+/// Bytes of a vector.
+const WIDE: usize = 2 * LANE;
+
+/// # Safety
+/// As [`gather_row`](super::gather_row), and the processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn gather<const N: usize>(
+    src: *const u8,
+    stride: isize,
+    dst: *mut u8,
+    len: usize,
+) {
+    let step = N.cast_signed();
+    // SAFETY: the caller's promise is that of each of these.
+    unsafe {
+        if stride == -step {
+            reverse::<N>(src, dst, len);
+        } else if stride == 2 * step {
+            pick::<N, 2>(src, dst, len);
+        } else if stride == 3 * step {
+            pick::<N, 3>(src, dst, len);
+        } else if stride == 4 * step {
+            pick::<N, 4>(src, dst, len);
+        } else {
+            portable::gather::<N>(src, stride, dst, len);
+        }
+    }
+}
+
+/// The items from `src` downwards.
+///
+/// # Safety
+/// As [`gather`] with a stride of minus `N`.
+#[target_feature(enable = "avx2")]
+unsafe fn reverse<const N: usize>(src: *const u8, dst: *mut u8, len: usize) {
+    let per = WIDE / N;
+    let whole = len - len % per;
+    for i in (0..whole).step_by(per) {
+        // SAFETY: items `i` to `i + per` end one item above the place of the first of them.
+        unsafe {
+            let low = src.wrapping_sub((i + per - 1) * N);
+            let items = _mm256_loadu_si256(low.cast());
+            let items = shuffle(items, const { &reversed::<N>() });
+            let items = _mm256_permute2x128_si256::<1>(items, items);
+            _mm256_storeu_si256(dst.add(i * N).cast(), items);
+        }
+    }
+    let rest = src.wrapping_sub(whole * N);
+    // SAFETY: what is left of the same row.
+    unsafe { portable::gather::<N>(rest, -N.cast_signed(), dst.add(whole * N), len - whole) }
+}
+
+/// Every `C`th item.
+///
+/// # Safety
+/// As [`gather`] with a stride of `C * N`.
+#[target_feature(enable = "avx2")]
+unsafe fn pick<const N: usize, const C: usize>(src: *const u8, dst: *mut u8, len: usize) {
+    let per = WIDE / N;
+    let mut done = 0;
+    // A group is read whole, which the last one is not.
+    while len - done > per {
+        // SAFETY: at least one more item begins behind these groups, so all of their bytes lie before it.
+        unsafe {
+            let groups = load_groups::<C>(src.add(done * C * N));
+            _mm256_storeu_si256(dst.add(done * N).cast(), split::<N, C>(&groups, 0));
+        }
+        done += per;
+    }
+    // SAFETY: what is left of the same row.
+    unsafe {
+        let stride = (C * N).cast_signed();
+        portable::gather::<N>(src.add(done * C * N), stride, dst.add(done * N), len - done);
+    }
+}
+
+/// # Safety
+/// As [`deinterleave`](super::deinterleave), and the processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn deinterleave<const N: usize, const C: usize>(
+    src: *const u8,
+    len: usize,
+    dst: [*mut u8; C],
+) {
+    let per = WIDE / N;
+    let whole = len - len % per;
+    for i in (0..whole).step_by(per) {
+        // SAFETY: groups `i` to `i + per` and their places are among the caller's.
+        unsafe {
+            let groups = load_groups::<C>(src.add(i * C * N));
+            for (c, row) in dst.iter().enumerate() {
+                _mm256_storeu_si256(row.add(i * N).cast(), split::<N, C>(&groups, c));
+            }
+        }
+    }
+    // SAFETY: what is left of the same rows.
+    unsafe {
+        let dst = dst.map(|row| row.add(whole * N));
+        portable::deinterleave::<N, C>(src.add(whole * C * N), len - whole, dst);
+    }
+}
+
+/// # Safety
+/// As [`interleave`](super::interleave), and the processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn interleave<const N: usize, const C: usize>(
+    src: [*const u8; C],
+    len: usize,
+    dst: *mut u8,
+) {
+    let per = WIDE / N;
+    let whole = len - len % per;
+    for i in (0..whole).step_by(per) {
+        // SAFETY: groups `i` to `i + per` and their items are among the caller's.
+        unsafe {
+            let rows = src.map(|row| _mm256_loadu_si256(row.add(i * N).cast()));
+            let groups = dst.add(i * C * N).cast::<__m128i>();
+            for part in 0..C {
+                let both = join::<N, C>(&rows, part);
+                _mm_storeu_si128(groups.add(part), _mm256_castsi256_si128(both));
+                _mm_storeu_si128(groups.add(C + part), _mm256_extracti128_si256::<1>(both));
+            }
+        }
+    }
+    // SAFETY: what is left of the same rows.
+    unsafe {
+        let src = src.map(|row| row.add(whole * N));
+        portable::interleave::<N, C>(src, len - whole, dst.add(whole * C * N));
+    }
+}
+
+/// `C` lanes of groups in the lower halves, and the `C` behind them in the upper ones.
+///
+/// # Safety
+/// `2 * C * LANE` bytes at `src` can be read.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn load_groups<const C: usize>(src: *const u8) -> [__m256i; C] {
+    let mut groups = [_mm256_setzero_si256(); C];
+    for (part, group) in groups.iter_mut().enumerate() {
+        // SAFETY: lanes `part` and `C + part` of the caller's `2 * C`.
+        unsafe {
+            let low = _mm_loadu_si128(src.add(part * LANE).cast());
+            let high = _mm_loadu_si128(src.add((C + part) * LANE).cast());
+            *group = _mm256_set_m128i(high, low);
+        }
+    }
+    groups
+}
+
+/// The items of row `c` out of groups.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn split<const N: usize, const C: usize>(groups: &[__m256i; C], c: usize) -> __m256i {
+    let mut row = _mm256_setzero_si256();
+    for (part, group) in groups.iter().enumerate() {
+        let table = const { &splits::<N, C>() };
+        row = _mm256_or_si256(row, shuffle(*group, &table[c][part]));
+    }
+    row
+}
+
+/// Lane `part` of the groups made of the items of rows.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn join<const N: usize, const C: usize>(rows: &[__m256i; C], part: usize) -> __m256i {
+    let mut groups = _mm256_setzero_si256();
+    for (c, row) in rows.iter().enumerate() {
+        let table = const { &joins::<N, C>() };
+        groups = _mm256_or_si256(groups, shuffle(*row, &table[part][c]));
+    }
+    groups
+}
+
+/// Moves the bytes of each lane: the one that `lane` names for each place, or zero.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn shuffle(items: __m256i, lane: &Lane) -> __m256i {
+    // SAFETY: a lane is 16 bytes, and their address need not be aligned.
+    let lane = unsafe { _mm_loadu_si128(lane.as_ptr().cast()) };
+    _mm256_shuffle_epi8(items, _mm256_set_m128i(lane, lane))
+}
+
+/// For each byte of a lane, which one moves there.
+type Lane = [u8; LANE];
+
+/// The byte that moves nowhere: zero is put there.
+const NONE: u8 = 0x80;
+
+const fn reversed<const N: usize>() -> Lane {
+    let mut lane = [NONE; LANE];
+    let mut to = 0;
+    while to < LANE {
+        lane[to] = index(LANE - N - to / N * N + to % N);
+        to += 1;
+    }
+    lane
+}
+
+/// From lane `part` of groups to row `c`: `[c][part]`.
+const fn splits<const N: usize, const C: usize>() -> [[Lane; C]; C] {
+    let mut table = [[[NONE; LANE]; C]; C];
+    let mut from = 0;
+    while from < C * LANE {
+        let (group, c) = (from / N / C, from / N % C);
+        table[c][from / LANE][group * N + from % N] = index(from % LANE);
+        from += 1;
+    }
+    table
+}
+
+/// From row `c` to lane `part` of groups: `[part][c]`.
+const fn joins<const N: usize, const C: usize>() -> [[Lane; C]; C] {
+    let mut table = [[[NONE; LANE]; C]; C];
+    let mut to = 0;
+    while to < C * LANE {
+        let (group, c) = (to / N / C, to / N % C);
+        table[to / LANE][c][to % LANE] = index(group * N + to % N);
+        to += 1;
+    }
+    table
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "below 16")]
+const fn index(at: usize) -> u8 {
+    assert!(at < LANE);
+    at as u8
+}
