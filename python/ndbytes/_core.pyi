@@ -13,6 +13,7 @@ ArrayIn: TypeAlias = Any
 Expected: TypeAlias = str | np.dtype[Any]
 Codec: TypeAlias = Literal["none", "auto"]
 Order: TypeAlias = Literal["C", "F", "A", "K"]
+ByteOrder: TypeAlias = Literal["<", ">", "="]
 Shape: TypeAlias = int | Sequence[int]
 StrPath: TypeAlias = str | os.PathLike[str]
 # Anything with a buffer: Python 3.11 has no name for it.
@@ -78,9 +79,23 @@ class Report:
     def raise_for_damage(self, *, require_checksum: bool = False) -> None: ...
 
 @overload
-def tobytes(a: ArrayIn, order: Order | None = "C", *, out: None = None) -> bytes: ...
+def tobytes(
+    a: ArrayIn,
+    order: Order | None = "C",
+    *,
+    byteorder: ByteOrder | None = None,
+    threads: int | None = None,
+    out: None = None,
+) -> bytes: ...
 @overload
-def tobytes(a: ArrayIn, order: Order | None = "C", *, out: Out) -> Out: ...
+def tobytes(
+    a: ArrayIn,
+    order: Order | None = "C",
+    *,
+    byteorder: ByteOrder | None = None,
+    threads: int | None = None,
+    out: Out,
+) -> Out: ...
 def frombuffer(
     buf: Buffer,
     dtype: npt.DTypeLike,
@@ -102,6 +117,7 @@ def dumps(
     level: int | None = None,
     name: str | None = None,
     attrs: dict[str, Any] | None = None,
+    threads: int | None = None,
 ) -> bytes: ...
 
 # A dict comes out of archives, which only the bytes tell from others: so the result is Any.
@@ -113,6 +129,7 @@ def loads(
     out: Array | None = None,
     limits: Limits | None = None,
     require_checksum: bool = True,
+    threads: int | None = None,
 ) -> Any: ...
 def save(
     file: StrPath | _Writable,

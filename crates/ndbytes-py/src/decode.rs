@@ -51,9 +51,22 @@ impl Destination {
     /// # Errors
     /// Mismatch if it is not what is wanted; nothing has been written then.
     pub(crate) fn choose(&mut self, header: &Header) -> Result<Dest<'_>> {
+        self.choose_from(header, BufferMut::new)
+    }
+
+    /// The same for an input whose length is known.
+    pub(crate) fn choose_known(&mut self, header: &Header) -> Result<Dest<'_>> {
+        self.choose_from(header, BufferMut::known)
+    }
+
+    fn choose_from(
+        &mut self,
+        header: &Header,
+        buffer: impl FnOnce(u64) -> Result<BufferMut>,
+    ) -> Result<Dest<'_>> {
         self.check_header(header)?;
         let Some(out) = &self.out else {
-            return Ok(Dest::Fill(self.buffer.insert(BufferMut::new(header.nbytes())?)));
+            return Ok(Dest::Fill(self.buffer.insert(buffer(header.nbytes())?)));
         };
         let filling = Python::attach(|py| {
             out.check(&header.dtype, &header.shape)?;

@@ -5,9 +5,9 @@ use crate::bundle;
 use crate::decode::Destination;
 use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::limits::Limits;
-use crate::options::{codec, decode_options, frame_options, is_bundle, metadata};
+use crate::options::{self, codec, decode_options, frame_options, is_bundle, metadata};
 use crate::work::run;
-use ndbytes::{Container, DecodeOptions, Decoded, Dest, Encode, Order, frame, io, npy};
+use ndbytes::{Container, Copying, DecodeOptions, Decoded, Dest, Encode, Order, frame, io, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -27,6 +27,8 @@ use std::io::Cursor;
 ///     The array's name.
 /// attrs : dict, optional
 ///     Whatever else is to be said of it, as far as JSON can.
+/// threads : int, optional
+///     How many threads may work on large arrays; by default as many as this process may run on.
 ///
 /// Returns
 /// -------
@@ -50,7 +52,7 @@ use std::io::Cursor;
 /// >>> ndb.loads(data)
 /// array([0, 1, 2])
 #[pyfunction]
-#[pyo3(signature = (a, *, codec = None, level = None, name = None, attrs = None))]
+#[pyo3(signature = (a, *, codec = None, level = None, name = None, attrs = None, threads = None))]
 pub(crate) fn dumps<'py>(
     py: Python<'py>,
     a: &Bound<'py, PyAny>,
@@ -58,7 +60,9 @@ pub(crate) fn dumps<'py>(
     level: Option<i32>,
     name: Option<String>,
     attrs: Option<&Bound<'py, PyAny>>,
+    threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let how = Copying { threads: options::threads(threads)?, touched: false };
     if is_bundle(a) {
         if codec.is_some() || level.is_some() || name.is_some() || attrs.is_some() {
             return Err(argument(
@@ -79,8 +83,8 @@ pub(crate) fn dumps<'py>(
         Box::new(npy::Encoder::new(&array, &options).py()?)
     };
     let total = encoder.total();
-    let bytes = new_bytes(py, total, |mut bytes| {
-        run(py, total, |watch| io::pieces(&mut *encoder, &mut bytes, watch))
+    let bytes = new_bytes(py, total, |bytes| {
+        run(py, total, |watch| encoder.write_into(bytes, how, watch))
     })?;
     Ok(bytes.into_any())
 }
@@ -102,6 +106,8 @@ pub(crate) fn dumps<'py>(
 ///     Default ``Limits.local()``.
 /// require_checksum : bool, optional
 ///     False: bytes without a checksum are read too, such as those that ``np.save`` writes.
+/// threads : int, optional
+///     How many threads may work on large arrays; by default as many as this process may run on.
 ///
 /// Returns
 /// -------
@@ -123,7 +129,7 @@ pub(crate) fn dumps<'py>(
 /// >>> ndb.loads(ndb.dumps(np.zeros((2, 3), "f4")), expect="<f4[?,3]").shape
 /// (2, 3)
 #[pyfunction]
-#[pyo3(signature = (buf, *, expect = None, copy = true, out = None, limits = None, require_checksum = true))]
+#[pyo3(signature = (buf, *, expect = None, copy = true, out = None, limits = None, require_checksum = true, threads = None))]
 pub(crate) fn loads<'py>(
     py: Python<'py>,
     buf: &Bound<'py, PyAny>,
@@ -132,7 +138,9 @@ pub(crate) fn loads<'py>(
     out: Option<&Bound<'py, PyAny>>,
     limits: Option<Limits>,
     require_checksum: bool,
+    threads: Option<usize>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let how = Copying { threads: options::threads(threads)?, touched: false };
     if buf.is_instance_of::<PyString>() || buf.hasattr(intern!(py, "__fspath__"))? {
         return Err(argument_type("loads() takes bytes, found a path or text; load() reads files"));
     }
@@ -153,14 +161,18 @@ pub(crate) fn loads<'py>(
     let options = DecodeOptions { input_len: Some(len), ..options };
     if copy {
         let decoded = run(py, len, |watch| {
-            io::read_whole(&*bytes, options, |header| place.choose(header), watch)
+            if container(&bytes).is_some() {
+                return io::read_whole(&*bytes, options, |header| place.choose(header), watch);
+            }
+            let options = DecodeOptions { whole: true, ..options };
+            io::read_slice(&bytes, options, |header| place.choose_known(header), how, watch)
         })?;
         return place.finish(py, &decoded);
     }
     if out.is_some() {
         return Err(argument("out takes a copy, and copy=False asks for none"));
     }
-    view(py, buf, &bytes, options, &place).map(|(array, _)| array)
+    view(py, buf, &bytes, options, &place, how).map(|(array, _)| array)
 }
 
 /// A read-only view of the buffer, after it was checked.
@@ -170,6 +182,7 @@ pub(crate) fn view<'py>(
     bytes: &[u8],
     options: DecodeOptions,
     place: &Destination,
+    how: Copying,
 ) -> PyResult<(Bound<'py, PyAny>, Decoded)> {
     if container(bytes).is_some() {
         return Err(argument("compressed bytes have no array to look at; leave out copy=False"));
@@ -177,7 +190,7 @@ pub(crate) fn view<'py>(
     let check = |header: &ndbytes::Header| place.check_header(header).map(|()| Dest::Discard);
     let options = DecodeOptions { whole: true, ..options };
     let decoded =
-        run(py, bytes.len() as u64, |watch| io::read_array(bytes, options, check, watch))?;
+        run(py, bytes.len() as u64, |watch| io::read_slice(bytes, options, check, how, watch))?;
     let header = &decoded.header;
     place.check(header)?;
     let order = if header.fortran_order { Order::F } else { Order::C };

@@ -11,7 +11,7 @@ use crate::options::decode_options;
 use crate::reading::{explained, with_reader};
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, Peeked};
-use ndbytes::{ChecksumState, DecodeOptions, Error, Format, Spec};
+use ndbytes::{ChecksumState, Copying, DecodeOptions, Error, Format, Spec};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::io::Cursor;
@@ -91,7 +91,7 @@ pub(crate) fn held<'py>(
     let (array, decoded) = match Input::new(x)? {
         Input::Bytes(bytes) if container(&bytes).is_none() => {
             let options = DecodeOptions { input_len: Some(bytes.len() as u64), ..options };
-            view(py, x, &bytes, options, &place)?
+            view(py, x, &bytes, options, &place, Copying::default())?
         }
         Input::Bytes(bytes) => {
             let decoded = wait(py, |watch| {

@@ -2,7 +2,7 @@
 
 use crate::errors::{IntoPy as _, argument, argument_type, unsupported};
 use crate::limits::{self, Limits};
-use ndbytes::{Checks, DecodeOptions, Level, Metadata, Order, frame};
+use ndbytes::{Checks, DecodeOptions, Endian, Level, Metadata, Order, Threads, frame};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -29,6 +29,31 @@ pub(crate) fn order(given: Option<&Bound<'_, PyAny>>) -> PyResult<Order> {
         argument_type(format!("order must be str, not {found}"))
     })?;
     text.parse::<Order>().py()
+}
+
+/// A byte order as NumPy writes it.
+///
+/// # Errors
+/// `ArgumentError` for another character.
+pub(crate) fn byteorder(given: &str) -> PyResult<Endian> {
+    match given {
+        "<" => Ok(Endian::Little),
+        ">" => Ok(Endian::Big),
+        "=" => Ok(Endian::NATIVE),
+        _ => Err(argument(format!("byteorder must be '<', '>' or '=', found {given:?}"))),
+    }
+}
+
+/// How many threads may be used; None for as many as there are.
+///
+/// # Errors
+/// `ArgumentError` for 0.
+pub(crate) fn threads(given: Option<usize>) -> PyResult<Threads> {
+    match given {
+        None => Ok(Threads::default()),
+        Some(0) => Err(argument("threads must be at least 1, found 0")),
+        Some(count) => Ok(Threads::new(count)),
+    }
 }
 
 /// A level of zlib's: 0 to 9, or -1 or None for the default.

@@ -4,7 +4,7 @@ use crate::array::{Out, Source, new_bytes};
 use crate::errors::argument;
 use crate::options;
 use crate::work::run;
-use ndbytes::copy_to;
+use ndbytes::{Copying, copy_to};
 use pyo3::prelude::*;
 
 /// The items of an array as bytes, in C order, or in another one: what ``ndarray.tobytes`` gives.
@@ -15,20 +15,25 @@ use pyo3::prelude::*;
 ///     Any array without Python objects, at any strides and byte order; or an object with a buffer.
 /// order : {'C', 'F', 'A', 'K'}, optional
 ///     C: the last axis fastest. F: the first. A: F if the array is Fortran- and not C-contiguous. K: C.
+/// byteorder : {'<', '>', '='}, optional
+///     The byte order of the numbers: little, big, or the machine's own. None, the default: as stored.
+/// threads : int, optional
+///     How many threads may work on large arrays; by default as many as this process may run on.
 /// out : writable buffer, optional
 ///     Takes the bytes, exactly ``a.nbytes`` of them, and is returned. Its content is undefined after an error.
 ///
 /// Returns
 /// -------
 /// bytes, or ``out``
-///     ``a.nbytes`` bytes, as stored: nothing is swapped.
+///     ``a.nbytes`` bytes.
 ///
 /// Raises
 /// ------
 /// ArgumentError
 ///     For what is no array, another order, or an ``out`` of another size.
 /// UnsupportedError
-///     For objects, StringDType and masked arrays.
+///     For objects, StringDType and masked arrays; with ``byteorder``, for a dtype that the core cannot spell, or whose fields
+///     overlap.
 ///
 /// Examples
 /// --------
@@ -36,18 +41,24 @@ use pyo3::prelude::*;
 /// >>> ndb.tobytes(np.array([[1, 2], [3, 4]], dtype="u1"), "F")
 /// b'\x01\x03\x02\x04'
 #[pyfunction]
-#[pyo3(signature = (a, order = None, *, out = None), text_signature = "(a, order='C', *, out=None)")]
+#[pyo3(signature = (a, order = None, *, byteorder = None, threads = None, out = None),
+       text_signature = "(a, order='C', *, byteorder=None, threads=None, out=None)")]
 pub(crate) fn tobytes<'py>(
     py: Python<'py>,
     a: &Bound<'py, PyAny>,
     order: Option<&Bound<'py, PyAny>>,
+    byteorder: Option<&str>,
+    threads: Option<usize>,
     out: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let order = options::order(order)?;
-    let source = Source::untyped(a)?;
+    let endian = byteorder.map(options::byteorder).transpose()?;
+    let source = if endian.is_some() { Source::new(a)? } else { Source::untyped(a)? };
     let nbytes = source.nbytes();
-    let fill =
-        |bytes: &mut [u8]| run(py, nbytes, |watch| copy_to(&source.view()?, order, bytes, watch));
+    let how = Copying { threads: options::threads(threads)?, touched: out.is_some() };
+    let fill = |bytes: &mut [u8]| {
+        run(py, nbytes, |watch| copy_to(&source.view()?, order, endian, bytes, how, watch))
+    };
     let Some(out) = out else { return Ok(new_bytes(py, nbytes, fill)?.into_any()) };
     let mut target = Out::new(&out)?;
     let bytes = target.bytes();

@@ -8,6 +8,13 @@ use std::ops::Deref;
 #[cfg(all(feature = "map", unix))]
 const MAP_FROM: usize = 1 << 20;
 
+/// From this size on huge pages make the first touch several times as quick.
+#[cfg(all(feature = "map", target_os = "linux"))]
+const HUGE_FROM: usize = 8 << 20;
+/// Bytes of a huge page, of which the first is left out: a promise and ten bytes must not commit so much.
+#[cfg(all(feature = "map", target_os = "linux"))]
+const HUGE: usize = 2 << 20;
+
 /// Immutable shared bytes: a vector, a memory map, a Python object or a network read, all alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Buffer(Bytes);
@@ -67,6 +74,19 @@ impl BufferMut {
         Ok(Self { store: Store::new(capacity), capacity })
     }
 
+    /// The same for bytes that are known to be there, and of which all will come.
+    ///
+    /// # Errors
+    /// As [`BufferMut::new`].
+    pub fn known(capacity: u64) -> Result<Self> {
+        let buffer = Self::new(capacity)?;
+        #[cfg(all(feature = "map", target_os = "linux"))]
+        if let Store::Map(map) = &buffer.store {
+            advise(map, 0);
+        }
+        Ok(buffer)
+    }
+
     /// How many bytes it was made for.
     #[must_use]
     pub fn capacity(&self) -> usize {
@@ -113,6 +133,8 @@ impl Store {
             // Where even that is refused, the vector grows with what arrives.
             let map = memmap2::MmapOptions::new().len(capacity).no_reserve_swap().map_anon();
             if let Ok(map) = map {
+                #[cfg(target_os = "linux")]
+                advise(&map, HUGE);
                 return Self::Map(map);
             }
         }
@@ -140,6 +162,14 @@ impl Store {
                 Ok(bytemuck::must_cast_slice_mut(words))
             }
         }
+    }
+}
+
+/// Asks for huge pages from byte `start` on, which is advice: where there are none, nothing changes.
+#[cfg(all(feature = "map", target_os = "linux"))]
+fn advise(map: &memmap2::MmapMut, start: usize) {
+    if let Some(len) = map.len().checked_sub(start).filter(|_| map.len() >= HUGE_FROM) {
+        let _ = map.advise_range(memmap2::Advice::HugePage, start, len);
     }
 }
 

@@ -13,6 +13,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("error", 0),
     ("buffer", 0),
     ("limits", 0),
+    ("threads", 0),
     ("json", 0),
     ("dtype", 1),
     ("array", 2),

@@ -39,9 +39,9 @@ impl std::str::FromStr for Order {
 /// Negative, zero and odd strides are all well; [`Layout::span`] proves that they stay inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    pub(super) shape: Vec<usize>,
-    pub(super) strides: Vec<isize>,
-    pub(super) offset: usize,
+    pub(crate) shape: Vec<usize>,
+    pub(crate) strides: Vec<isize>,
+    pub(crate) offset: usize,
 }
 
 /// A part of one axis: `start`, and then every `step`-th, `len` times.
@@ -92,6 +92,12 @@ impl Layout {
             (0..shape.len()).rev().for_each(&mut set)
         }
         Ok(Self { shape: shape.to_vec(), strides, offset: 0 })
+    }
+
+    /// The items of a C-contiguous layout as one axis.
+    pub(crate) fn flat(&self, itemsize: usize) -> Self {
+        let (shape, strides) = (vec![self.len()], vec![itemsize.cast_signed()]);
+        Self { shape, strides, offset: self.offset }
     }
 
     /// The bytes that items of `itemsize` bytes occupy: **the bounds proof**.

@@ -67,6 +67,13 @@ impl<'a> ArrayRef<'a> {
         self
     }
 
+    /// The same array for a way out that sums nothing, and may hand out memory that changes meanwhile.
+    #[must_use]
+    pub fn unshared(mut self) -> Self {
+        self.shared = false;
+        self
+    }
+
     /// Whether others may write to its memory; see [`ArrayRef::shared`].
     #[must_use]
     pub fn is_shared(&self) -> bool {

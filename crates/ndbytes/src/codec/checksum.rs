@@ -1,9 +1,16 @@
 //! CRC-32C (Castagnoli, RFC 3720 appendix B.4), whole and block by block; and the CRC-32 of zip archives.
 
+use crate::error::Result;
+use crate::threads::Threads;
 use crc_fast::{CrcAlgorithm, Digest, checksum};
 
 /// Bytes of one checked block of data: 1 MiB.
 pub const BLOCK: usize = 1 << 20;
+
+/// Bytes that one thread sums at a time.
+const SHARE: usize = 4 * BLOCK;
+/// From this many bytes on a second thread gains more than its start costs.
+const PARALLEL: usize = 16 * BLOCK;
 
 /// The CRC-32C of `bytes`.
 #[must_use]
@@ -64,6 +71,28 @@ impl Crc32 {
     }
 }
 
+/// The CRC-32C of so many bytes from `start` on, all of them of one [`BLOCK`].
+#[derive(Debug, Clone)]
+pub(crate) struct PartSum {
+    start: usize,
+    len: usize,
+    sum: Crc32c,
+}
+
+/// The sums of the parts of blocks that bytes from `start` on are.
+pub(crate) fn part_sums(mut start: usize, mut bytes: &[u8]) -> Vec<PartSum> {
+    let mut parts = Vec::with_capacity(bytes.len() / BLOCK + 2);
+    while !bytes.is_empty() {
+        let (part, rest) = bytes.split_at(bytes.len().min(BLOCK - start % BLOCK));
+        let mut sum = Crc32c::default();
+        sum.update(part);
+        parts.push(PartSum { start, len: part.len(), sum });
+        start += part.len();
+        bytes = rest;
+    }
+    parts
+}
+
 /// The CRC-32C of each [`BLOCK`] of bytes that come in pieces; the last block may be short.
 #[derive(Debug, Clone, Default)]
 pub struct BlockSums {
@@ -80,6 +109,46 @@ impl BlockSums {
             self.current.update(part);
             self.filled += part.len();
             bytes = rest;
+            if self.filled == BLOCK {
+                self.close();
+            }
+        }
+    }
+
+    /// Takes the next bytes in, which begin at byte `start` of all, by so many threads; `each` is told how many of them were
+    /// summed.
+    pub(crate) fn update_with(
+        &mut self,
+        start: usize,
+        bytes: &[u8],
+        threads: Threads,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        let (mut at, mut shares, mut rest) = (start, Vec::new(), bytes);
+        while !rest.is_empty() {
+            let (share, after) = rest.split_at(rest.len().min(SHARE));
+            shares.push((at, share));
+            at += share.len();
+            rest = after;
+        }
+        let threads = if bytes.len() >= PARALLEL { threads } else { Threads::ONE };
+        let (mut parts, mut summed) = (Vec::new(), 0);
+        let sum = |(at, share): (usize, &[u8])| Ok((part_sums(at, share), share.len() as u64));
+        threads.run(shares, &sum, &mut |(found, len)| {
+            parts.extend(found);
+            summed += len;
+            each(summed)
+        })?;
+        self.join(parts);
+        Ok(())
+    }
+
+    /// Takes in the next bytes of which there is the sum of every part of a block, in any order.
+    pub(crate) fn join(&mut self, mut parts: Vec<PartSum>) {
+        parts.sort_unstable_by_key(|part| part.start);
+        for part in parts {
+            self.current.0.combine(&part.sum.0);
+            self.filled += part.len;
             if self.filled == BLOCK {
                 self.close();
             }
@@ -121,5 +190,24 @@ mod tests {
             assert_eq!(sums.finish(), expected);
         }
         assert!(BlockSums::default().finish().is_empty());
+    }
+
+    #[test]
+    fn sums_of_parts_in_any_order_are_those_of_the_whole() {
+        let bytes: Vec<u8> = (0..BLOCK * 3 + 77).map(|i| u8::try_from(i % 253).unwrap()).collect();
+        let expected: Vec<u32> = bytes.chunks(BLOCK).map(crc32c).collect();
+        for size in [70_001, BLOCK, BLOCK * 2 + 5] {
+            let (first, rest) = bytes.split_at(1000);
+            let mut parts: Vec<PartSum> = rest
+                .chunks(size)
+                .enumerate()
+                .flat_map(|(i, part)| part_sums(1000 + i * size, part))
+                .collect();
+            parts.reverse();
+            let mut sums = BlockSums::default();
+            sums.update(first);
+            sums.join(parts);
+            assert_eq!(sums.finish(), expected, "{size}");
+        }
     }
 }

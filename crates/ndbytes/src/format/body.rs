@@ -1,30 +1,38 @@
-//! The data of an array as pieces: what every format with contiguous items writes.
+//! The data of an array as pieces, or in one go: what every format with contiguous items writes.
 
-use super::Piece;
+use super::{Piece, misfit, put};
 use crate::array::{ArrayRef, Blocks, Order};
-use crate::codec::BLOCK;
+use crate::codec::{BLOCK, BlockSums, part_sums};
 use crate::dtype::{DType, Endian};
-use crate::error::{Error, Result};
-use crate::kernel::{GapPlan, SwapPlan, gather};
+use crate::error::Result;
+use crate::kernel::{Copying, Items, Stores};
+use bytes::{Bytes, BytesMut};
 
-/// The items in an order, in pieces of at most 1 MiB, or one item where that is larger.
+/// The most that is gathered ahead of the pieces it is cut into.
+const AHEAD: usize = 1 << 23;
+
+/// The items in an order, in pieces of at most 1 MiB.
 #[derive(Debug)]
 pub(crate) struct Body<'a> {
-    data: &'a [u8],
+    items: Items<'a>,
     dtype: DType,
-    itemsize: usize,
-    total: u64,
     fortran: bool,
-    plan: SwapPlan,
-    gaps: Option<GapPlan>,
+    shared: bool,
     state: State<'a>,
 }
 
 #[derive(Debug)]
 enum State<'a> {
+    Begun,
     /// Already as wanted: the memory itself.
     Run(&'a [u8]),
-    Gather(Blocks),
+    Made {
+        parts: Blocks,
+        /// What was made last, to be written over once nobody holds it any more.
+        last: Bytes,
+        /// What is left of it.
+        rest: Bytes,
+    },
 }
 
 impl<'a> Body<'a> {
@@ -33,32 +41,17 @@ impl<'a> Body<'a> {
         let itemsize = array.itemsize();
         let dtype = endian
             .map_or_else(|| array.dtype().clone(), |endian| array.dtype().with_endian(endian));
-        let plan = SwapPlan::new(array.dtype(), &dtype)?;
+        let items = Items::new(array, order, endian)?;
         let layout = array.layout();
-        let fortran = layout.is_fortran(order, itemsize);
-        let one_order = layout.is_c_contiguous(itemsize) && layout.is_f_contiguous(itemsize);
-        let view = if fortran { array.transposed() } else { array.clone() };
-        // Memory that others may write is copied first: the sums are of the copy.
-        let as_it_is = plan.is_empty() && !array.is_shared();
-        let state = match view.contiguous_bytes().filter(|_| as_it_is) {
-            Some(bytes) => State::Run(bytes),
-            None => State::Gather(view.layout().blocks(itemsize, BLOCK)),
-        };
-        let total = array.nbytes() as u64;
-        let fortran = fortran && !one_order;
-        Ok(Self { data: array.data(), dtype, itemsize, total, fortran, plan, gaps: None, state })
+        // What is contiguous both ways is written as C, as `np.save` does.
+        let fortran = layout.is_fortran(order, itemsize)
+            && !(layout.is_c_contiguous(itemsize) && layout.is_f_contiguous(itemsize));
+        Ok(Self { items, dtype, fortran, shared: array.is_shared(), state: State::Begun })
     }
 
     /// The same with zeros in the bytes of items that hold no value.
-    pub(crate) fn with_gaps_zeroed(mut self, array: &ArrayRef<'a>) -> Self {
-        let gaps = GapPlan::new(&self.dtype);
-        if !gaps.is_empty() {
-            if let State::Run(_) = self.state {
-                let view = if self.fortran { array.transposed() } else { array.clone() };
-                self.state = State::Gather(view.layout().blocks(self.itemsize, BLOCK));
-            }
-            self.gaps = Some(gaps);
-        }
+    pub(crate) fn with_gaps_zeroed(mut self) -> Self {
+        self.items = self.items.with_gaps_zeroed(&self.dtype);
         self
     }
 
@@ -67,45 +60,84 @@ impl<'a> Body<'a> {
         &self.dtype
     }
 
-    /// Whether a header calls it Fortran order: what is contiguous both ways is written as C, as `np.save` does.
+    /// Whether a header calls it Fortran order.
     pub(crate) fn is_fortran(&self) -> bool {
         self.fortran
     }
 
     pub(crate) fn total(&self) -> u64 {
-        self.total
+        self.items.size() as u64
     }
 
     pub(crate) fn next(&mut self) -> Result<Option<Piece<'a>>> {
-        match &mut self.state {
-            State::Run(rest) => {
-                let (piece, after) = rest.split_at(rest.len().min(BLOCK));
-                *rest = after;
+        let Self { items, state, .. } = self;
+        if let State::Begun = state {
+            // Memory that others may write is copied first: the sums are of the copy.
+            *state = match items.run().filter(|_| !self.shared) {
+                Some(run) => State::Run(run),
+                None => {
+                    let parts = items.parts(items.grain().min(AHEAD));
+                    State::Made { parts, last: Bytes::new(), rest: Bytes::new() }
+                }
+            };
+        }
+        match state {
+            State::Begun => Ok(None),
+            State::Run(run) => {
+                let (piece, after) = run.split_at(run.len().min(BLOCK));
+                *run = after;
                 Ok((!piece.is_empty()).then_some(Piece::Run(piece)))
             }
-            State::Gather(blocks) => {
-                let Some(block) = blocks.next() else { return Ok(None) };
-                let size = block.len() * self.itemsize;
-                if size == 0 {
-                    return Ok(None);
+            State::Made { parts, last, rest } => {
+                if rest.is_empty() {
+                    let Some(part) = parts.next() else { return Ok(None) };
+                    let mut made = space(std::mem::take(last), items.size_of(&part))?;
+                    items.write(&part, &mut made, Stores::Cached)?;
+                    *last = made.freeze();
+                    *rest = last.clone();
                 }
-                let mut out = Vec::new();
-                out.try_reserve_exact(size).map_err(|_| Error::memory(size as u64))?;
-                let run = block.offset()..block.offset().saturating_add(size);
-                match self.data.get(run).filter(|_| block.is_c_contiguous(self.itemsize)) {
-                    // Without zeros first.
-                    Some(run) => out.extend_from_slice(run),
-                    None => {
-                        out.resize(size, 0);
-                        gather(self.data, &block, self.itemsize, &mut out)?;
-                    }
-                }
-                self.plan.apply(&mut out);
-                if let Some(gaps) = &self.gaps {
-                    gaps.apply(&mut out);
-                }
-                Ok(Some(Piece::Owned(out.into())))
+                Ok(Some(Piece::Owned(rest.split_to(rest.len().min(BLOCK)))))
             }
         }
     }
+
+    /// Writes a header and all of the data to the front of memory, takes the sums of the data's blocks where they are wanted,
+    /// and gives the memory that is left, for a tail; `each` is told the bytes so far.
+    pub(crate) fn write_into<'o>(
+        &self,
+        header: &[u8],
+        out: &'o mut [u8],
+        how: Copying,
+        sums: Option<&mut BlockSums>,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<&'o mut [u8]> {
+        let (needed, found) = ((header.len() + self.items.size()) as u64, out.len());
+        let data = put(out, header).and_then(|rest| rest.split_at_mut_checked(self.items.size()));
+        let (data, rest) = data.ok_or_else(|| misfit(needed, found))?;
+        let start = header.len() as u64;
+        let Some(sums) = sums else {
+            self.items.copy_to(data, how, &|_, _| (), &mut |(), copied| each(start + copied))?;
+            return Ok(rest);
+        };
+        let mut parts = Vec::new();
+        self.items.copy_to(data, how, &part_sums, &mut |found, copied| {
+            parts.extend(found);
+            each(start + copied)
+        })?;
+        sums.join(parts);
+        Ok(rest)
+    }
+}
+
+/// Memory of `size` bytes: what is left over, where nobody else holds it, or new.
+fn space(left: Bytes, size: usize) -> Result<BytesMut> {
+    let mut space = left.try_into_mut().unwrap_or_default();
+    if space.len() < size {
+        let mut fresh = Vec::new();
+        fresh.try_reserve_exact(size).map_err(|_| crate::Error::memory(size as u64))?;
+        fresh.resize(size, 0);
+        space = BytesMut::from(Bytes::from(fresh));
+    }
+    space.truncate(size);
+    Ok(space)
 }

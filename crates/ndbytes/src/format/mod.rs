@@ -19,7 +19,8 @@ pub(crate) mod npz;
 mod tail;
 
 use crate::buffer::BufferMut;
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::kernel::Copying;
 use bytes::Bytes;
 
 pub(crate) use body::Body;
@@ -49,7 +50,7 @@ impl std::ops::Deref for Piece<'_> {
     }
 }
 
-/// A machine that turns an array into pieces of at most 1 MiB (or one item), in order.
+/// A machine that turns an array into pieces of at most 1 MiB, in order.
 pub trait Encode<'a> {
     /// The next piece; `None` at the end.
     ///
@@ -59,6 +60,46 @@ pub trait Encode<'a> {
 
     /// Bytes of all pieces together.
     fn total(&self) -> u64;
+
+    /// Writes all pieces, none of which was taken yet, to memory of their size; `each` is told the bytes so far.
+    ///
+    /// # Errors
+    /// [`Argument`](crate::ErrorKind::Argument) for memory of another size, those of [`Encode::next`], and whatever
+    /// `each` returns.
+    fn write_into(
+        &mut self,
+        out: &mut [u8],
+        how: Copying,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        let _ = how;
+        let (total, found) = (self.total(), out.len());
+        let mut rest = out;
+        while let Some(piece) = self.next()? {
+            rest = put(rest, &piece).ok_or_else(|| misfit(total, found))?;
+            each((found - rest.len()) as u64)?;
+        }
+        close(rest, &[], total, found)
+    }
+}
+
+/// Fills the rest of memory of `total` bytes: with a tail, or nothing.
+fn close(rest: &mut [u8], tail: &[u8], total: u64, found: usize) -> Result<()> {
+    match put(rest, tail) {
+        Some([]) => Ok(()),
+        _ => Err(misfit(total, found)),
+    }
+}
+
+/// Writes to the front of memory, and gives the rest of it; `None` if it is too small.
+fn put<'o>(out: &'o mut [u8], bytes: &[u8]) -> Option<&'o mut [u8]> {
+    let (front, rest) = out.split_at_mut_checked(bytes.len())?;
+    front.copy_from_slice(bytes);
+    Some(rest)
+}
+
+fn misfit(size: u64, found: usize) -> Error {
+    Error::argument(format!("the array has {size} bytes, the destination {found}"))
 }
 
 /// Where a decoder puts the bytes of the array.

@@ -1,10 +1,11 @@
 //! Bytes without a header: the caller declares dtype, shape, order, offset and gap.
 
-use super::{Body, Encode, Piece};
+use super::{Body, Encode, Piece, close};
 use crate::array::{Array, ArrayRef, Layout, Order};
 use crate::buffer::Buffer;
 use crate::dtype::{Dim, Endian, Spec};
 use crate::error::{Error, Result};
+use crate::kernel::Copying;
 
 /// What headerless bytes are declared to be.
 ///
@@ -172,6 +173,17 @@ impl<'a> Encode<'a> for Encoder<'a> {
 
     fn total(&self) -> u64 {
         self.0.total()
+    }
+
+    fn write_into(
+        &mut self,
+        out: &mut [u8],
+        how: Copying,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        let found = out.len();
+        let rest = self.0.write_into(&[], out, how, None, each)?;
+        close(rest, &[], self.total(), found)
     }
 }
 

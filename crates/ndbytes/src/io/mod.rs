@@ -29,7 +29,7 @@ pub use file::{Input, PATIENCE, load, open, open_watched};
 pub use peek::{Peeked, peek};
 #[cfg(not(feature = "deflate"))]
 pub use read::read_whole;
-pub use read::{from_reader, from_slice, read_array, read_to_end};
+pub use read::{from_reader, from_slice, read_array, read_slice, read_to_end};
 pub use recover::{Recovered, recover};
 pub use replace::{SaveOptions, replace, save};
 pub use seal::{seal, unseal};

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::format::{
     BodyDecoder, Checks, DecodeOptions, Decoded, Dest, Event, Header, HeaderDecoder,
 };
+use crate::kernel::Copying;
 use crate::limits::Limits;
 use std::io::{ErrorKind as IoKind, Read};
 
@@ -34,7 +35,8 @@ pub fn from_slice(bytes: &[u8], limits: &Limits) -> Result<Array> {
         whole: true,
         ..Default::default()
     };
-    owned(read_array(bytes, options, |_| Ok(Dest::Owned), &mut unwatched)?)
+    let how = Copying::default();
+    owned(read_slice(bytes, options, |_| Ok(Dest::Owned), how, &mut unwatched)?)
 }
 
 fn owned(decoded: Decoded) -> Result<Array> {
@@ -56,6 +58,28 @@ pub fn read_array<'d>(
     let header = fill_header(&mut read, &mut machine)?;
     let start = header.len;
     fill_body(&mut read, machine.body(choose(&header)?)?, &mut |seen| watch(start + seen))
+}
+
+/// The same of bytes that are in memory already, which are copied once at most.
+///
+/// # Errors
+/// As [`read_array`].
+pub fn read_slice<'d>(
+    bytes: &[u8],
+    options: DecodeOptions,
+    choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+    how: Copying,
+    watch: Watch<'_>,
+) -> Result<Decoded> {
+    let mut rest = bytes;
+    let mut machine = HeaderDecoder::new(options);
+    let header = fill_header(&mut |space| read(&mut rest, space), &mut machine)?;
+    let start = header.len;
+    let mut body = machine.body(choose(&header)?)?;
+    let taken = body.take(rest, how, &mut |seen| watch(start + seen))?;
+    rest = rest.get(taken..).unwrap_or_default();
+    run_body(&mut |space| read(&mut rest, space), &mut body, &mut unwatched)?;
+    body.finish()
 }
 
 /// The same, where the input must end behind the array.

@@ -1,9 +1,11 @@
 //! Whole arrays: to bytes in an order, to another order, to another byte order, to a vector of numbers.
 
-use super::{SwapPlan, gather};
+#[cfg(doc)]
+use super::SwapPlan;
+use super::{Copying, Items, gather};
 use crate::array::{Array, ArrayRef, Element, Layout, Order, cast};
 use crate::buffer::BufferMut;
-use crate::dtype::{DType, Endian};
+use crate::dtype::Endian;
 use crate::error::{Error, Result};
 
 /// Bytes gathered at a time where more is done with them: about a level-2 cache.
@@ -31,42 +33,22 @@ pub fn to_bytes(array: &ArrayRef<'_>, order: Order) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Copies the items in this order, without gaps, to `out`; `each` is told after every mebibyte how many bytes have
-/// been copied, and can end it.
+/// Copies the items in this order, without gaps, to `out`, in another byte order if `endian` says so; `each` is told every
+/// few mebibytes how many bytes have been copied, and can end it.
 ///
 /// # Errors
-/// [`Argument`](crate::ErrorKind::Argument) if `out` has another size than the items, and whatever `each` returns.
+/// [`Argument`](crate::ErrorKind::Argument) if `out` has another size than the items, as [`SwapPlan::new`], and
+/// whatever `each` returns.
 pub fn copy_to(
     array: &ArrayRef<'_>,
     order: Order,
+    endian: Option<Endian>,
     out: &mut [u8],
+    how: Copying,
     each: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
-    let (needed, found) = (array.nbytes(), out.len());
-    if needed != found {
-        let message = format!("the items have {needed} bytes, the buffer for them {found}");
-        return Err(Error::argument(message));
-    }
-    copy_blocks(array, order, out, |_, copied| each(copied))
-}
-
-/// Gathers in `order` into `out`; `each` sees every block after it was copied, and the bytes so far.
-fn copy_blocks(
-    array: &ArrayRef<'_>,
-    order: Order,
-    out: &mut [u8],
-    mut each: impl FnMut(&mut [u8], u64) -> Result<()>,
-) -> Result<()> {
-    let itemsize = array.itemsize();
-    let (mut rest, mut copied) = (out, 0);
-    for layout in ordered(array, order).blocks(itemsize, BLOCK) {
-        let (block, after) = rest.split_at_mut(layout.len() * itemsize);
-        gather(array.data(), &layout, itemsize, block)?;
-        copied += block.len() as u64;
-        each(block, copied)?;
-        rest = after;
-    }
-    Ok(())
+    let items = Items::new(array, order, endian)?;
+    items.copy_to(out, how, &|_, _| (), &mut |(), copied| each(copied))
 }
 
 /// Hands out the items in C order by way of scratch that stays in cache, so that fresh memory is touched once, by
@@ -92,17 +74,14 @@ fn ordered(array: &ArrayRef<'_>, order: Order) -> Layout {
     if layout.is_fortran(order, array.itemsize()) { layout.transposed() } else { layout }
 }
 
-/// Gathers in `order` and reverses what the plan says, block by block.
-fn copied(array: &ArrayRef<'_>, order: Order, plan: &SwapPlan, dtype: DType) -> Result<Array> {
-    let itemsize = array.itemsize();
-    let mut data = BufferMut::new(array.nbytes() as u64)?;
-    copy_blocks(array, order, data.all()?, |block, _| {
-        plan.apply(block);
-        Ok(())
-    })?;
-    let fortran = array.layout().is_fortran(order, itemsize);
-    let layout =
-        Layout::contiguous(array.shape(), itemsize, if fortran { Order::F } else { Order::C })?;
+/// The items in this order and byte order, in memory of their own.
+fn copied(array: &ArrayRef<'_>, order: Order, endian: Option<Endian>) -> Result<Array> {
+    let dtype = endian.map_or_else(|| array.dtype().clone(), |e| array.dtype().with_endian(e));
+    let mut data = BufferMut::known(array.nbytes() as u64)?;
+    copy_to(array, order, endian, data.all()?, Copying::default(), &mut |_| Ok(()))?;
+    let fortran = array.layout().is_fortran(order, array.itemsize());
+    let order = if fortran { Order::F } else { Order::C };
+    let layout = Layout::contiguous(array.shape(), array.itemsize(), order)?;
     Array::new(dtype, layout, data.freeze()?)
 }
 
@@ -112,8 +91,7 @@ impl ArrayRef<'_> {
     /// # Errors
     /// [`Memory`](crate::ErrorKind::Memory).
     pub fn to_order(&self, order: Order) -> Result<Array> {
-        let plan = SwapPlan::new(self.dtype(), self.dtype())?;
-        copied(self, order, &plan, self.dtype().clone())
+        copied(self, order, None)
     }
 
     /// A contiguous copy, its order as the array's own, with every number in this byte order.
@@ -121,8 +99,7 @@ impl ArrayRef<'_> {
     /// # Errors
     /// [`Memory`](crate::ErrorKind::Memory).
     pub fn to_endian(&self, endian: Endian) -> Result<Array> {
-        let to = self.dtype().with_endian(endian);
-        copied(self, Order::A, &SwapPlan::new(self.dtype(), &to)?, to)
+        copied(self, Order::A, Some(endian))
     }
 }
 
@@ -147,8 +124,9 @@ impl Array {
 
 #[cfg(test)]
 mod tests {
+    use super::super::SwapPlan;
     use super::*;
-    use crate::dtype::Scalar;
+    use crate::dtype::{DType, Scalar};
 
     #[test]
     fn typed_doors_check_dtype_byte_order_and_values() {

@@ -4,15 +4,20 @@
 //! nothing else is. The code here is safe Rust; the room is where unsafe code may stand once it pays.
 
 mod convert;
+mod copy;
 mod gaps;
 mod gather;
 #[allow(dead_code, reason = "rows ask for it, and nobody asks for rows yet")]
 mod isa;
+mod items;
 #[allow(dead_code, reason = "the driver of layouts calls these next")]
 mod row;
 mod swap;
 
 pub use convert::{copy_to, to_bytes};
+pub(crate) use copy::Stores;
 pub use gaps::GapPlan;
 pub use gather::gather;
+pub use items::Copying;
+pub(crate) use items::Items;
 pub use swap::SwapPlan;

@@ -4,7 +4,7 @@ use crate::dtype::{DType, Endian, Record};
 use crate::error::{Error, Result};
 
 /// Which bytes of an item to reverse: the difference in byte order between two dtypes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SwapPlan {
     itemsize: usize,
     steps: Vec<Step>,

@@ -22,6 +22,7 @@ mod pipe;
 mod stream_faults;
 mod streams;
 mod vectors;
+mod whole;
 
 use ndbytes::npy::{EncodeOptions, Encoder};
 use ndbytes::{Array, Layout, Metadata, Order, Spec, io};

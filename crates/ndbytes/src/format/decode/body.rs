@@ -7,6 +7,7 @@ use crate::array::Array;
 use crate::error::{Error, Result, shortened};
 use crate::format::tail::{TAIL_HEADER, frame_length, tail_header, trailing};
 use crate::format::{ChecksumState, Dest, Event, Header, Metadata, STEP, Tail, npy};
+use crate::kernel::Copying;
 
 /// Reads data and tail: fill the space it hands out until it is done.
 #[derive(Debug)]
@@ -51,7 +52,8 @@ impl<'d> BodyDecoder<'d> {
             return Err(cut_data(&header, len.saturating_sub(header.len)));
         }
         let has_tail = header.format.is_frame() || options.checks != Checks::Ignored;
-        let store = Store::new(dest, header.nbytes(), options.limits.grow, has_tail)?;
+        let known = options.input_len.is_some();
+        let store = Store::new(dest, header.nbytes(), options.limits.grow, has_tail, known)?;
         let mut body = Self {
             options,
             header,
@@ -129,6 +131,37 @@ impl<'d> BodyDecoder<'d> {
             Stage::Done => {}
         }
         Ok(if self.stage == Stage::Done { Event::Done } else { Event::More })
+    }
+
+    /// Takes bytes that are in memory already, as [`BodyDecoder::filled`] those of the space, and gives how many it took;
+    /// `each` is told how many of them so far.
+    ///
+    /// # Errors
+    /// As [`BodyDecoder::filled`] and [`BodyDecoder::space`], and whatever `each` returns.
+    pub fn take(
+        &mut self,
+        input: &[u8],
+        how: Copying,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<usize> {
+        let mut taken = 0;
+        if self.stage == Stage::Data {
+            taken = self.store.take(input, how, each)?;
+            self.check_data_end();
+        }
+        loop {
+            let rest = input.get(taken..).unwrap_or_default();
+            let space = self.space()?;
+            let n = space.len().min(rest.len());
+            if n == 0 {
+                return Ok(taken);
+            }
+            for (to, from) in space.iter_mut().zip(rest) {
+                *to = *from;
+            }
+            taken += n;
+            self.filled(n)?;
+        }
     }
 
     fn more_behind(&self) -> Result<()> {

@@ -1,9 +1,10 @@
 //! The data of an array on their way in: where they go, and their sums.
 
 use crate::buffer::{Buffer, BufferMut};
-use crate::codec::{BLOCK, BlockSums};
+use crate::codec::{BLOCK, BlockSums, part_sums};
 use crate::error::{Error, Result};
-use crate::format::Dest;
+use crate::format::{Dest, misfit};
+use crate::kernel::{Copying, Items};
 
 /// The data so far.
 #[derive(Debug)]
@@ -39,10 +40,17 @@ impl std::fmt::Debug for Place<'_> {
 }
 
 impl<'d> Store<'d> {
-    /// For so many bytes, touched at most `grow` ahead, and summed or not.
-    pub(super) fn new(dest: Dest<'d>, size: u64, grow: usize, summed: bool) -> Result<Self> {
+    /// For so many bytes, touched at most `grow` ahead, and summed or not; `known` where all of them are sure to be there.
+    pub(super) fn new(
+        dest: Dest<'d>,
+        size: u64,
+        grow: usize,
+        summed: bool,
+        known: bool,
+    ) -> Result<Self> {
         let fits = usize::try_from(size).map_err(|_| Error::overflow("the array's size"))?;
         let place = match dest {
+            Dest::Owned if known => Place::Owned(BufferMut::known(size)?),
             Dest::Owned => Place::Owned(BufferMut::new(size)?),
             Dest::Into(memory) if memory.len() == fits => Place::Into(memory),
             Dest::Into(memory) => return Err(misfit(size, memory.len())),
@@ -99,6 +107,57 @@ impl<'d> Store<'d> {
         Ok(())
     }
 
+    /// Takes as much as is data of bytes that are in memory already, and gives their number: they are copied once, if they
+    /// go anywhere, and the copy is summed.
+    pub(super) fn take(
+        &mut self,
+        input: &[u8],
+        how: Copying,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<usize> {
+        let end = self.size.min(self.done.saturating_add(input.len()));
+        let input = input.get(..end - self.done).unwrap_or_default();
+        let start = self.done;
+        let space = match &mut self.place {
+            Place::Owned(buffer) => buffer.space(start, end)?,
+            Place::Fill(buffer) => buffer.space(start, end)?,
+            Place::Into(memory) => memory.get_mut(start..end).unwrap_or_default(),
+            Place::Sink(sink) => {
+                let mut seen = 0;
+                for part in input.chunks(BLOCK) {
+                    sink(part)?;
+                    seen += part.len() as u64;
+                    self.sums.iter_mut().for_each(|sums| sums.update(part));
+                    each(seen)?;
+                }
+                self.done = end;
+                return Ok(input.len());
+            }
+            Place::Discard => {
+                if let Some(sums) = &mut self.sums {
+                    sums.update_with(start, input, how.threads, each)?;
+                }
+                self.done = end;
+                return Ok(input.len());
+            }
+        };
+        let items = Items::of_bytes(input);
+        match &mut self.sums {
+            None => items.copy_to(space, how, &|_, _| (), &mut |(), copied| each(copied))?,
+            Some(sums) => {
+                let mut parts = Vec::new();
+                let sum = |at: usize, part: &[u8]| part_sums(start + at, part);
+                items.copy_to(space, how, &sum, &mut |found, copied| {
+                    parts.extend(found);
+                    each(copied)
+                })?;
+                sums.join(parts);
+            }
+        }
+        self.done = end;
+        Ok(input.len())
+    }
+
     /// Passes over the data: nothing comes, and nothing is summed.
     pub(super) fn skip(&mut self) {
         (self.done, self.sums) = (self.size, None);
@@ -116,8 +175,4 @@ impl<'d> Store<'d> {
             Place::Into(_) | Place::Fill(_) | Place::Sink(_) | Place::Discard => Ok(None),
         }
     }
-}
-
-fn misfit(size: u64, found: usize) -> Error {
-    Error::argument(format!("the array has {size} bytes, the destination {found}"))
 }

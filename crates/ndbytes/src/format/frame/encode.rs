@@ -5,7 +5,8 @@ use crate::array::{ArrayRef, Order};
 use crate::codec::BlockSums;
 use crate::dtype::Endian;
 use crate::error::Result;
-use crate::format::{Body, Encode, Format, Metadata, Piece, Tail};
+use crate::format::{Body, Encode, Format, Metadata, Piece, Tail, close};
+use crate::kernel::Copying;
 use bytes::Bytes;
 
 /// How a frame is written.
@@ -49,7 +50,7 @@ impl<'a> Encoder<'a> {
     pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
         let mut body = Body::new(array, options.order.unwrap_or(Order::A), options.endian)?;
         if options.zero_gaps {
-            body = body.with_gaps_zeroed(array);
+            body = body.with_gaps_zeroed();
         }
         let (header, header_sum) =
             encode_header(body.dtype(), array.shape(), body.is_fortran(), &options.metadata)?;
@@ -69,12 +70,31 @@ impl<'a> Encode<'a> for Encoder<'a> {
             sums.update(&piece);
             return Ok(Some(piece));
         }
-        let sums = self.sums.take().unwrap_or_default().finish();
-        let tail = Tail::new(self.header_sum, self.body.total(), sums, Metadata::default());
-        Ok(Some(Piece::Owned(tail.encode(Format::Frame)?.into())))
+        Ok(Some(Piece::Owned(self.end()?.into())))
     }
 
     fn total(&self) -> u64 {
         self.total
+    }
+
+    fn write_into(
+        &mut self,
+        out: &mut [u8],
+        how: Copying,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        let (found, header) = (out.len(), self.header.take().unwrap_or_default());
+        let rest = self.body.write_into(&header, out, how, self.sums.as_mut(), each)?;
+        let tail = self.end()?;
+        close(rest, &tail, self.total, found)
+    }
+}
+
+impl Encoder<'_> {
+    /// The tail behind data that were all summed.
+    fn end(&mut self) -> Result<Vec<u8>> {
+        let sums = self.sums.take().unwrap_or_default().finish();
+        let tail = Tail::new(self.header_sum, self.body.total(), sums, Metadata::default());
+        tail.encode(Format::Frame)
     }
 }

@@ -5,7 +5,8 @@ use crate::array::{ArrayRef, Order, nbytes};
 use crate::codec::{BlockSums, crc32c};
 use crate::dtype::{DType, Endian};
 use crate::error::{Error, Result};
-use crate::format::{Body, Encode, Format, Metadata, Piece, Tail};
+use crate::format::{Body, Encode, Format, Metadata, Piece, Tail, close};
+use crate::kernel::Copying;
 use crate::limits::Limits;
 use bytes::Bytes;
 
@@ -72,11 +73,21 @@ impl<'a> Encoder<'a> {
         let order = options.order.unwrap_or(Order::A);
         let mut body = Body::new(array, order, options.endian)?;
         if options.zero_gaps {
-            body = body.with_gaps_zeroed(array);
+            body = body.with_gaps_zeroed();
         }
         let (header, tail, total) = parts(body.dtype(), array.shape(), body.is_fortran(), options)?;
         let (header, sums) = (header.into(), BlockSums::default());
         Ok(Self { header, body, stage: Stage::Header, tail, sums, total })
+    }
+}
+
+impl Encoder<'_> {
+    /// The tail behind data that were all summed, where one is wanted.
+    fn end(&mut self) -> Result<Option<Vec<u8>>> {
+        self.stage = Stage::Done;
+        let Some(mut tail) = self.tail.take() else { return Ok(None) };
+        tail.sums = std::mem::take(&mut self.sums).finish();
+        tail.encode(TAIL_FORMAT).map(Some)
     }
 }
 
@@ -127,16 +138,24 @@ impl<'a> Encode<'a> for Encoder<'a> {
                 }
                 return Ok(Some(piece));
             }
-            self.stage = Stage::Done;
-            if let Some(mut tail) = self.tail.take() {
-                tail.sums = std::mem::take(&mut self.sums).finish();
-                return Ok(Some(Piece::Owned(tail.encode(TAIL_FORMAT)?.into())));
-            }
+            return Ok(self.end()?.map(|tail| Piece::Owned(tail.into())));
         }
         Ok(None)
     }
 
     fn total(&self) -> u64 {
         self.total
+    }
+
+    fn write_into(
+        &mut self,
+        out: &mut [u8],
+        how: Copying,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<()> {
+        let (found, sums) = (out.len(), self.tail.is_some().then_some(&mut self.sums));
+        let rest = self.body.write_into(&self.header, out, how, sums, each)?;
+        let tail = self.end()?.unwrap_or_default();
+        close(rest, &tail, self.total, found)
     }
 }

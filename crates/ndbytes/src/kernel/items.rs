@@ -1,0 +1,192 @@
+//! The items of an array on their way to bytes: where they lie, in which order they go, and what is done to them.
+
+use super::copy::{LARGE, Stores, copy};
+use super::{GapPlan, SwapPlan, gather};
+use crate::array::{ArrayRef, Blocks, Layout, Order};
+use crate::dtype::{DType, Endian};
+use crate::error::{Error, Result};
+use crate::threads::Threads;
+
+/// Bytes handled at a time where more is done with them than copying: a part of a level-2 cache.
+const BLOCK: usize = 1 << 18;
+/// Work for one thread, at least.
+const SHARE: usize = 1 << 22;
+/// From this many bytes on a second thread gains more than its start costs.
+const PARALLEL: usize = 1 << 24;
+/// The most to write before the caller hears of it.
+const LONGEST: usize = 1 << 30;
+/// Bytes of a cache line.
+const LINE: usize = 64;
+
+/// How a large copy is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Copying {
+    /// How many threads may work on it.
+    pub threads: Threads,
+    /// Whether the destination was written to before: what is fresh gets its pages as it is written.
+    pub touched: bool,
+}
+
+/// What becomes bytes.
+#[derive(Debug, Clone)]
+pub(crate) struct Items<'a> {
+    data: &'a [u8],
+    /// Its C order is the order of the bytes.
+    layout: Layout,
+    itemsize: usize,
+    swap: SwapPlan,
+    gaps: Option<GapPlan>,
+}
+
+impl<'a> Items<'a> {
+    /// The items of `array` in `order`, in this byte order, or as stored.
+    ///
+    /// # Errors
+    /// As [`SwapPlan::new`].
+    pub(crate) fn new(array: &ArrayRef<'a>, order: Order, endian: Option<Endian>) -> Result<Self> {
+        let itemsize = array.itemsize();
+        let swap = match endian {
+            Some(endian) => SwapPlan::new(array.dtype(), &array.dtype().with_endian(endian))?,
+            None => SwapPlan::default(),
+        };
+        let mut layout = array.layout().clone();
+        if layout.is_fortran(order, itemsize) {
+            layout = layout.transposed();
+        }
+        if layout.is_c_contiguous(itemsize) {
+            layout = layout.flat(itemsize);
+        }
+        Ok(Self { data: array.data(), layout, itemsize, swap, gaps: None })
+    }
+
+    /// Bytes as they are.
+    pub(crate) fn of_bytes(data: &'a [u8]) -> Self {
+        let (shape, strides) = (vec![data.len()], vec![1]);
+        let layout = Layout { shape, strides, offset: 0 };
+        Self { data, layout, itemsize: 1, swap: SwapPlan::default(), gaps: None }
+    }
+
+    /// The same with zeros in the bytes of `dtype`'s items that hold no value.
+    pub(crate) fn with_gaps_zeroed(mut self, dtype: &DType) -> Self {
+        self.gaps = Some(GapPlan::new(dtype)).filter(|gaps| !gaps.is_empty());
+        self
+    }
+
+    /// Bytes of all items.
+    pub(crate) fn size(&self) -> usize {
+        self.size_of(&self.layout)
+    }
+
+    /// Bytes of the items of a part.
+    pub(crate) fn size_of(&self, part: &Layout) -> usize {
+        part.len() * self.itemsize
+    }
+
+    /// The bytes themselves, where they lie in memory as they are wanted.
+    pub(crate) fn run(&self) -> Option<&'a [u8]> {
+        match self.swap.is_empty() && self.gaps.is_none() {
+            true => self.run_of(&self.layout),
+            false => None,
+        }
+    }
+
+    /// The memory of a part whose items follow each other in it.
+    fn run_of(&self, part: &Layout) -> Option<&'a [u8]> {
+        if !part.is_c_contiguous(self.itemsize) {
+            return None;
+        }
+        let start = if part.is_empty() { 0 } else { part.offset() };
+        self.data.get(start..start.checked_add(self.size_of(part))?)
+    }
+
+    /// Parts of at most `max` bytes, or one item.
+    pub(crate) fn parts(&self, max: usize) -> Blocks {
+        self.layout.blocks(self.itemsize, max)
+    }
+
+    /// Writes the bytes of a part to memory of its size.
+    ///
+    /// # Errors
+    /// As [`gather`].
+    pub(crate) fn write(&self, part: &Layout, out: &mut [u8], stores: Stores) -> Result<()> {
+        let as_it_is = self.swap.is_empty() && self.gaps.is_none();
+        match self.run_of(part).filter(|run| run.len() == out.len()) {
+            Some(run) if as_it_is => copy(run, out, stores),
+            Some(run) => copy(run, out, Stores::Cached),
+            None => gather(self.data, part, self.itemsize, out)?,
+        }
+        self.swap.apply(out);
+        if let Some(gaps) = &self.gaps {
+            gaps.apply(out);
+        }
+        Ok(())
+    }
+
+    /// The least bytes to write at a time so that no line of memory is read more often than once.
+    ///
+    /// Where another axis lies closer in memory than the last, a part must go as far along it as a line does.
+    pub(crate) fn grain(&self) -> usize {
+        let (shape, strides) = (self.layout.shape(), self.layout.strides());
+        let step = |axis: usize| strides[axis].unsigned_abs();
+        let moving = (0..shape.len()).rev().filter(|&axis| shape[axis] > 1 && step(axis) > 0);
+        let Some(near) = moving.min_by_key(|&axis| step(axis)) else { return BLOCK };
+        let inner = shape[near + 1..].iter().fold(self.itemsize, |n, &len| n.saturating_mul(len));
+        if inner == self.itemsize {
+            return BLOCK;
+        }
+        let rows = (2 * LINE / step(near)).clamp(1, shape[near]);
+        rows.saturating_mul(inner).clamp(BLOCK, LONGEST)
+    }
+
+    /// Writes all bytes to memory of their size. `seen` looks at each part behind its start in `out`, on any thread, while it
+    /// is in cache; `each` is told what that found, and the bytes so far, on the caller's own.
+    ///
+    /// # Errors
+    /// [`Argument`](crate::ErrorKind::Argument) if `out` has another size, and whatever `each` returns.
+    pub(crate) fn copy_to<R: Send>(
+        &self,
+        out: &mut [u8],
+        how: Copying,
+        seen: &(impl Fn(usize, &[u8]) -> R + Sync),
+        each: &mut dyn FnMut(R, u64) -> Result<()>,
+    ) -> Result<()> {
+        let (needed, found) = (self.size(), out.len());
+        if needed != found {
+            let message = format!("the items have {needed} bytes, the buffer for them {found}");
+            return Err(Error::argument(message));
+        }
+        let stores = match how.touched && needed >= LARGE {
+            true => Stores::Streaming,
+            false => Stores::Cached,
+        };
+        let threads = if needed >= PARALLEL { how.threads } else { Threads::ONE };
+        let grain = self.grain();
+        let share = grain.max(SHARE);
+        let (mut rest, mut start, mut shares) = (out, 0, Vec::new());
+        for part in self.parts(share) {
+            let (space, after) = rest.split_at_mut(self.size_of(&part));
+            let at = start;
+            start += space.len();
+            shares.push((part, at, space));
+            rest = after;
+        }
+        let work = |(part, start, space): (Layout, usize, &mut [u8])| {
+            let len = space.len() as u64;
+            let mut found = Vec::new();
+            let (mut rest, mut at) = (space, start);
+            for part in part.blocks(self.itemsize, grain) {
+                let (block, after) = rest.split_at_mut(self.size_of(&part));
+                self.write(&part, block, stores)?;
+                found.push(seen(at, block));
+                at += block.len();
+                rest = after;
+            }
+            Ok((found, len))
+        };
+        let mut copied = 0;
+        threads.run(shares, &work, &mut |(found, len)| {
+            copied += len;
+            found.into_iter().try_for_each(|one| each(one, copied))
+        })
+    }
+}
