@@ -109,13 +109,18 @@ impl<'a> Items<'a> {
     /// # Errors
     /// As [`gather`].
     pub(crate) fn write(&self, part: &Layout, out: &mut [u8], stores: Stores) -> Result<()> {
-        let as_it_is = self.swap.is_empty() && self.gaps.is_none();
-        match self.run_of(part).filter(|run| run.len() == out.len()) {
-            Some(run) if as_it_is => copy(run, out, stores),
-            Some(run) => copy(run, out, Stores::Cached),
-            None => gather(self.data, part, self.itemsize, out)?,
+        match (self.run_of(part).filter(|run| run.len() == out.len()), &self.gaps) {
+            (Some(run), None) if self.swap.is_empty() => copy(run, out, stores),
+            (Some(run), Some(gaps)) if self.swap.is_empty() => {
+                gaps.copy(run, out);
+                return Ok(());
+            }
+            (Some(run), _) => self.swap.copy(run, out),
+            (None, _) => {
+                gather(self.data, part, self.itemsize, out)?;
+                self.swap.apply(out);
+            }
         }
-        self.swap.apply(out);
         if let Some(gaps) = &self.gaps {
             gaps.apply(out);
         }
