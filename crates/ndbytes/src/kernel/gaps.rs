@@ -2,6 +2,8 @@
 //!
 //! NumPy leaves in them what the memory held before, so bytes that leave the process would tell it.
 
+use super::isa::Isa;
+use super::windows::Windows;
 use crate::dtype::{DType, Endian, Field, Record, Scalar};
 use std::ops::Range;
 
@@ -10,6 +12,8 @@ use std::ops::Range;
 pub struct GapPlan {
     itemsize: usize,
     steps: Vec<Step>,
+    /// The steps of a small item as shuffles.
+    windows: Option<Windows>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +27,13 @@ impl GapPlan {
     /// The plan of a dtype. Where fields share bytes, the gaps inside these fields are left as they are.
     #[must_use]
     pub fn new(dtype: &DType) -> Self {
-        let mut plan = Self { itemsize: dtype.itemsize(), steps: Vec::new() };
+        let mut plan = Self::of(dtype);
+        plan.cut();
+        plan
+    }
+
+    fn of(dtype: &DType) -> Self {
+        let mut plan = Self { itemsize: dtype.itemsize(), steps: Vec::new(), windows: None };
         match dtype {
             DType::Scalar(scalar, endian) => plan.add_padding(*scalar, *endian),
             DType::Record(record) => plan.add_record(record),
@@ -41,17 +51,61 @@ impl GapPlan {
 
     /// Zeroes the gaps of whole items in place.
     pub fn apply(&self, items: &mut [u8]) {
+        self.apply_by(Isa::detect(), items);
+    }
+
+    /// Copies whole items, with zeros in their gaps.
+    ///
+    /// # Panics
+    /// If the two differ in size.
+    pub(crate) fn copy(&self, from: &[u8], to: &mut [u8]) {
+        self.copy_by(Isa::detect(), from, to);
+    }
+
+    fn apply_by(&self, isa: Isa, items: &mut [u8]) {
+        let done = self.windows.as_ref().map_or(0, |windows| windows.apply(isa, items));
+        self.step(&mut items[done..], 0, &|plan, items| plan.apply_by(isa, items));
+    }
+
+    fn copy_by(&self, isa: Isa, from: &[u8], to: &mut [u8]) {
+        let done = self.windows.as_ref().map_or(0, |windows| windows.copy(isa, from, to));
+        to[done..].copy_from_slice(&from[done..]);
+        self.step(&mut to[done..], 0, &|plan, items| plan.apply_by(isa, items));
+    }
+
+    /// Goes through the steps for each whole item; `each` does an inner plan's.
+    fn step<T: Copy>(&self, items: &mut [T], zero: T, each: &dyn Fn(&Self, &mut [T])) {
         if self.is_empty() || self.itemsize == 0 {
             return;
         }
         for item in items.chunks_exact_mut(self.itemsize) {
             for step in &self.steps {
                 match step {
-                    Step::Zero(range) => item[range.clone()].fill(0),
-                    Step::Each(range, plan) => plan.apply(&mut item[range.clone()]),
+                    Step::Zero(range) => item[range.clone()].fill(zero),
+                    Step::Each(range, plan) => each(plan, &mut item[range.clone()]),
                 }
             }
         }
+    }
+
+    /// Cuts the item into windows, or else those of inner plans.
+    fn cut(&mut self) {
+        if self.itemsize <= Windows::MAX && !self.is_empty() {
+            let mut bytes: Vec<_> = (0..self.itemsize).map(Some).collect();
+            self.clear(&mut bytes);
+            self.windows = Windows::new(&bytes);
+        }
+        if self.windows.is_none() {
+            for step in &mut self.steps {
+                if let Step::Each(_, plan) = step {
+                    plan.cut();
+                }
+            }
+        }
+    }
+
+    fn clear(&self, items: &mut [Option<usize>]) {
+        self.step(items, None, &Self::clear);
     }
 
     fn add_record(&mut self, record: &Record) {
@@ -74,7 +128,7 @@ impl GapPlan {
     }
 
     fn add_items(&mut self, range: Range<usize>, dtype: &DType) {
-        let plan = Self::new(dtype);
+        let plan = Self::of(dtype);
         if !plan.is_empty() {
             self.steps.push(Step::Each(range, plan));
         }
@@ -101,6 +155,7 @@ impl GapPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     /// The bytes of one item that the plan leaves.
     fn kept(spec: &str) -> String {
@@ -108,6 +163,38 @@ mod tests {
         let mut item = vec![1; dtype.itemsize()];
         GapPlan::new(&dtype).apply(&mut item);
         item.iter().map(|byte| if *byte == 1 { 'x' } else { '.' }).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 20 } else { 500 }))]
+        #[test]
+        fn many_items_keep_what_one_keeps(
+            fields in prop::collection::vec((0usize..30, 1usize..200), 1..5),
+            inner in 0usize..4,
+            count in 0usize..200,
+        ) {
+            let (mut spelled, mut offset) = (Vec::new(), 0);
+            for (index, (gap, len)) in fields.into_iter().enumerate() {
+                offset += gap;
+                let field = if inner == index { (format!("{{a:|u1,b:|u1@2}}/4[{len}]"), 4 * len) } else { (format!("|S{len}"), len) };
+                spelled.push(format!("f{index}:{}@{offset}", field.0));
+                offset += field.1;
+            }
+            let spec = format!("{{{}}}/{}", spelled.join(","), offset + 1);
+            let dtype: DType = spec.parse().unwrap();
+            let kept = kept(&spec);
+            let items: Vec<u8> = (0..count * kept.len()).map(|i| u8::try_from(i % 255 + 1).unwrap()).collect();
+            let expected: Vec<u8> =
+                items.iter().zip(kept.bytes().cycle()).map(|(&byte, kept)| if kept == b'x' { byte } else { 0 }).collect();
+            let plan = GapPlan::new(&dtype);
+            for isa in Isa::all() {
+                let (mut changed, mut copied) = (items.clone(), vec![0xAA; items.len()]);
+                plan.apply_by(isa, &mut changed);
+                plan.copy_by(isa, &items, &mut copied);
+                prop_assert_eq!(&changed, &expected);
+                prop_assert_eq!(&copied, &expected);
+            }
+        }
     }
 
     #[test]

@@ -112,17 +112,26 @@ impl<'a> Items<'a> {
         stores: Stores,
         look: &mut L,
     ) -> Result<()> {
-        match self.run_of(part).filter(|run| run.len() == out.len()) {
-            Some(run) if self.is_as_stored() && L::WANTED => {
-                copy_and_look(run, out, look);
+        let run = self.run_of(part).filter(|run| run.len() == out.len());
+        match (run, &self.gaps) {
+            (Some(run), None) if self.swap.is_empty() => {
+                match L::WANTED {
+                    true => copy_and_look(run, out, look),
+                    false => copy(run, out, stores),
+                }
                 return Ok(());
             }
-            Some(run) => copy(run, out, if self.is_as_stored() { stores } else { Stores::Cached }),
-            None => gather(self.data, part, self.itemsize, out)?,
-        }
-        self.swap.apply(out);
-        if let Some(gaps) = &self.gaps {
-            gaps.apply(out);
+            (Some(run), Some(gaps)) if self.swap.is_empty() => gaps.copy(run, out),
+            (run, gaps) => {
+                match run {
+                    Some(run) => self.swap.copy(run, out),
+                    None => {
+                        gather(self.data, part, self.itemsize, out)?;
+                        self.swap.apply(out);
+                    }
+                }
+                gaps.iter().for_each(|gaps| gaps.apply(out));
+            }
         }
         look.see(out);
         Ok(())

@@ -12,6 +12,7 @@ mod items;
 #[allow(dead_code, reason = "the driver of layouts calls these next")]
 mod row;
 mod swap;
+mod windows;
 
 pub use convert::{copy_to, to_bytes};
 pub(crate) use copy::{Look, Stores};

@@ -1,5 +1,7 @@
-//! Changing the byte order of items in place, by a plan made once per dtype.
+//! Changing the byte order of items, in place or as they are copied, by a plan made once per dtype.
 
+use super::isa::Isa;
+use super::windows::Windows;
 use crate::dtype::{DType, Endian, Record};
 use crate::error::{Error, Result};
 
@@ -8,6 +10,8 @@ use crate::error::{Error, Result};
 pub struct SwapPlan {
     itemsize: usize,
     steps: Vec<Step>,
+    /// The steps of a small item as shuffles.
+    windows: Option<Windows>,
 }
 
 /// Something to do from a byte of the item on. As large as the dtype's spelling, however many items a subarray has.
@@ -34,11 +38,13 @@ impl SwapPlan {
                 "{from} has fields that overlap: its byte order cannot be changed"
             )));
         }
-        Ok(Self::between(from, to))
+        let mut plan = Self::between(from, to);
+        plan.cut();
+        Ok(plan)
     }
 
     fn between(from: &DType, to: &DType) -> Self {
-        let mut plan = Self { itemsize: from.itemsize(), steps: Vec::new() };
+        let mut plan = Self { itemsize: from.itemsize(), ..Self::default() };
         plan.add(from, to, 0);
         plan
     }
@@ -51,26 +57,89 @@ impl SwapPlan {
 
     /// Reverses the bytes of whole items in place; bytes behind the last whole item stay.
     pub fn apply(&self, items: &mut [u8]) {
-        if self.is_empty() || self.itemsize == 0 {
+        self.apply_by(Isa::detect(), items);
+    }
+
+    /// Copies items and reverses their bytes on the way; bytes behind the last whole item are copied as they are.
+    ///
+    /// # Panics
+    /// If the two differ in size.
+    pub(crate) fn copy(&self, from: &[u8], to: &mut [u8]) {
+        self.copy_by(Isa::detect(), from, to);
+    }
+
+    fn apply_by(&self, isa: Isa, items: &mut [u8]) {
+        let whole = self.whole(items.len());
+        let items = &mut items[..whole];
+        let done = self.windows.as_ref().map_or(0, |windows| windows.apply(isa, items));
+        self.step(&mut items[done..], &|plan, items| plan.apply_by(isa, items));
+    }
+
+    fn copy_by(&self, isa: Isa, from: &[u8], to: &mut [u8]) {
+        let whole = self.whole(from.len());
+        let windows = self.windows.as_ref();
+        let done = windows.map_or(0, |windows| windows.copy(isa, &from[..whole], to));
+        to[done..].copy_from_slice(&from[done..]);
+        self.step(&mut to[done..whole], &|plan, items| plan.apply_by(isa, items));
+    }
+
+    /// How many of `len` bytes are whole items.
+    fn whole(&self, len: usize) -> usize {
+        len - len.checked_rem(self.itemsize).unwrap_or(len)
+    }
+
+    /// Goes through the steps for each of whole items; `each` does an inner plan's.
+    fn step<T>(&self, items: &mut [T], each: &dyn Fn(&Self, &mut [T])) {
+        if let Some(width) = self.width() {
+            return reverse(items, width);
+        }
+        if items.is_empty() || self.is_empty() {
             return;
         }
-        let whole = items.len() - items.len() % self.itemsize;
-        let items = &mut items[..whole];
-        match *self.steps {
-            [Step::Reverse { width, size, .. }] if size == self.itemsize => reverse(items, width),
-            _ => items.chunks_exact_mut(self.itemsize).for_each(|item| self.apply_to_one(item)),
+        for item in items.chunks_exact_mut(self.itemsize) {
+            for step in &self.steps {
+                match step {
+                    Step::Reverse { offset, width, size } => {
+                        reverse(&mut item[*offset..offset + size], *width)
+                    }
+                    Step::Each { offset, size, plan } => {
+                        each(plan, &mut item[*offset..offset + size])
+                    }
+                }
+            }
         }
     }
 
-    fn apply_to_one(&self, item: &mut [u8]) {
-        for step in &self.steps {
-            match step {
-                Step::Reverse { offset, width, size } => {
-                    reverse(&mut item[*offset..offset + size], *width)
+    /// The width of the numbers that fill an item.
+    fn width(&self) -> Option<usize> {
+        match *self.steps {
+            [Step::Reverse { width, size, .. }] if size == self.itemsize => Some(width),
+            _ => None,
+        }
+    }
+
+    /// Cuts the item into windows, or else those of inner plans.
+    fn cut(&mut self) {
+        let size = self.width().unwrap_or(self.itemsize);
+        if size <= Windows::MAX && !self.is_empty() {
+            let mut bytes: Vec<_> = (0..size).map(Some).collect();
+            match self.width() {
+                Some(_) => bytes.reverse(),
+                None => self.rearrange(&mut bytes),
+            }
+            self.windows = Windows::new(&bytes);
+        }
+        if self.windows.is_none() {
+            for step in &mut self.steps {
+                if let Step::Each { plan, .. } = step {
+                    plan.cut();
                 }
-                Step::Each { offset, size, plan } => plan.apply(&mut item[*offset..offset + size]),
             }
         }
+    }
+
+    fn rearrange<T>(&self, items: &mut [T]) {
+        self.step(items, &Self::rearrange);
     }
 
     fn add(&mut self, from: &DType, to: &DType, offset: usize) {
@@ -80,11 +149,9 @@ impl SwapPlan {
             (DType::Sub(inner), DType::Sub(to)) => {
                 let plan = Self::between(&inner.0, &to.0);
                 let size = from.itemsize();
-                self.steps.push(match *plan.steps {
-                    [Step::Reverse { width, size: all, .. }] if all == plan.itemsize => {
-                        Step::Reverse { offset, width, size }
-                    }
-                    _ => Step::Each { offset, size, plan },
+                self.steps.push(match plan.width() {
+                    Some(width) => Step::Reverse { offset, width, size },
+                    None => Step::Each { offset, size, plan },
                 });
             }
             _ => {
@@ -120,7 +187,7 @@ fn unit(dtype: &DType) -> usize {
     }
 }
 
-fn reverse(bytes: &mut [u8], width: usize) {
+fn reverse<T>(bytes: &mut [T], width: usize) {
     match width {
         2 => bytes.as_chunks_mut::<2>().0.iter_mut().for_each(|unit| unit.reverse()),
         4 => bytes.as_chunks_mut::<4>().0.iter_mut().for_each(|unit| unit.reverse()),
@@ -132,7 +199,74 @@ fn reverse(bytes: &mut [u8], width: usize) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::dtype::Field;
+
+    /// Number by number, as the dtype says: the oracle.
+    fn naive(dtype: &DType, item: &mut [u8]) {
+        match dtype {
+            DType::Record(record) => record.fields().iter().for_each(|field| {
+                naive(&field.dtype, &mut item[field.offset..][..field.dtype.itemsize()]);
+            }),
+            DType::Sub(sub) if sub.0.itemsize() > 0 => {
+                item.chunks_exact_mut(sub.0.itemsize()).for_each(|item| naive(&sub.0, item));
+            }
+            DType::Scalar(scalar, _) => {
+                item.chunks_exact_mut(scalar.unit()).for_each(<[u8]>::reverse)
+            }
+            DType::Text(..) => item.chunks_exact_mut(4).for_each(<[u8]>::reverse),
+            DType::Time(..) => item.reverse(),
+            _ => {}
+        }
+    }
+
+    /// Numbers, text and other bytes, alone and in subarrays and records with gaps, of up to a few kilobytes.
+    fn dtypes() -> impl Strategy<Value = DType> {
+        let leaves = [
+            "|u1", "<u2", "<i4", "<f8", "<f16", "<c8", "<c32", "|S3", "<U3", "<U0", "|V5", "<m8[s]",
+        ];
+        let leaf = prop::sample::select(leaves.to_vec()).prop_map(|leaf| leaf.parse().unwrap());
+        leaf.prop_recursive(3, 12, 6, |inner: BoxedStrategy<DType>| {
+            let fields = prop::collection::vec((inner.clone(), 0usize..20), 1..6);
+            let record = fields.prop_map(|fields| {
+                let (mut placed, mut offset) = (Vec::new(), 0);
+                for (index, (dtype, gap)) in fields.into_iter().enumerate() {
+                    offset += gap / 4;
+                    let size = dtype.itemsize();
+                    placed.push(Field::new(format!("f{index}"), dtype, offset));
+                    offset += size;
+                }
+                DType::record(Record::new(placed, offset + 1).unwrap())
+            });
+            let sub = (inner, 0usize..40)
+                .prop_map(|(item, len)| DType::subarray(item.clone(), &[len]).unwrap_or(item));
+            prop_oneof![record, sub]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 20 } else { 2000 }))]
+        #[test]
+        fn swaps_what_the_naive_loop_swaps(dtype in dtypes(), len in 0usize..3000, shift in 0usize..20) {
+            let plan = SwapPlan::new(&dtype, &dtype.with_endian(Endian::Big)).unwrap();
+            let source: Vec<u8> = (0..shift + len).map(|i| u8::try_from((i * 7 + i / 251) % 256).unwrap()).collect();
+            let items = &source[shift..];
+            let mut expected = items.to_vec();
+            if dtype.itemsize() > 0 {
+                expected.chunks_exact_mut(dtype.itemsize()).for_each(|item| naive(&dtype, item));
+            }
+            for isa in Isa::all() {
+                let mut copied = vec![0xAA; len];
+                plan.copy_by(isa, items, &mut copied);
+                prop_assert_eq!(&copied, &expected, "{} copied by {:?}", dtype, isa);
+                let mut changed = source.clone();
+                plan.apply_by(isa, &mut changed[shift..]);
+                prop_assert_eq!(&changed[shift..], &expected, "{} in place by {:?}", dtype, isa);
+            }
+        }
+    }
 
     #[test]
     fn a_plan_is_as_large_as_the_dtype_is_to_spell() {

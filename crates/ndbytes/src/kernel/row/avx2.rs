@@ -29,11 +29,11 @@ pub(super) unsafe fn gather<const N: usize>(
     unsafe {
         if stride == -step {
             reverse::<N>(src, dst, len);
-        } else if stride == 2 * step {
+        } else if N < LANE && stride == 2 * step {
             pick::<N, 2>(src, dst, len);
-        } else if stride == 3 * step {
+        } else if N < LANE && stride == 3 * step {
             pick::<N, 3>(src, dst, len);
-        } else if stride == 4 * step {
+        } else if N < LANE && stride == 4 * step {
             pick::<N, 4>(src, dst, len);
         } else {
             portable::gather::<N>(src, stride, dst, len);
