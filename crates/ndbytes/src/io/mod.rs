@@ -19,6 +19,7 @@ mod sniff;
 pub mod stream;
 mod temporary;
 mod write;
+mod write_file;
 
 #[cfg(feature = "deflate")]
 pub use compress::{Compressor, save_compressed, write_compressed};
@@ -36,6 +37,7 @@ pub use seal::{seal, unseal};
 #[cfg(feature = "deflate")]
 pub use sniff::{Sniffed, read_whole, sniff};
 pub use write::{pieces, to_vec, to_writer, write};
+pub use write_file::write_file;
 
 use crate::error::Result;
 
