@@ -1,5 +1,6 @@
 //! Copying runs of bytes: past the cache where that is quicker, and with a look at what was copied.
 
+#[cfg(target_arch = "x86_64")]
 use super::isa::Isa;
 
 /// From this many bytes on, memory that has been touched before is written past the cache: more than the last level
@@ -9,6 +10,7 @@ pub(crate) const LARGE: usize = 1 << 25;
 /// arrive meanwhile: the look then costs little beside the copy, where a look at 256 KiB at a time costs a third of it.
 const STEP: usize = 1 << 11;
 /// Bytes of a cache line.
+#[cfg(target_arch = "x86_64")]
 const LINE: usize = 64;
 
 /// How the bytes of a copy are written.
