@@ -74,7 +74,8 @@ mod tests {
         let from: Vec<u8> = (0..1000usize).map(|i| u8::try_from(i % 251).unwrap()).collect();
         for stores in [Stores::Cached, Stores::Streaming] {
             for start in 0..if cfg!(miri) { 3 } else { 65 } {
-                for len in (0..300).chain([511, 900]).filter(|len| start + len <= 1000) {
+                let lens = (0..300).step_by(if cfg!(miri) { 99 } else { 1 });
+                for len in lens.chain([511, 900]).filter(|len| start + len <= 1000) {
                     let mut to = vec![0xAA; 1000];
                     copy(&from[start / 2..][..len], &mut to[start..start + len], stores);
                     assert_eq!(to[start..start + len], from[start / 2..][..len]);
