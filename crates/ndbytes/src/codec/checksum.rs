@@ -1,6 +1,7 @@
 //! CRC-32C (Castagnoli, RFC 3720 appendix B.4), whole and block by block; and the CRC-32 of zip archives.
 
 use crate::error::Result;
+use crate::kernel::Look;
 use crate::threads::Threads;
 use crc_fast::{CrcAlgorithm, Digest, checksum};
 
@@ -71,26 +72,41 @@ impl Crc32 {
     }
 }
 
-/// The CRC-32C of so many bytes from `start` on, all of them of one [`BLOCK`].
-#[derive(Debug, Clone)]
-pub(crate) struct PartSum {
+/// The CRC-32C of each part of a [`BLOCK`] among bytes that come from some byte of the data on.
+#[derive(Debug)]
+pub(crate) struct PartSums {
     start: usize,
-    len: usize,
-    sum: Crc32c,
+    end: usize,
+    parts: Vec<(usize, Crc32c)>,
 }
 
-/// The sums of the parts of blocks that bytes from `start` on are.
-pub(crate) fn part_sums(mut start: usize, mut bytes: &[u8]) -> Vec<PartSum> {
-    let mut parts = Vec::with_capacity(bytes.len() / BLOCK + 2);
-    while !bytes.is_empty() {
-        let (part, rest) = bytes.split_at(bytes.len().min(BLOCK - start % BLOCK));
-        let mut sum = Crc32c::default();
-        sum.update(part);
-        parts.push(PartSum { start, len: part.len(), sum });
-        start += part.len();
-        bytes = rest;
+impl From<usize> for PartSums {
+    /// The bytes will come from byte `start` on.
+    fn from(start: usize) -> Self {
+        Self { start, end: start, parts: Vec::new() }
     }
-    parts
+}
+
+impl Look for PartSums {
+    fn see(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let filled = self.end % BLOCK;
+            let (part, rest) = bytes.split_at(bytes.len().min(BLOCK - filled));
+            match self.parts.last_mut().filter(|_| filled > 0) {
+                Some((len, sum)) => {
+                    *len += part.len();
+                    sum.update(part);
+                }
+                None => {
+                    let mut sum = Crc32c::default();
+                    sum.update(part);
+                    self.parts.push((part.len(), sum));
+                }
+            }
+            self.end += part.len();
+            bytes = rest;
+        }
+    }
 }
 
 /// The CRC-32C of each [`BLOCK`] of bytes that come in pieces; the last block may be short.
@@ -133,22 +149,29 @@ impl BlockSums {
         }
         let threads = if bytes.len() >= PARALLEL { threads } else { Threads::ONE };
         let (mut parts, mut summed) = (Vec::new(), 0);
-        let sum = |(at, share): (usize, &[u8])| Ok((part_sums(at, share), share.len() as u64));
-        threads.run(shares, &sum, &mut |(found, len)| {
-            parts.extend(found);
-            summed += len;
+        let sum = |(at, share): (usize, &[u8])| {
+            let mut sums = PartSums::from(at);
+            sums.see(share);
+            Ok(sums)
+        };
+        threads.run(shares, &sum, &mut |found| {
+            summed += (found.end - found.start) as u64;
+            parts.push(found);
             each(summed)
         })?;
         self.join(parts);
         Ok(())
     }
 
-    /// Takes in the next bytes of which there is the sum of every part of a block, in any order.
-    pub(crate) fn join(&mut self, mut parts: Vec<PartSum>) {
+    /// Takes in the next bytes, which were summed in parts, in any order.
+    pub(crate) fn join(&mut self, mut parts: Vec<PartSums>) {
         parts.sort_unstable_by_key(|part| part.start);
-        for part in parts {
-            self.current.0.combine(&part.sum.0);
-            self.filled += part.len;
+        for (len, sum) in parts.into_iter().flat_map(|part| part.parts) {
+            match self.filled {
+                0 => self.current = sum,
+                _ => self.current.0.combine(&sum.0),
+            }
+            self.filled += len;
             if self.filled == BLOCK {
                 self.close();
             }
@@ -198,11 +221,12 @@ mod tests {
         let expected: Vec<u32> = bytes.chunks(BLOCK).map(crc32c).collect();
         for size in [70_001, BLOCK, BLOCK * 2 + 5] {
             let (first, rest) = bytes.split_at(1000);
-            let mut parts: Vec<PartSum> = rest
-                .chunks(size)
-                .enumerate()
-                .flat_map(|(i, part)| part_sums(1000 + i * size, part))
-                .collect();
+            let mut parts: Vec<PartSums> = Vec::new();
+            for (i, part) in rest.chunks(size).enumerate() {
+                let mut sums = PartSums::from(1000 + i * size);
+                part.chunks(2048).for_each(|step| sums.see(step));
+                parts.push(sums);
+            }
             parts.reverse();
             let mut sums = BlockSums::default();
             sums.update(first);

@@ -6,7 +6,7 @@ mod deflate;
 
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use checksum::Crc32;
-pub(crate) use checksum::part_sums;
+pub(crate) use checksum::PartSums;
 pub use checksum::{BLOCK, BlockSums, Crc32c, crc32c};
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::trailing;

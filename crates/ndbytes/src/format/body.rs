@@ -2,7 +2,7 @@
 
 use super::{Piece, misfit, put};
 use crate::array::{ArrayRef, Blocks, Order};
-use crate::codec::{BLOCK, BlockSums, part_sums};
+use crate::codec::{BLOCK, BlockSums, PartSums};
 use crate::dtype::{DType, Endian};
 use crate::error::Result;
 use crate::kernel::{Copying, Items, Stores};
@@ -92,7 +92,7 @@ impl<'a> Body<'a> {
                 if rest.is_empty() {
                     let Some(part) = parts.next() else { return Ok(None) };
                     let mut made = space(std::mem::take(last), items.size_of(&part))?;
-                    items.write(&part, &mut made, Stores::Cached)?;
+                    items.write(&part, &mut made, Stores::Cached, &mut ())?;
                     *last = made.freeze();
                     *rest = last.clone();
                 }
@@ -116,12 +116,12 @@ impl<'a> Body<'a> {
         let (data, rest) = data.ok_or_else(|| misfit(needed, found))?;
         let start = header.len() as u64;
         let Some(sums) = sums else {
-            self.items.copy_to(data, how, &|_, _| (), &mut |(), copied| each(start + copied))?;
+            self.items.copy_to(data, how, &|_| (), &mut |(), copied| each(start + copied))?;
             return Ok(rest);
         };
         let mut parts = Vec::new();
-        self.items.copy_to(data, how, &part_sums, &mut |found, copied| {
-            parts.extend(found);
+        self.items.copy_to(data, how, &PartSums::from, &mut |found, copied| {
+            parts.push(found);
             each(start + copied)
         })?;
         sums.join(parts);

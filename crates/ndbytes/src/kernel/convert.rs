@@ -48,7 +48,7 @@ pub fn copy_to(
     each: &mut dyn FnMut(u64) -> Result<()>,
 ) -> Result<()> {
     let items = Items::new(array, order, endian)?;
-    items.copy_to(out, how, &|_, _| (), &mut |(), copied| each(copied))
+    items.copy_to(out, how, &|_| (), &mut |(), copied| each(copied))
 }
 
 /// Hands out the items in C order by way of scratch that stays in cache, so that fresh memory is touched once, by

@@ -1,6 +1,6 @@
 //! The items of an array on their way to bytes: where they lie, in which order they go, and what is done to them.
 
-use super::copy::{LARGE, Stores, copy};
+use super::copy::{LARGE, Look, Stores, copy};
 use super::{GapPlan, SwapPlan, gather};
 use crate::array::{ArrayRef, Blocks, Layout, Order};
 use crate::dtype::{DType, Endian};
@@ -84,10 +84,7 @@ impl<'a> Items<'a> {
 
     /// The bytes themselves, where they lie in memory as they are wanted.
     pub(crate) fn run(&self) -> Option<&'a [u8]> {
-        match self.swap.is_empty() && self.gaps.is_none() {
-            true => self.run_of(&self.layout),
-            false => None,
-        }
+        if self.is_as_stored() { self.run_of(&self.layout) } else { None }
     }
 
     /// The memory of a part whose items follow each other in it.
@@ -108,23 +105,38 @@ impl<'a> Items<'a> {
     ///
     /// # Errors
     /// As [`gather`].
-    pub(crate) fn write(&self, part: &Layout, out: &mut [u8], stores: Stores) -> Result<()> {
-        match (self.run_of(part).filter(|run| run.len() == out.len()), &self.gaps) {
-            (Some(run), None) if self.swap.is_empty() => copy(run, out, stores),
-            (Some(run), Some(gaps)) if self.swap.is_empty() => {
-                gaps.copy(run, out);
+    pub(crate) fn write<L: Look>(
+        &self,
+        part: &Layout,
+        out: &mut [u8],
+        stores: Stores,
+        look: &mut L,
+    ) -> Result<()> {
+        let run = self.run_of(part).filter(|run| run.len() == out.len());
+        match (run, &self.gaps) {
+            (Some(run), None) if self.swap.is_empty() => {
+                copy(run, out, stores, look);
                 return Ok(());
             }
-            (Some(run), _) => self.swap.copy(run, out),
-            (None, _) => {
-                gather(self.data, part, self.itemsize, out)?;
-                self.swap.apply(out);
+            (Some(run), Some(gaps)) if self.swap.is_empty() => gaps.copy(run, out),
+            (run, gaps) => {
+                match run {
+                    Some(run) => self.swap.copy(run, out),
+                    None => {
+                        gather(self.data, part, self.itemsize, out)?;
+                        self.swap.apply(out);
+                    }
+                }
+                gaps.iter().for_each(|gaps| gaps.apply(out));
             }
         }
-        if let Some(gaps) = &self.gaps {
-            gaps.apply(out);
-        }
+        look.see(out);
         Ok(())
+    }
+
+    /// Whether nothing is done to the items but to move them.
+    fn is_as_stored(&self) -> bool {
+        self.swap.is_empty() && self.gaps.is_none()
     }
 
     /// The least bytes to write at a time so that no line of memory is read more often than once.
@@ -143,30 +155,33 @@ impl<'a> Items<'a> {
         rows.saturating_mul(inner).clamp(BLOCK, LONGEST)
     }
 
-    /// Writes all bytes to memory of their size. `seen` looks at each part behind its start in `out`, on any thread, while it
-    /// is in cache; `each` is told what that found, and the bytes so far, on the caller's own.
+    /// Writes all bytes to memory of their size. `look` makes what looks at a share of them, whose start in `out` it is told,
+    /// on any thread; `each` is given that back on the caller's own, with the bytes so far.
     ///
     /// # Errors
     /// [`Argument`](crate::ErrorKind::Argument) if `out` has another size, and whatever `each` returns.
-    pub(crate) fn copy_to<R: Send>(
+    pub(crate) fn copy_to<L: Look>(
         &self,
         out: &mut [u8],
         how: Copying,
-        seen: &(impl Fn(usize, &[u8]) -> R + Sync),
-        each: &mut dyn FnMut(R, u64) -> Result<()>,
+        look: &(impl Fn(usize) -> L + Sync),
+        each: &mut dyn FnMut(L, u64) -> Result<()>,
     ) -> Result<()> {
         let (needed, found) = (self.size(), out.len());
         if needed != found {
             let message = format!("the items have {needed} bytes, the buffer for them {found}");
             return Err(Error::argument(message));
         }
-        let stores = match how.touched && needed >= LARGE {
-            true => Stores::Streaming,
-            false => Stores::Cached,
+        let stores = match how.touched {
+            true if needed >= LARGE => Stores::Streaming,
+            true => Stores::Cached,
+            false => Stores::Fresh,
         };
         let threads = if needed >= PARALLEL { how.threads } else { Threads::ONE };
         let grain = self.grain();
         let share = grain.max(SHARE);
+        // Nothing is gained by stopping in a run that is only copied.
+        let block = if self.run().is_some() { share } else { grain };
         let (mut rest, mut start, mut shares) = (out, 0, Vec::new());
         for part in self.parts(share) {
             let (space, after) = rest.split_at_mut(self.size_of(&part));
@@ -176,22 +191,19 @@ impl<'a> Items<'a> {
             rest = after;
         }
         let work = |(part, start, space): (Layout, usize, &mut [u8])| {
-            let len = space.len() as u64;
-            let mut found = Vec::new();
-            let (mut rest, mut at) = (space, start);
-            for part in part.blocks(self.itemsize, grain) {
+            let (len, mut look) = (space.len() as u64, look(start));
+            let mut rest = space;
+            for part in part.blocks(self.itemsize, block) {
                 let (block, after) = rest.split_at_mut(self.size_of(&part));
-                self.write(&part, block, stores)?;
-                found.push(seen(at, block));
-                at += block.len();
+                self.write(&part, block, stores, &mut look)?;
                 rest = after;
             }
-            Ok((found, len))
+            Ok((look, len))
         };
         let mut copied = 0;
-        threads.run(shares, &work, &mut |(found, len)| {
+        threads.run(shares, &work, &mut |(look, len)| {
             copied += len;
-            found.into_iter().try_for_each(|one| each(one, copied))
+            each(look, copied)
         })
     }
 }

@@ -7,7 +7,6 @@ mod convert;
 mod copy;
 mod gaps;
 mod gather;
-#[allow(dead_code, reason = "rows ask for it, and nobody asks for rows yet")]
 mod isa;
 mod items;
 #[allow(dead_code, reason = "the driver of layouts calls these next")]
@@ -16,7 +15,7 @@ mod swap;
 mod windows;
 
 pub use convert::{copy_to, to_bytes};
-pub(crate) use copy::Stores;
+pub(crate) use copy::{Look, Stores};
 pub use gaps::GapPlan;
 pub use gather::gather;
 pub use items::Copying;

@@ -1,7 +1,7 @@
 //! The data of an array on their way in: where they go, and their sums.
 
 use crate::buffer::{Buffer, BufferMut};
-use crate::codec::{BLOCK, BlockSums, part_sums};
+use crate::codec::{BLOCK, BlockSums, PartSums};
 use crate::error::{Error, Result};
 use crate::format::{Dest, misfit};
 use crate::kernel::{Copying, Items};
@@ -143,12 +143,12 @@ impl<'d> Store<'d> {
         };
         let items = Items::of_bytes(input);
         match &mut self.sums {
-            None => items.copy_to(space, how, &|_, _| (), &mut |(), copied| each(copied))?,
+            None => items.copy_to(space, how, &|_| (), &mut |(), copied| each(copied))?,
             Some(sums) => {
                 let mut parts = Vec::new();
-                let sum = |at: usize, part: &[u8]| part_sums(start + at, part);
+                let sum = |at: usize| PartSums::from(start + at);
                 items.copy_to(space, how, &sum, &mut |found, copied| {
-                    parts.extend(found);
+                    parts.push(found);
                     each(copied)
                 })?;
                 sums.join(parts);
