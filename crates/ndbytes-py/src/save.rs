@@ -168,9 +168,7 @@ fn encoder<'a>(
                 "a file of items alone has no place for checksums, a name or attributes",
             ));
         }
-        Format::Raw => {
-            Box::new(raw::Encoder::new(&array.clone().unshared(), Order::C, None).py()?)
-        }
+        Format::Raw => Box::new(raw::Encoder::new(&array.clone().unshared(), Order::C, None).py()?),
         _ => {
             let checksum = checksum == Some(true);
             let options = npy::EncodeOptions { checksum, metadata, ..npy::EncodeOptions::bare() };

@@ -5,7 +5,7 @@ use crate::array::{ArrayRef, Blocks, Order};
 use crate::codec::{BLOCK, BlockSums, PartSums};
 use crate::dtype::{DType, Endian};
 use crate::error::Result;
-use crate::kernel::{Copying, Items, Stores};
+use crate::kernel::{Copying, Items, Stores, zeroed};
 use bytes::{Bytes, BytesMut};
 
 /// The most that is gathered ahead of the pieces it is cut into. Up to three times as much is held by who writes them beside.
@@ -137,8 +137,5 @@ fn space(made: &mut Vec<Bytes>, size: usize) -> Result<BytesMut> {
         space.resize(size, 0);
         return Ok(space);
     }
-    let mut fresh = Vec::new();
-    fresh.try_reserve_exact(size).map_err(|_| crate::Error::memory(size as u64))?;
-    fresh.resize(size, 0);
-    Ok(BytesMut::from(Bytes::from(fresh)))
+    Ok(BytesMut::from(Bytes::from(zeroed(size)?)))
 }
