@@ -9,8 +9,12 @@ use std::ops::Deref;
 const MAP_FROM: usize = 1 << 20;
 
 /// From this size on huge pages make the first touch several times as quick.
-#[cfg(all(feature = "map", target_os = "linux"))]
-const HUGE_FROM: usize = 8 << 20;
+#[cfg(target_os = "linux")]
+#[cfg_attr(
+    not(any(feature = "map", feature = "std")),
+    allow(dead_code, reason = "needs one of them")
+)]
+pub(crate) const HUGE_FROM: usize = 8 << 20;
 /// Bytes of a huge page, of which the first is left out: a promise and ten bytes must not commit so much.
 #[cfg(all(feature = "map", target_os = "linux"))]
 const HUGE: usize = 2 << 20;

@@ -5,7 +5,7 @@ use crate::array::{ArrayRef, Blocks, Order};
 use crate::codec::{BLOCK, BlockSums, PartSums};
 use crate::dtype::{DType, Endian};
 use crate::error::Result;
-use crate::kernel::{Copying, Items, Stores};
+use crate::kernel::{Copying, Items, Stores, zeroed};
 use bytes::{Bytes, BytesMut};
 
 /// The most that is gathered ahead of the pieces it is cut into.
@@ -133,10 +133,7 @@ impl<'a> Body<'a> {
 fn space(left: Bytes, size: usize) -> Result<BytesMut> {
     let mut space = left.try_into_mut().unwrap_or_default();
     if space.len() < size {
-        let mut fresh = Vec::new();
-        fresh.try_reserve_exact(size).map_err(|_| crate::Error::memory(size as u64))?;
-        fresh.resize(size, 0);
-        space = BytesMut::from(Bytes::from(fresh));
+        space = BytesMut::from(Bytes::from(zeroed(size)?));
     }
     space.truncate(size);
     Ok(space)
