@@ -59,7 +59,8 @@ fn check_gather<const N: usize>(isa: Isa, stride: isize, len: usize, shift: usiz
     // The memory ends where the items do, so that a tool that watches memory sees a byte too many.
     let source = bytes(shift + row.span);
     let from = &source[shift..];
-    let expected: Vec<u8> = (0..len).flat_map(|i| from[row.at(i)..][..N].to_vec()).collect();
+    let mut expected = Vec::new();
+    (0..len).for_each(|i| expected.extend_from_slice(&from[row.at(i)..][..N]));
     let found = framed(&vec![0; len * N], shift / 2, |dst| {
         // SAFETY: `span` bytes hold the items, and `framed` gives `len * N` of its own.
         unsafe { gather_row::<N>(isa, from.as_ptr().wrapping_add(row.first), stride, dst, len) }
@@ -89,17 +90,18 @@ fn check_groups<const N: usize, const C: usize>(isa: Isa, len: usize, shift: usi
     let len = watched::<N>(len);
     let source = bytes(shift + len * C * N);
     let groups = &source[shift..];
-    let rows: [Vec<u8>; C] = std::array::from_fn(|c| {
-        groups.chunks_exact(C * N).flat_map(|group| group[c * N..][..N].to_vec()).collect()
-    });
+    let mut rows: [Vec<u8>; C] = std::array::from_fn(|_| Vec::new());
+    for (at, item) in groups.chunks_exact(N).enumerate() {
+        rows[at % C].extend_from_slice(item);
+    }
     let gap = shift % 5;
     let split = framed(&vec![0xA5; C * (len * N + gap)], shift / 2, |dst| {
         let dst = std::array::from_fn(|c| dst.wrapping_add(c * (len * N + gap)));
         // SAFETY: the source has all groups, and `framed` gives each row `len * N` bytes.
         unsafe { deinterleave::<N, C>(isa, groups.as_ptr(), len, dst) }
     });
-    let spaced: Vec<u8> =
-        rows.iter().flat_map(|row| [&row[..], &vec![0xA5; gap]].concat()).collect();
+    let spaced = rows.iter().map(|row| [&row[..], &vec![0xA5; gap]].concat());
+    let spaced = spaced.collect::<Vec<_>>().concat();
     assert_eq!(split, spaced, "deinterleave {N} {C} {isa:?} {len}");
     let joined = framed(&vec![0; groups.len()], shift / 2, |dst| {
         // SAFETY: every row has `len` items, and `framed` gives room for all groups.
