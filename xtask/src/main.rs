@@ -4,6 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 mod check;
+mod memory;
 mod python;
 mod report;
 mod test;
@@ -27,6 +28,10 @@ Commands:
                                and the wheel of python/ under the Python tests (needs Python 3.11 or
                                newer; makes its own venv);
                                --long adds the long runs, other arguments go to pytest
+  miri [--target TARGET]       the tests of the kernels under Miri, which sees any undefined behaviour
+                               (needs a nightly toolchain with miri and rust-src)
+  asan                         the same tests with AddressSanitizer, on all sets of instructions
+                               that this machine has
   tidy                         only the checks of the text: imports, unsafe, io, file length, names
 
 Exit codes: 0 all is well, 1 something failed, 2 the command line is wrong
@@ -54,7 +59,13 @@ fn main() -> ExitCode {
         ("check", []) => check::check(&workspace),
         ("test", rest) => test::test(&workspace, rest),
         ("tidy", []) => tidy::tidy(&workspace),
-        ("check" | "tidy", [arg, ..]) => {
+        ("miri", []) => memory::miri(&workspace, None),
+        ("miri", [option, target]) if option == "--target" => {
+            memory::miri(&workspace, Some(target))
+        }
+        ("miri", _) => return usage("miri takes nothing but --target TARGET"),
+        ("asan", []) => memory::asan(&workspace),
+        ("check" | "tidy" | "asan", [arg, ..]) => {
             return usage(&format!("{command} takes no arguments, found {arg}"));
         }
         _ => return usage(&format!("unknown command {command}")),
