@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .figures import GiB, UNITS, MiB
+from .figures import UNITS, GiB, MiB
 
 TITLES = {
     "P": "Limits of the machine",

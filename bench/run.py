@@ -22,9 +22,9 @@ class Run:
     rounds: int = 5
 
     def effort(self, budget: float = 1.5, at_most: int = 21, sample: float = 0.003) -> Effort:
-        """What a full run may spend on one workload; a quick one takes a third of it, and three rounds."""
+        """What a full run may spend on one workload; a quick one takes a fifth of it, and three rounds."""
         if self.quick:
-            return Effort(min(self.rounds, 3), budget / 3, at_most, sample)
+            return Effort(min(self.rounds, 3), budget / 5, at_most, sample)
         return Effort(self.rounds, budget, at_most, sample)
 
     def compare(self, cases: dict[str, Runner], effort: Effort | None = None, setups: dict | None = None) -> Samples:
