@@ -9,8 +9,12 @@ use std::ops::Deref;
 const MAP_FROM: usize = 1 << 20;
 
 /// From this size on huge pages make the first touch several times as quick.
-#[cfg(all(feature = "map", target_os = "linux"))]
-const HUGE_FROM: usize = 8 << 20;
+#[cfg(target_os = "linux")]
+#[cfg_attr(
+    not(any(feature = "map", feature = "std")),
+    allow(dead_code, reason = "needs one of them")
+)]
+pub(crate) const HUGE_FROM: usize = 8 << 20;
 /// Bytes of a huge page, of which the first is left out: a promise and ten bytes must not commit so much.
 #[cfg(all(feature = "map", target_os = "linux"))]
 const HUGE: usize = 2 << 20;
@@ -80,11 +84,25 @@ impl BufferMut {
     /// As [`BufferMut::new`].
     pub fn known(capacity: u64) -> Result<Self> {
         let buffer = Self::new(capacity)?;
+        buffer.advise();
+        Ok(buffer)
+    }
+
+    /// All bytes from `start` on, for writing, now that they are known to be there.
+    ///
+    /// # Errors
+    /// As [`BufferMut::space`].
+    pub(crate) fn expected(&mut self, start: usize) -> Result<&mut [u8]> {
+        self.advise();
+        self.space(start, self.capacity)
+    }
+
+    /// Asks for huge pages, the first one among them.
+    fn advise(&self) {
         #[cfg(all(feature = "map", target_os = "linux"))]
-        if let Store::Map(map) = &buffer.store {
+        if let Store::Map(map) = &self.store {
             advise(map, 0);
         }
-        Ok(buffer)
     }
 
     /// How many bytes it was made for.

@@ -167,7 +167,10 @@ impl BlockSums {
     pub(crate) fn join(&mut self, mut parts: Vec<PartSums>) {
         parts.sort_unstable_by_key(|part| part.start);
         for (len, sum) in parts.into_iter().flat_map(|part| part.parts) {
-            self.current.0.combine(&sum.0);
+            match self.filled {
+                0 => self.current = sum,
+                _ => self.current.0.combine(&sum.0),
+            }
             self.filled += len;
             if self.filled == BLOCK {
                 self.close();

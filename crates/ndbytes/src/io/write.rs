@@ -5,6 +5,7 @@ use crate::array::ArrayRef;
 use crate::error::{Error, Result};
 use crate::format::Encode;
 use crate::format::npy::{EncodeOptions, Encoder};
+use crate::kernel::{Copying, zeroed};
 use std::io::Write;
 
 /// The array as checked `.npy` bytes, which NumPy reads too.
@@ -14,10 +15,9 @@ use std::io::Write;
 pub fn to_vec(array: &ArrayRef<'_>) -> Result<Vec<u8>> {
     let mut encoder = Encoder::new(array, &EncodeOptions::checked())?;
     let total = encoder.total();
-    let mut bytes = Vec::new();
     let size = usize::try_from(total).map_err(|_| Error::overflow("the file's size"))?;
-    bytes.try_reserve_exact(size).map_err(|_| Error::memory(total))?;
-    write(&mut encoder, &mut bytes, &mut unwatched)?;
+    let mut bytes = zeroed(size)?;
+    encoder.write_into(&mut bytes, Copying::default(), &mut unwatched)?;
     Ok(bytes)
 }
 

@@ -2,7 +2,7 @@
 
 #[cfg(doc)]
 use super::SwapPlan;
-use super::{Copying, Items, gather};
+use super::{Copying, Items, gather, zeroed};
 use crate::array::{Array, ArrayRef, Element, Layout, Order, cast};
 use crate::buffer::BufferMut;
 use crate::dtype::Endian;
@@ -16,20 +16,8 @@ const BLOCK: usize = 1 << 20;
 /// # Errors
 /// [`Memory`](crate::ErrorKind::Memory).
 pub fn to_bytes(array: &ArrayRef<'_>, order: Order) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(array.nbytes()).map_err(|_| Error::memory(array.nbytes() as u64))?;
-    let layout = ordered(array, order);
-    let itemsize = array.itemsize();
-    if let Some(run) =
-        ArrayRef::new(array.dtype().clone(), layout.clone(), array.data())?.contiguous_bytes()
-    {
-        bytes.extend_from_slice(run);
-        return Ok(bytes);
-    }
-    by_block(array.data(), &layout, itemsize, |block| {
-        bytes.extend_from_slice(block);
-        Ok(())
-    })?;
+    let mut bytes = zeroed(array.nbytes())?;
+    copy_to(array, order, None, &mut bytes, Copying::default(), &mut |_| Ok(()))?;
     Ok(bytes)
 }
 
@@ -66,12 +54,6 @@ fn by_block(
         each(out)?;
     }
     Ok(())
-}
-
-/// The layout whose C order is `order` of the array's own.
-fn ordered(array: &ArrayRef<'_>, order: Order) -> Layout {
-    let layout = array.layout().clone();
-    if layout.is_fortran(order, array.itemsize()) { layout.transposed() } else { layout }
 }
 
 /// The items in this order and byte order, in memory of their own.

@@ -166,12 +166,12 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 20 } else { 500 }))]
+        #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 5 } else { 500 }))]
         #[test]
         fn many_items_keep_what_one_keeps(
             fields in prop::collection::vec((0usize..30, 1usize..200), 1..5),
             inner in 0usize..4,
-            count in 0usize..200,
+            count in 0usize..if cfg!(miri) { 3 } else { 200 },
         ) {
             let (mut spelled, mut offset) = (Vec::new(), 0);
             for (index, (gap, len)) in fields.into_iter().enumerate() {

@@ -1,6 +1,6 @@
 //! The items of an array on their way to bytes: where they lie, in which order they go, and what is done to them.
 
-use super::copy::{LARGE, Look, Stores, copy, copy_and_look};
+use super::copy::{LARGE, Look, Stores, copy};
 use super::{GapPlan, SwapPlan, gather};
 use crate::array::{ArrayRef, Blocks, Layout, Order};
 use crate::dtype::{DType, Endian};
@@ -115,10 +115,7 @@ impl<'a> Items<'a> {
         let run = self.run_of(part).filter(|run| run.len() == out.len());
         match (run, &self.gaps) {
             (Some(run), None) if self.swap.is_empty() => {
-                match L::WANTED {
-                    true => copy_and_look(run, out, look),
-                    false => copy(run, out, stores),
-                }
+                copy(run, out, stores, look);
                 return Ok(());
             }
             (Some(run), Some(gaps)) if self.swap.is_empty() => gaps.copy(run, out),
@@ -175,13 +172,16 @@ impl<'a> Items<'a> {
             let message = format!("the items have {needed} bytes, the buffer for them {found}");
             return Err(Error::argument(message));
         }
-        let stores = match how.touched && needed >= LARGE {
-            true => Stores::Streaming,
-            false => Stores::Cached,
+        let stores = match how.touched {
+            true if needed >= LARGE => Stores::Streaming,
+            true => Stores::Cached,
+            false => Stores::Fresh,
         };
         let threads = if needed >= PARALLEL { how.threads } else { Threads::ONE };
         let grain = self.grain();
         let share = grain.max(SHARE);
+        // Nothing is gained by stopping in a run that is only copied.
+        let block = if self.run().is_some() { share } else { grain };
         let (mut rest, mut start, mut shares) = (out, 0, Vec::new());
         for part in self.parts(share) {
             let (space, after) = rest.split_at_mut(self.size_of(&part));
@@ -193,7 +193,7 @@ impl<'a> Items<'a> {
         let work = |(part, start, space): (Layout, usize, &mut [u8])| {
             let (len, mut look) = (space.len() as u64, look(start));
             let mut rest = space;
-            for part in part.blocks(self.itemsize, grain) {
+            for part in part.blocks(self.itemsize, block) {
                 let (block, after) = rest.split_at_mut(self.size_of(&part));
                 self.write(&part, block, stores, &mut look)?;
                 rest = after;

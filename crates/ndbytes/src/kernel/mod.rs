@@ -5,6 +5,7 @@
 
 mod convert;
 mod copy;
+mod fresh;
 mod gaps;
 mod gather;
 mod isa;
@@ -16,6 +17,7 @@ mod windows;
 
 pub use convert::{copy_to, to_bytes};
 pub(crate) use copy::{Look, Stores};
+pub(crate) use fresh::zeroed;
 pub use gaps::GapPlan;
 pub use gather::gather;
 pub use items::Copying;

@@ -103,7 +103,10 @@ impl Windows {
                 let most = len.saturating_sub(LANE);
                 most - most % self.round
             }
-            _ => 0,
+            _ => {
+                let _ = len;
+                0
+            }
         }
     }
 
@@ -120,7 +123,9 @@ impl Windows {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
             (Isa::Avx2, windows) => unsafe { avx2::run(windows, self.round, from, to, len) },
-            _ => {}
+            _ => {
+                let _ = (from, to, len);
+            }
         }
     }
 }

@@ -4,9 +4,13 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Bytes of no pattern that a shift by a few would repeat.
+/// Bytes that differ from those a few items on.
 fn bytes(len: usize) -> Vec<u8> {
-    (0..len).map(|i| u8::try_from((i * 7 + i / 251 * 3) % 256).unwrap()).collect()
+    let period: [u8; 251] = std::array::from_fn(|i| u8::try_from(i * 7 % 251).unwrap());
+    let mut bytes = period.repeat(len / period.len() + 1);
+    bytes.truncate(len);
+    bytes.shrink_to_fit();
+    bytes
 }
 
 /// Items of `N` bytes at a stride, in `span` bytes, the first of them at byte `first`.
@@ -40,7 +44,7 @@ fn framed(inside: &[u8], shift: usize, write: impl FnOnce(*mut u8)) -> Vec<u8> {
     all[lead..][..inside.len()].copy_from_slice(inside);
     write(all[lead..].as_mut_ptr());
     let (front, back) = (&all[..lead], &all[lead + inside.len()..]);
-    assert!(front.iter().chain(back).all(|&byte| byte == 0xA5), "written outside");
+    assert!([front, back] == [&vec![0xA5; lead][..], &[0xA5; MARGIN]], "written outside");
     all[lead..][..inside.len()].to_vec()
 }
 
@@ -120,43 +124,45 @@ fn check_all_groups(len: usize, shift: usize) {
     for_each_size!(check_groups::<N, 4>(len, shift));
 }
 
-const LENGTHS: [usize; 12] = [0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 65, 100];
+const LENGTHS: &[usize] =
+    if cfg!(miri) { &[0, 1, 17, 33] } else { &[0, 1, 2, 3, 15, 16, 17, 31, 32, 33, 65, 100] };
+const SIZES: &[isize] = if cfg!(miri) { &[1, 8] } else { &[1, 2, 4, 8, 16] };
+/// Items of a long row.
+const LONG: usize = if cfg!(miri) { 40 } else { 200 };
 
 #[test]
 fn strides_of_whole_items_at_the_edges_of_vectors() {
     let steps: &[isize] =
-        if cfg!(miri) { &[-1, 2, 3] } else { &[-4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 8] };
+        if cfg!(miri) { &[-1, 3] } else { &[-4, -3, -2, -1, 0, 1, 2, 3, 4, 5, 8] };
     for &step in steps {
-        for len in LENGTHS {
-            for size in [1, 2, 4, 8, 16] {
-                check_row(step * size, len, 1);
-            }
+        for &len in LENGTHS {
+            SIZES.iter().for_each(|size| check_row(step * size, len, 1));
         }
     }
 }
 
 #[test]
 fn groups_at_the_edges_of_vectors() {
-    for len in LENGTHS {
+    for &len in LENGTHS {
         check_all_groups(len, 1);
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 8 } else { 1000 }))]
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 1000 }))]
 
     #[test]
-    fn any_row(stride in -300isize..300, len in 0usize..200, shift in 0usize..40) {
+    fn any_row(stride in -300isize..300, len in 0..LONG, shift in 0usize..40) {
         check_row(stride, len, shift);
     }
 
     #[test]
-    fn any_near_row(stride in -40isize..40, len in 0usize..200, shift in 0usize..40) {
+    fn any_near_row(stride in -40isize..40, len in 0..LONG, shift in 0usize..40) {
         check_row(stride, len, shift);
     }
 
     #[test]
-    fn any_groups(len in 0usize..200, shift in 0usize..40) {
+    fn any_groups(len in 0..LONG, shift in 0usize..40) {
         check_all_groups(len, shift);
     }
 }
