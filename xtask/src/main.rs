@@ -3,6 +3,7 @@
 // What these commands find out is printed: that is their whole output.
 #![allow(clippy::print_stdout)]
 
+mod bench;
 mod check;
 mod memory;
 mod python;
@@ -32,6 +33,10 @@ Commands:
                                (needs a nightly toolchain with miri and rust-src)
   asan                         the same tests with AddressSanitizer, on all sets of instructions
                                that this machine has
+  bench [--quick] [--only P,A,…]  ndbytes and its peers side by side (makes a venv of its own with the
+                               peers, builds the wheel); the record goes to bench/record/;
+                               --only takes sections or `goals`, --no-build the wheel that is installed,
+                               --readme puts the newest record into README.md and measures nothing
   tidy                         only the checks of the text: imports, unsafe, io, file length, names
 
 Exit codes: 0 all is well, 1 something failed, 2 the command line is wrong
@@ -58,6 +63,7 @@ fn main() -> ExitCode {
     let clean = match (command.as_str(), rest) {
         ("check", []) => check::check(&workspace),
         ("test", rest) => test::test(&workspace, rest),
+        ("bench", rest) => bench::bench(&workspace, rest),
         ("tidy", []) => tidy::tidy(&workspace),
         ("miri", []) => memory::miri(&workspace, None),
         ("miri", [option, target]) if option == "--target" => {
