@@ -327,6 +327,11 @@ pub(super) fn tail_content(header: &[u8]) -> Option<usize> {
     (header == tail_header(content)).then_some(content)
 }
 
+/// An error for bytes behind the array that are not a tail.
+pub(super) fn trailing(start: u64) -> Error {
+    Error::malformed("bytes behind the array that are no checksum tail; only ndbytes.numpy.load passes over them").at(start)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,9 +355,4 @@ mod tests {
         let signed = [TAIL_FRONT, b"+44,), }"].concat();
         assert_eq!(tail_content(&signed), None);
     }
-}
-
-/// An error for bytes behind the array that are not a tail.
-pub(super) fn trailing(start: u64) -> Error {
-    Error::malformed("bytes behind the array that are no checksum tail; only ndbytes.numpy.load passes over them").at(start)
 }

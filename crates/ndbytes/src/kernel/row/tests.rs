@@ -17,7 +17,6 @@ fn bytes(len: usize) -> Vec<u8> {
 #[derive(Debug, Clone, Copy)]
 struct Row {
     stride: isize,
-    len: usize,
     first: usize,
     span: usize,
 }
@@ -26,7 +25,7 @@ impl Row {
     fn new<const N: usize>(stride: isize, len: usize) -> Self {
         let reach = stride.unsigned_abs() * len.saturating_sub(1);
         let first = if stride < 0 { reach } else { 0 };
-        Self { stride, len, first, span: if len == 0 { 0 } else { reach + N } }
+        Self { stride, first, span: if len == 0 { 0 } else { reach + N } }
     }
 
     fn at(&self, i: usize) -> usize {
