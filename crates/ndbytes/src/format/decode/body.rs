@@ -1,13 +1,13 @@
 //! What stands behind a header: the data, and the checksum tail.
 
-use super::header::HeaderDecoder;
-use super::store::Store;
+use super::store::{Fetch, Store};
 use super::{Checks, DecodeOptions};
 use crate::array::Array;
 use crate::error::{Error, Result, shortened};
-use crate::format::tail::{TAIL_HEADER, frame_length, tail_header, trailing};
+use crate::format::tail::{TAIL_HEADER, frame_length, tail_content, trailing};
 use crate::format::{ChecksumState, Dest, Event, Header, Metadata, STEP, Tail, npy};
 use crate::kernel::Copying;
+use crate::threads::Threads;
 
 /// Reads data and tail: fill the space it hands out until it is done.
 #[derive(Debug)]
@@ -156,12 +156,34 @@ impl<'d> BodyDecoder<'d> {
             if n == 0 {
                 return Ok(taken);
             }
-            for (to, from) in space.iter_mut().zip(rest) {
-                *to = *from;
+            if let (Some(to), Some(from)) = (space.get_mut(..n), rest.get(..n)) {
+                to.copy_from_slice(from);
             }
             taken += n;
             self.filled(n)?;
         }
+    }
+
+    /// Fetches the data from where any thread may read them, as [`BodyDecoder::filled`] those of the space, and gives how many bytes that
+    /// were: none where they have no place of their own. `each` is told how many so far.
+    ///
+    /// # Errors
+    /// [`Truncated`](crate::ErrorKind::Truncated), [`Memory`](crate::ErrorKind::Memory), and whatever `fetch` or `each` return.
+    pub(crate) fn fetch(
+        &mut self,
+        fetch: Fetch<'_>,
+        threads: Threads,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<u64> {
+        if self.stage != Stage::Data {
+            return Ok(0);
+        }
+        let start = self.store.done();
+        if !self.store.fetch(fetch, threads, each)? {
+            return Err(cut_data(&self.header, self.store.done() as u64));
+        }
+        self.check_data_end();
+        Ok((self.store.done() - start) as u64)
     }
 
     fn more_behind(&self) -> Result<()> {
@@ -224,10 +246,9 @@ impl<'d> BodyDecoder<'d> {
             return fits(least);
         }
         let bytes = self.tail.get(..TAIL_HEADER).unwrap_or_default();
-        let header = HeaderDecoder::whole_npy(bytes).ok_or_else(|| trailing(start))?;
-        let [content] = *header.shape else { return Err(trailing(start)) };
+        let content = tail_content(bytes).ok_or_else(|| trailing(start))?;
         let size = (TAIL_HEADER as u64).saturating_add(content as u64);
-        if size < least || bytes != tail_header(content)? {
+        if size < least {
             return Err(trailing(start));
         }
         let max = self.options.limits.header as u64;
