@@ -60,7 +60,7 @@ pub(crate) fn dumps<'py>(
     level: Option<i32>,
     name: Option<String>,
     attrs: Option<&Bound<'py, PyAny>>,
-    threads: Option<usize>,
+    threads: Option<isize>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let how = Copying { threads: options::threads(threads)?, touched: false };
     if is_bundle(a) {
@@ -138,7 +138,7 @@ pub(crate) fn loads<'py>(
     out: Option<&Bound<'py, PyAny>>,
     limits: Option<Limits>,
     require_checksum: bool,
-    threads: Option<usize>,
+    threads: Option<isize>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let how = Copying { threads: options::threads(threads)?, touched: false };
     let bytes = Bytes::new(buf).or_else(|error| {

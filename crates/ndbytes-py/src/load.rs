@@ -9,10 +9,10 @@ use crate::file::Place;
 use crate::limits::{self, Limits};
 use crate::map::map_file;
 use crate::options::Count;
-use crate::reading::{read_items, with_reader};
+use crate::reading::{explained, read_items, with_reader};
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE};
-use ndbytes::{BufferMut, DType, DecodeOptions, Order, Scalar};
+use ndbytes::{BufferMut, DType, DecodeOptions, Order, Scalar, Threads};
 use pyo3::prelude::*;
 use std::io::{Read, Seek};
 
@@ -116,11 +116,22 @@ pub(crate) fn load<'py>(
         }
         return bundle::load(py, archive, &options.limits);
     }
-    let decoded = wait(py, |watch| {
-        with_reader(&mut place, watch, |reader, len, watch| {
-            let options = DecodeOptions { input_len: len, ..options };
-            io::read_whole(reader, options, |header| destination.choose(header), watch)
-        })
+    let decoded = wait(py, |watch| match &mut place {
+        Place::File(file) => {
+            io::read_whole(file, options, |header| destination.choose(header), watch)
+        }
+        Place::Path(path) => {
+            let input = io::open_watched(&*path, PATIENCE, watch)?;
+            let len = input.len();
+            io::read_file(
+                input,
+                options,
+                |header| destination.choose(header),
+                Threads::default(),
+                watch,
+            )
+            .map_err(|error| explained(error, path, len))
+        }
     })?;
     destination.finish(py, &decoded)
 }

@@ -47,12 +47,12 @@ pub(crate) fn byteorder(given: &str) -> PyResult<Endian> {
 /// How many threads may be used; None for as many as there are.
 ///
 /// # Errors
-/// `ArgumentError` for 0.
-pub(crate) fn threads(given: Option<usize>) -> PyResult<Threads> {
+/// `ArgumentError` for fewer than 1.
+pub(crate) fn threads(given: Option<isize>) -> PyResult<Threads> {
     match given {
         None => Ok(Threads::default()),
-        Some(0) => Err(argument("threads must be at least 1, found 0")),
-        Some(count) => Ok(Threads::new(count)),
+        Some(count @ 1..) => Ok(Threads::new(count.unsigned_abs())),
+        Some(count) => Err(argument(format!("threads must be at least 1, found {count}"))),
     }
 }
 

@@ -9,7 +9,7 @@ use crate::options::{self, codec, frame_options, is_bundle, metadata};
 use crate::work::wait;
 use ndbytes::io::npz::{WriteOptions, Writer};
 use ndbytes::io::{self, SaveOptions, Watch};
-use ndbytes::{ArrayRef, Encode, Level, Metadata, Order, Result, frame, npy, raw};
+use ndbytes::{ArrayRef, Encode, Level, Metadata, Order, Result, Threads, frame, npy, raw};
 use pyo3::prelude::*;
 use std::io::Write;
 
@@ -93,7 +93,10 @@ pub(crate) fn save(
     let mut encoder = encoder(&array, format, checksum, metadata)?;
     wait(py, |watch| match &mut place {
         Place::Path(path) => io::replace(&*path, SaveOptions::durable(durable), |file| {
-            write(&mut *encoder, file, format, level, watch)
+            if let Format::Compressed(_) = format {
+                return write(&mut *encoder, file, format, level, watch);
+            }
+            io::write_file(&mut *encoder, file, Threads::default(), watch)
         }),
         Place::File(file) => write(&mut *encoder, file, format, level, watch),
     })
@@ -165,11 +168,13 @@ fn encoder<'a>(
                 "a file of items alone has no place for checksums, a name or attributes",
             ));
         }
-        Format::Raw => Box::new(raw::Encoder::new(array, Order::C, None).py()?),
+        Format::Raw => Box::new(raw::Encoder::new(&array.clone().unshared(), Order::C, None).py()?),
         _ => {
             let checksum = checksum == Some(true);
             let options = npy::EncodeOptions { checksum, metadata, ..npy::EncodeOptions::bare() };
-            Box::new(npy::Encoder::new(array, &options).py()?)
+            let is_summed = checksum || array.dtype().has_extension() || format != Format::Npy;
+            let array = if is_summed { array.clone() } else { array.clone().unshared() };
+            Box::new(npy::Encoder::new(&array, &options).py()?)
         }
     })
 }

@@ -48,7 +48,7 @@ pub(crate) fn tobytes<'py>(
     a: &Bound<'py, PyAny>,
     order: Option<&Bound<'py, PyAny>>,
     byteorder: Option<&str>,
-    threads: Option<usize>,
+    threads: Option<isize>,
     out: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let (order, threads) = (options::order(order)?, options::threads(threads)?);

@@ -84,11 +84,25 @@ impl BufferMut {
     /// As [`BufferMut::new`].
     pub fn known(capacity: u64) -> Result<Self> {
         let buffer = Self::new(capacity)?;
+        buffer.advise();
+        Ok(buffer)
+    }
+
+    /// All bytes from `start` on, for writing, now that they are known to be there.
+    ///
+    /// # Errors
+    /// As [`BufferMut::space`].
+    pub(crate) fn expected(&mut self, start: usize) -> Result<&mut [u8]> {
+        self.advise();
+        self.space(start, self.capacity)
+    }
+
+    /// Asks for huge pages, the first one among them.
+    fn advise(&self) {
         #[cfg(all(feature = "map", target_os = "linux"))]
-        if let Store::Map(map) = &buffer.store {
+        if let Store::Map(map) = &self.store {
             advise(map, 0);
         }
-        Ok(buffer)
     }
 
     /// How many bytes it was made for.

@@ -21,7 +21,7 @@ pub(crate) fn write(
     let mut place = Place::new(file, "write")?;
     let order = options::order(order)?;
     let source = a.map(Source::untyped).transpose()?;
-    let array = source.as_ref().map(Source::view).transpose().py()?;
+    let array = source.as_ref().map(Source::view).transpose().py()?.map(ArrayRef::unshared);
     let mut encoder = Headed::new(head, array.as_ref(), order).py()?;
     wait(py, |watch| match &mut place {
         Place::Path(path) => io::save(path, &mut encoder, SaveOptions::default(), watch),

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::kernel::{Copying, Items, Stores, zeroed};
 use bytes::{Bytes, BytesMut};
 
-/// The most that is gathered ahead of the pieces it is cut into.
-const AHEAD: usize = 1 << 23;
+/// The most that is gathered ahead of the pieces it is cut into. Up to three times as much is held by who writes them beside.
+const AHEAD: usize = 1 << 22;
 
 /// The items in an order, in pieces of at most 1 MiB.
 #[derive(Debug)]
@@ -28,9 +28,9 @@ enum State<'a> {
     Run(&'a [u8]),
     Made {
         parts: Blocks,
-        /// What was made last, to be written over once nobody holds it any more.
-        last: Bytes,
-        /// What is left of it.
+        /// What was made, to be written over once nobody holds it any more.
+        made: Vec<Bytes>,
+        /// What is left of the last part.
         rest: Bytes,
     },
 }
@@ -77,7 +77,7 @@ impl<'a> Body<'a> {
                 Some(run) => State::Run(run),
                 None => {
                     let parts = items.parts(items.grain().min(AHEAD));
-                    State::Made { parts, last: Bytes::new(), rest: Bytes::new() }
+                    State::Made { parts, made: Vec::new(), rest: Bytes::new() }
                 }
             };
         }
@@ -88,13 +88,13 @@ impl<'a> Body<'a> {
                 *run = after;
                 Ok((!piece.is_empty()).then_some(Piece::Run(piece)))
             }
-            State::Made { parts, last, rest } => {
+            State::Made { parts, made, rest } => {
                 if rest.is_empty() {
                     let Some(part) = parts.next() else { return Ok(None) };
-                    let mut made = space(std::mem::take(last), items.size_of(&part))?;
-                    items.write(&part, &mut made, Stores::Cached, &mut ())?;
-                    *last = made.freeze();
-                    *rest = last.clone();
+                    let mut space = space(made, items.size_of(&part))?;
+                    items.write(&part, &mut space, Stores::Cached, &mut ())?;
+                    *rest = space.freeze();
+                    made.push(rest.clone());
                 }
                 Ok(Some(Piece::Owned(rest.split_to(rest.len().min(BLOCK)))))
             }
@@ -129,12 +129,13 @@ impl<'a> Body<'a> {
     }
 }
 
-/// Memory of `size` bytes: what is left over, where nobody else holds it, or new.
-fn space(left: Bytes, size: usize) -> Result<BytesMut> {
-    let mut space = left.try_into_mut().unwrap_or_default();
-    if space.len() < size {
-        space = BytesMut::from(Bytes::from(zeroed(size)?));
+/// Memory of `size` bytes: the last made that nobody else holds any more, or new.
+fn space(made: &mut Vec<Bytes>, size: usize) -> Result<BytesMut> {
+    let free = made.iter().rposition(Bytes::is_unique).map(|free| made.remove(free));
+    let space = free.and_then(|free| free.try_into_mut().ok());
+    if let Some(mut space) = space.filter(|space| space.capacity() >= size) {
+        space.resize(size, 0);
+        return Ok(space);
     }
-    space.truncate(size);
-    Ok(space)
+    Ok(BytesMut::from(Bytes::from(zeroed(size)?)))
 }

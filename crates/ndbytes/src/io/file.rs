@@ -1,8 +1,10 @@
 //! Files opened without surprises.
 
-use super::{Watch, read_whole, unwatched};
+use super::at::At;
+use super::{Watch, read_file, unwatched};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{DecodeOptions, Decoded, Dest};
+use crate::threads::Threads;
 use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
@@ -29,6 +31,11 @@ impl Input {
     #[must_use]
     pub fn len(&self) -> Option<u64> {
         self.len
+    }
+
+    /// Its bytes from the first one on, whatever was read of it.
+    pub(super) fn at(&self, offset: u64) -> At<'_> {
+        At::new(&self.file, offset)
     }
 
     /// Whether it is known to hold nothing.
@@ -214,17 +221,17 @@ fn open_stream(path: &Path, _: Duration, _: Watch<'_>) -> Result<File> {
 /// Reads the `.npy` or `.ndb` file at `path`, also compressed with zlib or gzip; the length of one that is not is held against its header before memory is taken.
 ///
 /// # Errors
-/// As [`open`] and [`read_whole`].
+/// As [`open`] and [`read_file`].
 pub fn load(
     path: impl AsRef<Path>,
-    mut options: DecodeOptions,
+    options: DecodeOptions,
     dest: Dest<'_>,
     watch: Watch<'_>,
 ) -> Result<Decoded> {
     let path = path.as_ref();
     let input = open(path, PATIENCE)?;
-    options.input_len = input.len();
-    read_whole(input, options, |_| Ok(dest), watch).map_err(|error| error.in_file(path))
+    read_file(input, options, |_| Ok(dest), Threads::default(), watch)
+        .map_err(|error| error.in_file(path))
 }
 
 /// How long a FIFO may stay without a writer.

@@ -1,5 +1,6 @@
 //! Drivers over `std`: readers, writers, and files that are replaced whole or not at all.
 
+mod at;
 #[cfg(feature = "deflate")]
 mod compress;
 #[cfg(feature = "deflate")]
@@ -11,6 +12,7 @@ pub mod map;
 pub mod npz;
 mod peek;
 mod read;
+mod read_file;
 mod recover;
 mod replace;
 mod seal;
@@ -19,6 +21,7 @@ mod sniff;
 pub mod stream;
 mod temporary;
 mod write;
+mod write_file;
 
 #[cfg(feature = "deflate")]
 pub use compress::{Compressor, save_compressed, write_compressed};
@@ -30,12 +33,14 @@ pub use peek::{Peeked, peek};
 #[cfg(not(feature = "deflate"))]
 pub use read::read_whole;
 pub use read::{from_reader, from_slice, read_array, read_slice, read_to_end};
+pub use read_file::read_file;
 pub use recover::{Recovered, recover};
 pub use replace::{SaveOptions, replace, save};
 pub use seal::{seal, unseal};
 #[cfg(feature = "deflate")]
 pub use sniff::{Sniffed, read_whole, sniff};
 pub use write::{pieces, to_vec, to_writer, write};
+pub use write_file::write_file;
 
 use crate::error::Result;
 

@@ -2,9 +2,10 @@
 
 use super::file::{FileKind, PATIENCE, kind};
 use super::temporary::Temporary;
-use super::{Watch, write};
+use super::{Watch, write_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Encode;
+use crate::threads::Threads;
 use std::fs::{File, Metadata};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -31,14 +32,14 @@ impl SaveOptions {
 /// Saves what the machine gives at `path`; see [`replace`].
 ///
 /// # Errors
-/// As [`replace`] and [`write`](super::write()).
+/// As [`replace`] and [`write_file`].
 pub fn save<'a>(
     path: impl AsRef<Path>,
     encoder: &mut dyn Encode<'a>,
     options: SaveOptions,
     watch: Watch<'_>,
 ) -> Result<()> {
-    replace(path, options, |file| write(encoder, file, watch))
+    replace(path, options, |file| write_file(encoder, file, Threads::default(), watch))
 }
 
 /// Puts what `fill` writes at `path`, whole or not at all.

@@ -1,12 +1,13 @@
 //! What stands behind a header: the data, and the checksum tail.
 
-use super::store::Store;
+use super::store::{Fetch, Store};
 use super::{Checks, DecodeOptions};
 use crate::array::Array;
 use crate::error::{Error, Result, shortened};
 use crate::format::tail::{TAIL_HEADER, frame_length, tail_content, trailing};
 use crate::format::{ChecksumState, Dest, Event, Header, Metadata, STEP, Tail, npy};
 use crate::kernel::Copying;
+use crate::threads::Threads;
 
 /// Reads data and tail: fill the space it hands out until it is done.
 #[derive(Debug)]
@@ -161,6 +162,28 @@ impl<'d> BodyDecoder<'d> {
             taken += n;
             self.filled(n)?;
         }
+    }
+
+    /// Fetches the data from where any thread may read them, as [`BodyDecoder::filled`] those of the space, and gives how many bytes that
+    /// were: none where they have no place of their own. `each` is told how many so far.
+    ///
+    /// # Errors
+    /// [`Truncated`](crate::ErrorKind::Truncated), [`Memory`](crate::ErrorKind::Memory), and whatever `fetch` or `each` return.
+    pub(crate) fn fetch(
+        &mut self,
+        fetch: Fetch<'_>,
+        threads: Threads,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<u64> {
+        if self.stage != Stage::Data {
+            return Ok(0);
+        }
+        let start = self.store.done();
+        if !self.store.fetch(fetch, threads, each)? {
+            return Err(cut_data(&self.header, self.store.done() as u64));
+        }
+        self.check_data_end();
+        Ok((self.store.done() - start) as u64)
     }
 
     fn more_behind(&self) -> Result<()> {

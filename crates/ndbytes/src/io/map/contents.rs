@@ -1,12 +1,12 @@
 //! What a mapped file holds, found by the rules of reading and without touching its data.
 
-use super::at::At;
 use crate::array::Layout;
 use crate::codec::BLOCK;
 use crate::dtype::DType;
 use crate::error::{Error, Result};
 use crate::format::raw::Raw;
 use crate::format::{DecodeOptions, Dest, Header, HeaderDecoder, Metadata, Tail};
+use crate::io::at::At;
 use crate::io::read::{fill_header, read, run_body};
 use crate::io::unwatched;
 use std::fs::File;

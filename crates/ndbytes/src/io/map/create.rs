@@ -1,6 +1,5 @@
 //! New files, mapped: they are made whole under a temporary name first, so that no file is ever cut that is mapped.
 
-use super::at::write_at;
 use super::contents::How;
 use super::{Map, Mode};
 use crate::array::Order;
@@ -9,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::DecodeOptions;
 use crate::format::npy::{EncodeOptions, TAIL_FORMAT, parts};
 use crate::format::raw::Raw;
+use crate::io::at::write_at;
 use crate::io::file::refuse_stream;
 use crate::io::{SaveOptions, replace};
 use std::fs::File;

@@ -17,7 +17,6 @@
 //! # Ok::<(), ndbytes::Error>(())
 //! ```
 
-mod at;
 mod contents;
 mod create;
 mod pages;

@@ -1,9 +1,10 @@
 //! Bytes of a file in memory, whatever they mean: what NumPy's `memmap` stands on.
 
+use super::Mode;
 use super::create::preallocate;
 use super::pages::Pages;
-use super::{Mode, at::write_at};
 use crate::error::{Error, Result};
+use crate::io::at::write_at;
 use crate::io::{SaveOptions, replace};
 use std::fs::File;
 use std::ops::Range;

@@ -4,7 +4,6 @@
 //! once, its header is longer or shorter than its data for a moment either way, and its tail stands where the new
 //! rows go. One copy of the file is the price, so rows are best appended many at a time.
 
-use super::at::At;
 use super::contents::{Contents, Form, How, cut};
 use super::{Map, Mode};
 use crate::array::{ArrayRef, Order, nbytes};
@@ -14,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::npy::{EncodeOptions, TAIL_FORMAT, parts};
 use crate::format::raw::{self, Raw};
 use crate::format::{Encode, Format, Header, Metadata, Piece, Tail};
+use crate::io::at::At;
 use crate::io::file::is_same;
 use crate::io::{Watch, unwatched};
 use std::fs::File;

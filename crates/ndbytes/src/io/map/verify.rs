@@ -1,11 +1,11 @@
 //! Comparing a mapped file with its sums. The file itself is read, not the map: it may be cut meanwhile.
 
-use super::at::At;
 use super::contents::{Contents, How};
 use super::{Map, TailState};
 use crate::codec::{BLOCK, Crc32c};
 use crate::error::{Error, Result};
 use crate::format::{Checks, ChecksumState, DecodeOptions, Dest};
+use crate::io::at::At;
 use crate::io::{Watch, read_array};
 
 impl Map {

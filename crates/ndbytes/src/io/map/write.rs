@@ -1,11 +1,11 @@
 //! Changes through a map: the tail is marked open before them and sealed behind them.
 
-use super::at::write_at;
 use super::contents::{Contents, FileTail, Form};
 use super::{Map, Mode};
 use crate::codec::BlockSums;
 use crate::error::{Error, Result};
 use crate::format::Tail;
+use crate::io::at::write_at;
 use crate::io::{Watch, unwatched};
 
 impl Map {

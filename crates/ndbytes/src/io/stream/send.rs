@@ -78,7 +78,8 @@ impl<W: Write> Sender<W> {
                 )));
             }
             let options = npy::EncodeOptions { metadata, ..npy::EncodeOptions::bare() };
-            return self.send_pieces(&mut npy::Encoder::new(array, &options)?, watch);
+            let array = array.clone().unshared();
+            return self.send_pieces(&mut npy::Encoder::new(&array, &options)?, watch);
         }
         let options = frame::EncodeOptions { metadata, ..frame::EncodeOptions::default() };
         self.send_pieces(&mut frame::Encoder::new(array, &options)?, watch)

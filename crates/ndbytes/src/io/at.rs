@@ -15,6 +15,7 @@ impl<'f> At<'f> {
         Self { file, offset }
     }
 
+    #[cfg(feature = "map")]
     pub(super) fn offset(&self) -> u64 {
         self.offset
     }
@@ -52,12 +53,12 @@ fn read_at(mut file: &File, space: &mut [u8], offset: u64) -> Result<usize> {
 }
 
 /// Writes all of it there.
-#[cfg(unix)]
+#[cfg(all(feature = "map", unix))]
 pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
-#[cfg(not(unix))]
+#[cfg(all(feature = "map", not(unix)))]
 pub(super) fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> Result<()> {
     file.seek(SeekFrom::Start(offset))?;
     std::io::Write::write_all(&mut file, bytes)

@@ -1,0 +1,49 @@
+//! The array of a file: its data are read straight to where they stay, by several threads where they are many.
+
+use super::file::Input;
+use super::read::{fill_header, read, run_body};
+use super::{Watch, read_whole};
+use crate::error::Result;
+use crate::format::{DecodeOptions, Decoded, Dest, Header, HeaderDecoder};
+use crate::threads::Threads;
+
+/// Reads the array of a file as [`read_whole`] does, from its first byte on; its length is held against the header before memory
+/// is taken, unless it is compressed.
+///
+/// # Errors
+/// As [`read_whole`].
+pub fn read_file<'d>(
+    input: Input,
+    mut options: DecodeOptions,
+    choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+    threads: Threads,
+    watch: Watch<'_>,
+) -> Result<Decoded> {
+    options.input_len = input.len();
+    if options.input_len.is_none() {
+        return read_whole(input, options, choose, watch);
+    }
+    options.whole = true;
+    let front = input.at(0);
+    #[cfg(feature = "deflate")]
+    let mut front = super::sniff(front)?;
+    #[cfg(feature = "deflate")]
+    if front.container().is_some() {
+        return front.read_whole(options, choose, watch);
+    }
+    #[cfg(not(feature = "deflate"))]
+    let mut front = front;
+    let mut machine = HeaderDecoder::new(options);
+    let header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
+    let start = header.len;
+    let mut body = machine.body(choose(&header)?)?;
+    let fetch = |at: u64, space: &mut [u8]| read(&mut input.at(start + at), space);
+    // Elsewhere the threads would share one place in the file.
+    let threads = if cfg!(unix) { threads } else { Threads::ONE };
+    let fetched = body.fetch(&fetch, threads, &mut |seen| watch(start + seen))?;
+    let mut rest = input.at(start + fetched);
+    run_body(&mut |space| read(&mut rest, space), &mut body, &mut |seen| {
+        watch(start + fetched + seen)
+    })?;
+    body.finish()
+}
