@@ -3,7 +3,9 @@
 // What these commands find out is printed: that is their whole output.
 #![allow(clippy::print_stdout)]
 
+mod bench;
 mod check;
+mod memory;
 mod python;
 mod report;
 mod test;
@@ -27,6 +29,14 @@ Commands:
                                and the wheel of python/ under the Python tests (needs Python 3.11 or
                                newer; makes its own venv);
                                --long adds the long runs, other arguments go to pytest
+  miri [--target TARGET]       the tests of the kernels under Miri, which sees any undefined behaviour
+                               (needs a nightly toolchain with miri and rust-src)
+  asan                         the same tests with AddressSanitizer, on all sets of instructions
+                               that this machine has
+  bench [--quick] [--only P,A,…]  ndbytes and its peers side by side (makes a venv of its own with the
+                               peers, builds the wheel); the record goes to bench/record/;
+                               --only takes sections or `goals`, --no-build the wheel that is installed,
+                               --readme puts the newest record into README.md and measures nothing
   tidy                         only the checks of the text: imports, unsafe, io, file length, names
 
 Exit codes: 0 all is well, 1 something failed, 2 the command line is wrong
@@ -53,8 +63,15 @@ fn main() -> ExitCode {
     let clean = match (command.as_str(), rest) {
         ("check", []) => check::check(&workspace),
         ("test", rest) => test::test(&workspace, rest),
+        ("bench", rest) => bench::bench(&workspace, rest),
         ("tidy", []) => tidy::tidy(&workspace),
-        ("check" | "tidy", [arg, ..]) => {
+        ("miri", []) => memory::miri(&workspace, None),
+        ("miri", [option, target]) if option == "--target" => {
+            memory::miri(&workspace, Some(target))
+        }
+        ("miri", _) => return usage("miri takes nothing but --target TARGET"),
+        ("asan", []) => memory::asan(&workspace),
+        ("check" | "tidy" | "asan", [arg, ..]) => {
             return usage(&format!("{command} takes no arguments, found {arg}"));
         }
         _ => return usage(&format!("unknown command {command}")),

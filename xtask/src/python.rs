@@ -7,7 +7,15 @@ use std::path::{Path, PathBuf};
 
 use crate::workspace::{Workspace, succeeds};
 
-pub(crate) const REQUIREMENTS: &str = "python/tests/requirements.txt";
+/// A venv in the target folder.
+pub(crate) struct Venv {
+    /// Its folder there.
+    pub(crate) name: &'static str,
+    /// What is installed into it.
+    pub(crate) requirements: &'static str,
+    /// Whether it is of no use without all of these.
+    pub(crate) all: bool,
+}
 
 const INSTALL: &str = "install Python 3.11 or newer with its venv module \
     (Debian, Ubuntu: apt-get install python3 python3-venv), or name one in the variable PYTHON";
@@ -35,11 +43,16 @@ pub(crate) fn find(workspace: &Workspace) -> Result<OsString, String> {
     Err(format!("no fit Python ({found}): {INSTALL}"))
 }
 
-/// The Python of the venv in the target folder, which is made anew when `python` or the requirements changed.
-pub(crate) fn venv(workspace: &Workspace, python: OsString) -> Result<PathBuf, String> {
-    let requirements = fs::read_to_string(workspace.root.join(REQUIREMENTS))
-        .map_err(|error| format!("{REQUIREMENTS}: {error}"))?;
-    let dir = workspace.target.join("venv");
+/// The Python of a venv, which is made anew when `python` or the requirements changed.
+pub(crate) fn venv(
+    workspace: &Workspace,
+    python: OsString,
+    venv: &Venv,
+) -> Result<PathBuf, String> {
+    let name = venv.requirements;
+    let requirements = fs::read_to_string(workspace.root.join(name))
+        .map_err(|error| format!("{name}: {error}"))?;
+    let dir = workspace.target.join(venv.name);
     let inside = dir.join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" });
     let stamp = dir.join("requirements.stamp");
     let wanted = format!("# {}\n{requirements}", python.display());
@@ -47,15 +60,29 @@ pub(crate) fn venv(workspace: &Workspace, python: OsString) -> Result<PathBuf, S
         return Ok(inside);
     }
 
-    println!("== venv with {REQUIREMENTS}");
+    println!("== venv with {name}");
     make(workspace, python, &dir)?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-    if !succeeds(workspace.command(&inside).args(pip).arg(REQUIREMENTS)) {
-        return Err(format!("pip install -r {REQUIREMENTS} failed: see its output above"));
+    if !pip(workspace, &inside, &["-r", name]) {
+        if venv.all {
+            return Err(format!("pip install -r {name} failed: see its output above"));
+        }
+        for package in packages(&requirements) {
+            // What fails is told by pip, and then missing.
+            pip(workspace, &inside, &[package]);
+        }
     }
     // Last: a venv without its stamp is one that was left half made.
     fs::write(&stamp, wanted).map_err(|error| format!("{}: {error}", stamp.display()))?;
     Ok(inside)
+}
+
+fn pip(workspace: &Workspace, python: &Path, what: &[&str]) -> bool {
+    let install = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    succeeds(workspace.command(python).args(install).args(what))
+}
+
+fn packages(requirements: &str) -> impl Iterator<Item = &str> {
+    requirements.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
 }
 
 fn make(workspace: &Workspace, python: OsString, dir: &Path) -> Result<(), String> {

@@ -3,12 +3,14 @@
 use std::env::consts::EXE_SUFFIX;
 use std::process::Command;
 
+use crate::python::Venv;
 use crate::report::Report;
 use crate::workspace::{Workspace, stream, succeeds};
 use crate::{python, wheel};
 
 const TESTS: &str = "python/tests";
 const LONG: &str = "NDBYTES_LONG";
+const VENV: Venv = Venv { name: "venv", requirements: "python/tests/requirements.txt", all: true };
 
 /// Runs every part, even after one failed, and prints the counts last.
 pub(crate) fn test(workspace: &Workspace, args: &[String]) -> bool {
@@ -24,8 +26,8 @@ pub(crate) fn test(workspace: &Workspace, args: &[String]) -> bool {
     let mut report = rust(workspace, long);
     report.add(control(workspace));
     let built = build(workspace).and_then(|()| {
-        let python = python::venv(workspace, python?)?;
-        Ok((wheel::install(workspace, &python)?, python))
+        let python = python::venv(workspace, python?, &VENV)?;
+        Ok((wheel::install(workspace, &python, &VENV)?, python))
     });
     match built {
         Ok((wheel, python)) => {
@@ -107,7 +109,7 @@ fn pytest_run(workspace: &Workspace, mut pytest: Command, args: &[&str], long: b
 }
 
 /// Runs one test runner, showing its output, and adds up what it says.
-fn count(runner: &str, command: &mut Command, line: fn(&mut Report, &str)) -> Report {
+pub(crate) fn count(runner: &str, command: &mut Command, line: fn(&mut Report, &str)) -> Report {
     println!("== {runner}");
     let mut report = Report::default();
     match stream(command, |text| line(&mut report, text)) {

@@ -1,18 +1,23 @@
-//! The release wheel of the Python package, in the venv of the tests: what they import is what a user installs.
+//! The release wheel of the Python package: what tests and bench import is what a user installs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::python::Venv;
 use crate::workspace::{Workspace, succeeds};
 
-/// Builds the wheel into the target folder and installs it into the venv of `python`, unless that has the same.
+/// Builds the wheel into the target folder and installs it into a venv, unless that has the same.
 ///
 /// It shares the target folder with the release build, and so its dependencies.
-pub(crate) fn install(workspace: &Workspace, python: &Path) -> Result<PathBuf, String> {
+pub(crate) fn install(
+    workspace: &Workspace,
+    python: &Path,
+    venv: &Venv,
+) -> Result<PathBuf, String> {
     println!("== the wheel of python/");
     let wheel = build(workspace, python)?;
     // A wheel is the same bytes for the same tree. The venv keeps the one it has, and loses it when it is made anew.
-    let installed = workspace.target.join("venv/installed.whl");
+    let installed = workspace.target.join(venv.name).join("installed.whl");
     if same(&wheel, &installed) {
         return Ok(wheel);
     }

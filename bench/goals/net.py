@@ -1,0 +1,38 @@
+"""TCP on loopback between two processes, checksums on, into memory that is used again."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..figures import GiB, KiB, MiB, size_label
+from ..measure import calls, interleave
+from ..net import connected
+from ..run import Run
+from .goal import Goal, keep, row
+
+OURS, HAND, ZMQ = "ndb.send, ndb.recv(out=) reused", "sendmsg, recv_into reused", "pyzmq copy=False"
+GOALS = [
+    Goal("1 KiB there and back", OURS, HAND, 1.3, dict, unit="x its time", nbytes=1 * KiB),
+    *(goal for nbytes in (64 * MiB, 1 * GiB) for goal in (
+        Goal(f"{size_label(nbytes)} beside a hand-written loop", OURS, HAND, 0.95, dict, nbytes=nbytes, big=nbytes >= GiB),
+        Goal(f"{size_label(nbytes)} beside pyzmq", OURS, ZMQ, 2, dict, nbytes=nbytes, big=nbytes >= GiB),
+    )),
+]
+
+
+def measure(run: Run):
+    """Sizes in turn, the three ways in the same rounds."""
+    with connected(run, "goals", [OURS, HAND, ZMQ]) as clients:
+        for nbytes in dict.fromkeys(goal.nbytes for goal in GOALS):
+            goals = [goal for goal in GOALS if goal.nbytes == nbytes]
+            if run.quick and goals[0].big:
+                run.record.goals.extend(row("TCP", goal) | {"why": "not in a quick run"} for goal in goals)
+                continue
+            array = np.arange(nbytes // 8, dtype=np.float64)
+            cases = {name: calls(lambda c=client: c.call(array)) for name, client in clients.items()}
+            samples = interleave(cases, run.effort(budget=4, at_most=21, sample=0.03)) if cases else {}
+            for goal in goals:
+                if lacking := [side for side in (goal.ours, goal.peer) if side not in samples]:
+                    run.record.goals.append(row("TCP", goal) | {"why": f"no {', '.join(lacking)}"})
+                else:
+                    keep(run, "TCP", goal, {"ours": samples[goal.ours], "peer": samples[goal.peer]})
