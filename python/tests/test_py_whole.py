@@ -77,7 +77,7 @@ def test_a_byte_order_is_what_astype_gives(dtype, to):
     if dtype.kind == "U":
         flat = np.array(["a\u20ac", "x", ""] * 8, dtype).view("u1")
     a = flat.view(dtype).reshape(2, 3, 4)
-    for view in a, a.T, a[:, ::-1, ::2], a[0, 0, 0], a[:0]:
+    for view in a, a.T, a[:, ::-1, ::2], a[0, 0, 0, ...], a[:0]:
         wanted = view.astype(dtype.newbyteorder(to))
         for order in "CFA":
             assert ndb.tobytes(view, order, byteorder=to) == wanted.tobytes(order)

@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod memory;
 mod python;
 mod report;
 mod test;
@@ -28,6 +29,10 @@ Commands:
                                and the wheel of python/ under the Python tests (needs Python 3.11 or
                                newer; makes its own venv);
                                --long adds the long runs, other arguments go to pytest
+  miri [--target TARGET]       the tests of the kernels under Miri, which sees any undefined behaviour
+                               (needs a nightly toolchain with miri and rust-src)
+  asan                         the same tests with AddressSanitizer, on all sets of instructions
+                               that this machine has
   bench [--quick] [--only P,A,…]  ndbytes and its peers side by side (makes a venv of its own with the
                                peers, builds the wheel); the record goes to bench/record/;
                                --only takes sections or `goals`, --no-build the wheel that is installed,
@@ -60,7 +65,13 @@ fn main() -> ExitCode {
         ("test", rest) => test::test(&workspace, rest),
         ("bench", rest) => bench::bench(&workspace, rest),
         ("tidy", []) => tidy::tidy(&workspace),
-        ("check" | "tidy", [arg, ..]) => {
+        ("miri", []) => memory::miri(&workspace, None),
+        ("miri", [option, target]) if option == "--target" => {
+            memory::miri(&workspace, Some(target))
+        }
+        ("miri", _) => return usage("miri takes nothing but --target TARGET"),
+        ("asan", []) => memory::asan(&workspace),
+        ("check" | "tidy" | "asan", [arg, ..]) => {
             return usage(&format!("{command} takes no arguments, found {arg}"));
         }
         _ => return usage(&format!("unknown command {command}")),

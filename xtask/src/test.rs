@@ -109,7 +109,7 @@ fn pytest_run(workspace: &Workspace, mut pytest: Command, args: &[&str], long: b
 }
 
 /// Runs one test runner, showing its output, and adds up what it says.
-fn count(runner: &str, command: &mut Command, line: fn(&mut Report, &str)) -> Report {
+pub(crate) fn count(runner: &str, command: &mut Command, line: fn(&mut Report, &str)) -> Report {
     println!("== {runner}");
     let mut report = Report::default();
     match stream(command, |text| line(&mut report, text)) {

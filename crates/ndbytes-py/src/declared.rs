@@ -1,15 +1,14 @@
 //! What bytes without a header are declared to be, by dtype, shape, order, offset and gap.
 
-use crate::array::Memory;
-use crate::dtype::{self, numpy};
+use crate::array::{Memory, laid};
+use crate::dtype;
 use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::limits::Limits;
 use crate::options::{self, Count, decode_options};
 use ndbytes::raw::Raw;
-use ndbytes::{DType, DecodeOptions, Dim, Layout, Order, Spec};
-use pyo3::intern;
+use ndbytes::{DType, DecodeOptions, Dim, Spec};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::PyString;
 
 /// Items without a header: what they are, and where they lie.
 pub(crate) struct Declared {
@@ -51,19 +50,11 @@ impl Declared {
         let memory = Memory::of(buf)?;
         let shape = raw.shape(memory.len() as u64).py()?;
         let itemsize = raw.spec.dtype.itemsize();
-        let step = itemsize.saturating_add(usize::try_from(raw.gap).unwrap_or(usize::MAX));
-        let order = if raw.order == Order::F { Order::F } else { Order::C };
-        let layout = Layout::contiguous(&shape, step, order).py()?;
+        let layout = raw.layout(&shape, usize::try_from(raw.offset).unwrap_or(usize::MAX)).py()?;
         let object = self.dtype.bind(py);
         let item =
             if dtype::is_subarray(object)? { object.getattr("base")? } else { object.clone() };
-        let options = PyDict::new(py);
-        options.set_item(intern!(py, "dtype"), item)?;
-        options.set_item(intern!(py, "buffer"), memory)?;
-        options.set_item(intern!(py, "offset"), raw.offset)?;
-        options.set_item(intern!(py, "strides"), PyTuple::new(py, layout.strides())?)?;
-        let shape = PyTuple::new(py, shape)?;
-        numpy(py)?.call_method(intern!(py, "ndarray"), (shape,), Some(&options))
+        laid(&Bound::new(py, memory)?, item, itemsize, &layout)
     }
 }
 

@@ -1,8 +1,9 @@
 //! Where the items of an array that is being read come, and what they must be.
 
-use crate::array::{Filling, Memory, Target, to_array};
+use crate::array::{Filling, Fresh, Memory, Target, to_array};
 use crate::dtype::expectation;
 use crate::errors::{IntoPy as _, argument, carry, mismatch};
+use crate::work::LONG;
 use ndbytes::{BufferMut, Decoded, Dest, Header, Order, Result, Spec};
 use pyo3::prelude::*;
 
@@ -11,6 +12,7 @@ pub(crate) struct Destination {
     expect: Option<Spec>,
     out: Option<Target>,
     filling: Option<Filling>,
+    fresh: Option<Fresh>,
     buffer: Option<BufferMut>,
 }
 
@@ -25,7 +27,7 @@ impl Destination {
     ) -> PyResult<Self> {
         let expect = expect.map(expectation).transpose()?;
         let out = out.map(Target::new).transpose()?;
-        Ok(Self { expect, out, filling: None, buffer: None })
+        Ok(Self { expect, out, filling: None, fresh: None, buffer: None })
     }
 
     /// Whether nothing is asked of the array.
@@ -37,9 +39,9 @@ impl Destination {
     ///
     /// # Errors
     /// `ArgumentError`.
-    pub(crate) fn check_apart(&self, input: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub(crate) fn check_apart(&self, input: &[u8]) -> PyResult<()> {
         match &self.out {
-            Some(out) if out.overlaps(input)? => Err(argument(
+            Some(out) if out.overlaps(input) => Err(argument(
                 "out is memory of the bytes themselves, which would change while they are read",
             )),
             _ => Ok(()),
@@ -54,9 +56,16 @@ impl Destination {
         self.choose_from(header, BufferMut::new)
     }
 
-    /// The same for an input whose length is known.
+    /// The same for an input that is there as a whole. A small array gets memory of NumPy's own.
     pub(crate) fn choose_known(&mut self, header: &Header) -> Result<Dest<'_>> {
-        self.choose_from(header, BufferMut::known)
+        let size = header.nbytes();
+        if self.out.is_some() || size == 0 || size > LONG {
+            return self.choose_from(header, BufferMut::known);
+        }
+        self.check_header(header)?;
+        let fresh =
+            Python::attach(|py| Fresh::new(py, &header.dtype, &header.shape, order(header)));
+        Ok(Dest::Into(self.fresh.insert(fresh.map_err(carry)?).bytes()))
     }
 
     fn choose_from(
@@ -115,8 +124,14 @@ impl Destination {
             filling.finish(py, &out)?;
             return Ok(out.into_array().into_bound(py));
         }
+        if let Some(fresh) = self.fresh {
+            return fresh.finish(py, &header.dtype);
+        }
         let buffer = self.buffer.map_or_else(|| BufferMut::new(0), Ok).py()?;
-        let order = if header.fortran_order { Order::F } else { Order::C };
-        to_array(py, Memory::new(buffer), &header.dtype, &header.shape, order)
+        to_array(py, Memory::new(buffer), &header.dtype, &header.shape, order(header))
     }
+}
+
+fn order(header: &Header) -> Order {
+    if header.fortran_order { Order::F } else { Order::C }
 }

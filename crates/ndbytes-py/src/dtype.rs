@@ -40,8 +40,62 @@ pub(crate) fn is_subarray(dtype: &Bound<'_, PyAny>) -> PyResult<bool> {
 /// `UnsupportedError` for objects, at any depth, StringDType and other dtypes without bytes of their own;
 /// `LimitError` for one that nests too deep.
 pub(crate) fn from_numpy(dtype: &Bound<'_, PyAny>) -> PyResult<DType> {
+    if let Some(known) = builtin(dtype)? {
+        return Ok(known.clone());
+    }
     refuse_objects(dtype)?;
     read(dtype)
+}
+
+/// One of NumPy's own dtype objects: there is one for each, and nothing can change it.
+///
+/// Any other can be changed in place, by `names` or by `__setstate__`, so what it was is not what it is.
+struct Builtin {
+    object: Py<PyAny>,
+    dtype: DType,
+    /// Whether NumPy takes it for what the dtype is spelled as, and not one of several that are alike.
+    first: bool,
+}
+
+/// What a dtype object is, if it is one of NumPy's own.
+pub(crate) fn builtin<'py>(dtype: &Bound<'py, PyAny>) -> PyResult<Option<&'py DType>> {
+    let known = builtins(dtype.py())?.iter().find(|known| known.object.as_ptr() == dtype.as_ptr());
+    Ok(known.map(|known| &known.dtype))
+}
+
+fn builtins(py: Python<'_>) -> PyResult<&Vec<Builtin>> {
+    static BUILTINS: PyOnceLock<Vec<Builtin>> = PyOnceLock::new();
+    const CODES: [&str; 20] = [
+        "d", "f", "l", "i", "q", "B", "b", "?", "e", "h", "H", "I", "L", "Q", "D", "F", "g", "G",
+        "M8", "m8",
+    ];
+    const UNCHANGEABLE: i32 = 1;
+    BUILTINS.get_or_try_init(py, || {
+        let class = class(py)?;
+        let mut known = Vec::new();
+        for code in CODES {
+            let object = class.call1((code,))?;
+            if object.getattr(intern!(py, "isbuiltin"))?.extract::<i32>()? == UNCHANGEABLE {
+                let dtype = read(&object)?;
+                let first = class.call1((spelling(&dtype)?,))?.is(&object);
+                known.push(Builtin { object: object.unbind(), dtype, first });
+            }
+        }
+        Ok(known)
+    })
+}
+
+/// The dtype as so many bytes without a meaning: also of one that the core does not know.
+///
+/// # Errors
+/// As [`refuse_objects`].
+pub(crate) fn bytes(dtype: &Bound<'_, PyAny>) -> PyResult<DType> {
+    if let Some(known) = builtin(dtype)? {
+        return Ok(known.clone());
+    }
+    refuse_objects(dtype)?;
+    let itemsize: u32 = dtype.getattr(intern!(dtype.py(), "itemsize"))?.extract()?;
+    DType::void(itemsize).py()
 }
 
 /// That there is no pointer in an item.
@@ -145,6 +199,9 @@ fn record(dtype: &Bound<'_, PyAny>, names: &Bound<'_, PyAny>) -> PyResult<DType>
 /// # Errors
 /// `UnsupportedError` that names the package for a dtype of ml_dtypes where that is not installed.
 pub(crate) fn to_numpy<'py>(py: Python<'py>, dtype: &DType) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(known) = builtins(py)?.iter().find(|known| known.first && known.dtype == *dtype) {
+        return Ok(known.object.bind(py).clone());
+    }
     let class = class(py)?;
     match dtype {
         DType::Record(record) => record_to_numpy(py, record),
@@ -161,9 +218,13 @@ pub(crate) fn to_numpy<'py>(py: Python<'py>, dtype: &DType) -> PyResult<Bound<'p
             }
             made.call_method1(intern!(py, "newbyteorder"), ("S",))
         }
-        // In NumPy's own spelling: the one that `descr` has quotes around.
-        _ => class.call1((dtype.descr().py()?.trim_matches('\''),)),
+        _ => class.call1((spelling(dtype)?,)),
     }
+}
+
+/// NumPy's own spelling of a dtype without fields: the one that `descr` has quotes around.
+fn spelling(dtype: &DType) -> PyResult<String> {
+    Ok(dtype.descr().py()?.trim_matches('\'').to_owned())
 }
 
 fn record_to_numpy<'py>(py: Python<'py>, record: &Record) -> PyResult<Bound<'py, PyAny>> {

@@ -141,12 +141,15 @@ pub(crate) fn loads<'py>(
     threads: Option<isize>,
 ) -> PyResult<Bound<'py, PyAny>> {
     let how = Copying { threads: options::threads(threads)?, touched: false };
-    if buf.is_instance_of::<PyString>() || buf.hasattr(intern!(py, "__fspath__"))? {
-        return Err(argument_type("loads() takes bytes, found a path or text; load() reads files"));
-    }
-    let bytes = Bytes::new(buf)?;
+    let bytes = Bytes::new(buf).or_else(|error| {
+        if buf.is_instance_of::<PyString>() || buf.hasattr(intern!(py, "__fspath__"))? {
+            let message = "loads() takes bytes, found a path or text; load() reads files";
+            return Err(argument_type(message));
+        }
+        Err(error)
+    })?;
     let mut place = Destination::new(expect, out)?;
-    place.check_apart(buf)?;
+    place.check_apart(&bytes)?;
     let options = decode_options(limits, require_checksum);
     if bundle::is_archive(&mut Cursor::new(&*bytes)).py()? {
         if !place.is_free() {

@@ -1,6 +1,6 @@
 //! `ndbytes.tobytes`.
 
-use crate::array::{Out, Source, new_bytes};
+use crate::array::{Out, Source, new_bytes, small};
 use crate::errors::argument;
 use crate::options;
 use crate::work::run;
@@ -51,11 +51,17 @@ pub(crate) fn tobytes<'py>(
     threads: Option<isize>,
     out: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let order = options::order(order)?;
+    let (order, threads) = (options::order(order)?, options::threads(threads)?);
+    if byteorder.is_none()
+        && out.is_none()
+        && let Some(bytes) = small(a, order)?
+    {
+        return Ok(bytes.into_any());
+    }
     let endian = byteorder.map(options::byteorder).transpose()?;
     let source = if endian.is_some() { Source::new(a)? } else { Source::untyped(a)? };
     let nbytes = source.nbytes();
-    let how = Copying { threads: options::threads(threads)?, touched: out.is_some() };
+    let how = Copying { threads, touched: out.is_some() };
     let fill = |bytes: &mut [u8]| {
         run(py, nbytes, |watch| copy_to(&source.view()?, order, endian, bytes, how, watch))
     };

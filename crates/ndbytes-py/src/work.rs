@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use std::time::{Duration, Instant};
 
 /// From this many bytes on it pays to let other threads run meanwhile.
-const LONG: u64 = 1 << 16;
+pub(crate) const LONG: u64 = 1 << 16;
 /// How often signals are looked for: half of what a person notices.
 const EAR: Duration = Duration::from_millis(50);
 

@@ -124,6 +124,26 @@ pub(crate) fn new_bytes<'py>(
         let start = ffi::PyBytes_AsString(made.as_ptr()).cast::<u8>();
         std::slice::from_raw_parts_mut(start, size.unsigned_abs())
     };
+    #[cfg(target_os = "linux")]
+    advise(bytes);
     fill(bytes)?;
     Ok(made)
+}
+
+/// Asks for huge pages under large memory, which has not been touched; advice, so nothing changes where there are none.
+#[cfg(target_os = "linux")]
+fn advise(bytes: &mut [u8]) {
+    use rustix::mm::{Advice, madvise};
+    /// Where they make the first touch several times as quick.
+    const FROM: usize = 8 << 20;
+    const HUGE: usize = 2 << 20;
+    if bytes.len() < FROM {
+        return;
+    }
+    let lead = bytes.as_ptr().align_offset(HUGE);
+    let len = bytes.len().saturating_sub(lead) / HUGE * HUGE;
+    // SAFETY: the range lies inside of memory that is ours alone, and the advice changes none of its bytes.
+    let _ = unsafe {
+        madvise(bytes.as_mut_ptr().wrapping_add(lead).cast(), len, Advice::LinuxHugepage)
+    };
 }

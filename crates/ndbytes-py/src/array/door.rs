@@ -1,5 +1,6 @@
 //! What comes in as an array, and what does not.
 
+use super::capi::is_array;
 use crate::dtype::numpy;
 use crate::errors::{argument, argument_type, unsupported};
 use pyo3::prelude::*;
@@ -12,13 +13,12 @@ use pyo3::{ffi, intern};
 /// `ArgumentTypeError` for what is no array, with what to do; `UnsupportedError` for masked arrays.
 pub(super) fn array_of<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = given.py();
-    let class = ndarray(py)?;
-    if given.is_exact_instance(class) {
+    if is_array(given)? {
         return Ok(given.clone());
     }
     let asarray =
         |object: &Bound<'py, PyAny>| numpy(py)?.call_method1(intern!(py, "asarray"), (object,));
-    if given.is_instance(class)? {
+    if given.is_instance(ndarray(py)?)? {
         refuse_masked(given)?;
         // Without the subclass, whose own attributes could say anything of its memory.
         return asarray(given);
@@ -49,7 +49,8 @@ pub(super) fn array_of<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<'py, Py
     )))
 }
 
-fn ndarray(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+/// The class `numpy.ndarray`.
+pub(super) fn ndarray(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let class = CLASS
         .get_or_try_init(py, || numpy(py)?.getattr(intern!(py, "ndarray")).map(Bound::unbind))?;

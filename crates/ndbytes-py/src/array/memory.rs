@@ -1,12 +1,13 @@
 //! Memory of our own that arrays stand on.
 
 use super::buffer::Bytes;
+use super::capi;
 use crate::dtype::{self, numpy};
-use crate::errors::IntoPy as _;
+use crate::errors::{IntoPy as _, argument};
 use ndbytes::{BufferMut, DType, Layout, Order};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use pyo3::{ffi, intern};
 use std::ffi::c_int;
 
@@ -111,16 +112,44 @@ pub(crate) fn over<'py>(
     order: Order,
     offset: u64,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let layout = Layout::contiguous(shape, dtype.itemsize(), order).py()?;
-    let options = PyDict::new(py);
-    options.set_item(intern!(py, "dtype"), dtype::to_numpy(py, dtype)?)?;
-    let order = if order == Order::F { "F" } else { "C" };
-    options.set_item(intern!(py, "order"), order)?;
-    if !layout.is_empty() && dtype.itemsize() > 0 {
-        options.set_item(intern!(py, "buffer"), memory)?;
-        options.set_item(intern!(py, "offset"), offset)?;
+    let itemsize = dtype.itemsize();
+    let layout = Layout::contiguous(shape, itemsize, order).py()?;
+    let object = dtype::to_numpy(py, dtype)?;
+    if layout.is_empty() && itemsize > 0 {
+        return capi::fresh(object, shape, order == Order::F);
     }
-    // Not `numpy.empty`, which gives some dtypes the machine's byte order.
-    let shape = pyo3::types::PyTuple::new(py, shape)?;
-    numpy(py)?.call_method(intern!(py, "ndarray"), (shape,), Some(&options))
+    let offset = usize::try_from(offset).map_err(|_| PyMemoryError::new_err("too large"))?;
+    let layout = Layout::new(shape.to_vec(), layout.strides().to_vec(), offset).py()?;
+    laid(memory, object, itemsize, &layout)
+}
+
+/// The array of items that lie so in memory, as their own dtype object.
+///
+/// # Errors
+/// `ArgumentError` if an item lies outside; those of NumPy.
+pub(crate) fn laid<'py>(
+    memory: &Bound<'py, Memory>,
+    dtype: Bound<'py, PyAny>,
+    itemsize: usize,
+    layout: &Layout,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = memory.py();
+    if itemsize == 0 {
+        // Only `numpy.ndarray` leaves such items without a size; `empty` and the C interface make them one character.
+        let options = PyDict::new(py);
+        options.set_item(intern!(py, "dtype"), dtype)?;
+        options.set_item(intern!(py, "strides"), PyTuple::new(py, layout.strides())?)?;
+        options.set_item(intern!(py, "buffer"), memory)?;
+        let shape = PyTuple::new(py, layout.shape())?;
+        return numpy(py)?.call_method(intern!(py, "ndarray"), (shape,), Some(&options));
+    }
+    let (this, end) = (memory.get(), layout.span(itemsize).py()?.end);
+    if end > this.len {
+        let len = this.len;
+        return Err(argument(format!("items up to byte {end} in memory of {len} bytes")));
+    }
+    let start = if layout.is_empty() { 0 } else { layout.offset() };
+    let first = this.start.wrapping_add(start);
+    // SAFETY: the span proves that all items lie in the memory, which is this object's as long as it lives.
+    unsafe { capi::over(dtype, layout, first, !this.readonly, memory.clone().into_any()) }
 }

@@ -7,6 +7,7 @@
 #![expect(unsafe_code, reason = "NumPy's memory is reached through pointers")]
 
 mod buffer;
+mod capi;
 mod door;
 mod memory;
 mod region;
@@ -15,8 +16,8 @@ mod target;
 mod window;
 
 pub(crate) use buffer::{Bytes, Out, new_bytes, part};
-pub(crate) use memory::{Memory, over, to_array};
+pub(crate) use memory::{Memory, laid, over, to_array};
 pub(crate) use region::FileRegion;
-pub(crate) use source::Source;
-pub(crate) use target::{Filling, Target};
+pub(crate) use source::{Source, small};
+pub(crate) use target::{Filling, Fresh, Target};
 pub(crate) use window::{Mapped, Window};

@@ -1,50 +1,57 @@
 //! An array of Python's, to be read.
 
+use super::buffer::new_bytes;
+use super::capi;
 use super::door::array_of;
 use crate::dtype;
-use crate::errors::IntoPy as _;
-use ndbytes::{ArrayRef, DType, Error, Layout, Result};
-use pyo3::ffi::Py_intptr_t;
-use pyo3::intern;
+use crate::errors::{IntoPy as _, argument_type};
+use crate::work::LONG;
+use ndbytes::{ArrayRef, DType, Error, Layout, Order, Result};
 use pyo3::prelude::*;
-use pyo3::types::PyCapsule;
-use std::ffi::{c_char, c_int, c_void};
+use pyo3::types::PyBytes;
+
+/// The items of a small array of a usual kind as bytes, where they follow each other in this order already; `None` for
+/// anything else, which goes the long way round.
+pub(crate) fn small<'py>(
+    given: &Bound<'py, PyAny>,
+    order: Order,
+) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let Some((start, count, dtype)) = capi::run(given, order)? else { return Ok(None) };
+    let Some(known) = dtype::builtin(&dtype)? else { return Ok(None) };
+    let len = count.saturating_mul(known.itemsize());
+    if len == 0 || len as u64 > LONG {
+        return Ok(None);
+    }
+    new_bytes(given.py(), len as u64, |bytes| {
+        // SAFETY: the array has so many items from there on, and is held; nothing else runs meanwhile.
+        bytes.copy_from_slice(unsafe { std::slice::from_raw_parts(start, len) });
+        Ok(())
+    })
+    .map(Some)
+}
 
 /// Where the items of a NumPy array lie, and what keeps them there.
 pub(crate) struct Source {
     dtype: DType,
     layout: Layout,
     memory: Reach,
-    /// Holds a reference to the array, and with it to its memory.
-    _capsule: Py<PyCapsule>,
+    writeable: bool,
+    /// Holds the memory: NumPy resizes no array that others refer to, unless it is told not to look.
+    array: Py<PyAny>,
 }
 
 /// So many bytes from an address on.
 #[derive(Clone, Copy)]
 struct Reach {
-    start: *const u8,
+    start: *mut u8,
     len: usize,
 }
 
-// SAFETY: the address is only read through, and what keeps the memory alive may be dropped on any thread: PyO3 defers
+// SAFETY: the address alone does nothing, and what keeps the memory alive may be dropped on any thread: PyO3 defers
 // that until a thread has the GIL.
 unsafe impl Send for Reach {}
 // SAFETY: as above.
 unsafe impl Sync for Reach {}
-
-/// `PyArrayInterface` of NumPy's documented array interface: what `__array_struct__` gives.
-#[repr(C)]
-struct Interface {
-    two: c_int,
-    nd: c_int,
-    typekind: c_char,
-    itemsize: c_int,
-    flags: c_int,
-    shape: *const Py_intptr_t,
-    strides: *const Py_intptr_t,
-    data: *const c_void,
-    descr: *const c_void,
-}
 
 impl Source {
     /// The items of any array that the door lets in, with its dtype.
@@ -52,9 +59,7 @@ impl Source {
     /// # Errors
     /// As the door's, and as [`dtype::from_numpy`].
     pub(crate) fn new(given: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let array = array_of(given)?;
-        let object = array.getattr(intern!(given.py(), "dtype"))?;
-        Self::over(&array, dtype::from_numpy(&object)?)
+        Self::with(given, dtype::from_numpy)
     }
 
     /// The items as so many bytes each: any dtype but objects, also one that no format can spell.
@@ -62,30 +67,61 @@ impl Source {
     /// # Errors
     /// As the door's; `UnsupportedError` for objects.
     pub(crate) fn untyped(given: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let array = array_of(given)?;
-        let object = array.getattr(intern!(given.py(), "dtype"))?;
-        dtype::refuse_objects(&object)?;
-        let itemsize: u32 = object.getattr(intern!(given.py(), "itemsize"))?.extract()?;
-        Self::over(&array, DType::void(itemsize).py()?)
+        Self::with(given, dtype::bytes)
     }
 
-    fn over(array: &Bound<'_, PyAny>, dtype: DType) -> PyResult<Self> {
-        let capsule =
-            array.getattr(intern!(array.py(), "__array_struct__"))?.cast_into::<PyCapsule>()?;
-        let pointer = capsule.pointer_checked(None)?.cast::<Interface>();
-        // SAFETY: NumPy documents that the capsule without a name points to this struct, which lives as long as it.
-        let interface = unsafe { pointer.as_ref() };
-        let (layout, memory) = place(interface, dtype.itemsize()).py()?;
-        Ok(Self { dtype, layout, memory, _capsule: capsule.unbind() })
+    fn with(
+        given: &Bound<'_, PyAny>,
+        dtype: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<DType>,
+    ) -> PyResult<Self> {
+        let array = array_of(given)?;
+        let items = capi::items(&array)?;
+        let items = items.ok_or_else(|| argument_type("NumPy made no array of it"))?;
+        let dtype = dtype(&items.dtype)?;
+        let (layout, memory) =
+            place(items.data, items.shape, items.strides, dtype.itemsize()).py()?;
+        let writeable = items.writeable;
+        Ok(Self { dtype, layout, memory, writeable, array: array.unbind() })
     }
 
     /// The items, in memory that other threads may write to.
     pub(crate) fn view(&self) -> Result<ArrayRef<'_>> {
         let Reach { start, len } = self.memory;
-        // SAFETY: `place` computed the reach of the items of an array that the capsule holds; NumPy says that they
+        // SAFETY: `place` computed the reach of the items of an array that is held; NumPy says that they
         // are memory of the array's. That others may write there meanwhile is the head of this room's own topic.
         let bytes = unsafe { std::slice::from_raw_parts(start, len) };
         Ok(ArrayRef::new(self.dtype.clone(), self.layout.clone(), bytes)?.shared())
+    }
+
+    /// The first item and the bytes of all, where they follow each other in C order, or F order.
+    pub(super) fn run(&self, fortran: bool) -> Option<(*mut u8, usize)> {
+        let itemsize = self.dtype.itemsize();
+        let follows = match fortran {
+            true => self.layout.is_f_contiguous(itemsize),
+            false => self.layout.is_c_contiguous(itemsize),
+        };
+        let Reach { start, len } = self.memory;
+        (follows || len == 0).then_some((start, len))
+    }
+
+    /// Whether the array lets itself be written to.
+    pub(super) fn is_writeable(&self) -> bool {
+        self.writeable
+    }
+
+    /// The array itself, which is of no subclass.
+    pub(super) fn array(&self) -> &Py<PyAny> {
+        &self.array
+    }
+
+    /// The type of the items.
+    pub(super) fn dtype(&self) -> &DType {
+        &self.dtype
+    }
+
+    /// Length of each axis.
+    pub(super) fn shape(&self) -> &[usize] {
+        self.layout.shape()
     }
 
     /// Whether some item may lie in these bytes.
@@ -102,25 +138,15 @@ impl Source {
 }
 
 /// The layout of an array's items, and the memory they reach.
-fn place(interface: &Interface, itemsize: usize) -> Result<(Layout, Reach)> {
-    let nd = usize::try_from(interface.nd).unwrap_or(0);
-    let found = usize::try_from(interface.itemsize).unwrap_or(0);
-    if interface.two != 2 || found != itemsize {
-        return Err(Error::unsupported(format!(
-            "an array whose interface says {found} bytes an item, and whose dtype {itemsize}"
-        )));
-    }
-    let lengths = |start: *const Py_intptr_t| match nd {
-        0 => &[][..],
-        // SAFETY: each of the two arrays has one entry for every axis.
-        _ => unsafe { std::slice::from_raw_parts(start, nd) },
-    };
-    let shape: Vec<usize> =
-        lengths(interface.shape).iter().map(|&len| usize::try_from(len).unwrap_or(0)).collect();
-    let strides: Vec<isize> = lengths(interface.strides).to_vec();
+fn place(
+    data: *mut u8,
+    shape: Vec<usize>,
+    strides: Vec<isize>,
+    itemsize: usize,
+) -> Result<(Layout, Reach)> {
     let empty = Reach { start: std::ptr::NonNull::dangling().as_ptr(), len: 0 };
     if shape.contains(&0) || itemsize == 0 {
-        let layout = Layout::contiguous(&shape, itemsize, ndbytes::Order::C)?;
+        let layout = Layout::contiguous(&shape, itemsize, Order::C)?;
         return Ok((layout, empty));
     }
     // Bytes below the first item: NumPy's pointer is to it, wherever it lies.
@@ -134,6 +160,6 @@ fn place(interface: &Interface, itemsize: usize) -> Result<(Layout, Reach)> {
     let low = low.ok_or_else(|| Error::overflow("the reach of the strides"))?;
     let layout = Layout::new(shape, strides, low)?;
     let span = layout.span(itemsize)?;
-    let start = interface.data.cast::<u8>().wrapping_sub(low);
+    let start = data.wrapping_sub(low);
     Ok((layout, Reach { start, len: span.end }))
 }

@@ -1,7 +1,9 @@
 //! An array of Python's, to be filled: `out=`.
 
-use super::door::is_masked;
+use super::capi::{self, is_array};
+use super::door::{is_masked, ndarray};
 use super::memory::{Memory, to_array};
+use super::source::Source;
 use crate::dtype::{self, numpy};
 use crate::errors::{IntoPy as _, argument, argument_type, mismatch, unsupported};
 use ndbytes::{BufferMut, DType, Order, Spec};
@@ -12,9 +14,7 @@ use pyo3::prelude::*;
 pub(crate) struct Target {
     given: Py<PyAny>,
     /// The same memory without a subclass, whose own attributes could say anything of it.
-    array: Py<PyAny>,
-    dtype: DType,
-    shape: Vec<usize>,
+    items: Source,
 }
 
 impl Target {
@@ -24,22 +24,20 @@ impl Target {
     /// `ArgumentTypeError` for what is no array; `ArgumentError` for a read-only one; `UnsupportedError` for objects
     /// and masked arrays.
     pub(crate) fn new(given: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let py = given.py();
-        if !given.is_instance(&numpy(py)?.getattr(intern!(py, "ndarray"))?)? {
-            let name = given.get_type().name()?;
-            return Err(argument_type(format!("out must be a NumPy array, found {name}")));
+        if !is_array(given)? {
+            if !given.is_instance(ndarray(given.py())?)? {
+                let name = given.get_type().name()?;
+                return Err(argument_type(format!("out must be a NumPy array, found {name}")));
+            }
+            if is_masked(given)? {
+                return Err(unsupported("out is a masked array; pass out.data"));
+            }
         }
-        if is_masked(given)? {
-            return Err(unsupported("out is a masked array; pass out.data"));
-        }
-        let array = numpy(py)?.call_method1(intern!(py, "asarray"), (given,))?;
-        let dtype = dtype::from_numpy(&array.getattr(intern!(py, "dtype"))?)?;
-        let shape = array.getattr(intern!(py, "shape"))?.extract()?;
-        let flags = array.getattr(intern!(py, "flags"))?;
-        if !flags.getattr(intern!(py, "writeable"))?.is_truthy()? {
+        let items = Source::new(given)?;
+        if !items.is_writeable() {
             return Err(argument("out is read-only"));
         }
-        Ok(Self { given: given.clone().unbind(), array: array.unbind(), dtype, shape })
+        Ok(Self { given: given.clone().unbind(), items })
     }
 
     /// That it has this dtype, as a header can spell it, and shape.
@@ -47,11 +45,11 @@ impl Target {
     /// # Errors
     /// `MismatchError` with both.
     pub(crate) fn check(&self, dtype: &DType, shape: &[usize]) -> PyResult<()> {
-        if self.dtype.storage() == dtype.storage() && self.shape == shape {
+        if self.dtype().storage() == dtype.storage() && self.items.shape() == shape {
             return Ok(());
         }
         let found = Spec::exact(dtype.clone(), shape);
-        let wanted = Spec::exact(self.dtype.clone(), &self.shape);
+        let wanted = self.spec();
         Err(mismatch(format!("out is {wanted}, the array {found}")))
     }
 
@@ -60,24 +58,23 @@ impl Target {
     /// # Errors
     /// `MismatchError` with both.
     pub(crate) fn expect(&self, wanted: &Spec) -> PyResult<()> {
-        wanted.check(&self.dtype, &self.shape).map_err(|_| {
-            mismatch(format!(
-                "out is {}, {wanted} is wanted",
-                Spec::exact(self.dtype.clone(), &self.shape)
-            ))
-        })
+        wanted
+            .check(self.dtype(), self.items.shape())
+            .map_err(|_| mismatch(format!("out is {}, {wanted} is wanted", self.spec())))
     }
 
-    /// Whether it may share bytes with a buffer.
-    pub(crate) fn overlaps(&self, buffer: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let py = buffer.py();
-        let bytes = numpy(py)?.call_method1(intern!(py, "frombuffer"), (buffer, "u1"))?;
-        numpy(py)?.call_method1(intern!(py, "may_share_memory"), (&self.array, bytes))?.is_truthy()
+    fn spec(&self) -> Spec {
+        Spec::exact(self.dtype().clone(), self.items.shape())
+    }
+
+    /// Whether it may share bytes with these.
+    pub(crate) fn overlaps(&self, bytes: &[u8]) -> bool {
+        self.items.overlaps(bytes)
     }
 
     /// The type of its items.
     pub(crate) fn dtype(&self) -> &DType {
-        &self.dtype
+        self.items.dtype()
     }
 
     /// The array itself.
@@ -88,27 +85,21 @@ impl Target {
     /// Its memory, where its items stand one behind the other in this order; otherwise memory whose contents
     /// [`Filling::finish`] copies to it.
     pub(crate) fn filling(&self, py: Python<'_>, fortran: bool) -> PyResult<Filling> {
-        let array = self.array.bind(py);
-        let flags = array.getattr(intern!(py, "flags"))?;
-        let contiguous = flags.getattr(if fortran {
-            intern!(py, "f_contiguous")
-        } else {
-            intern!(py, "c_contiguous")
-        })?;
-        let nbytes: usize = array.getattr(intern!(py, "nbytes"))?.extract()?;
-        if nbytes == 0 || contiguous.is_truthy()? {
-            return Ok(Filling(Place::Own(Writable::of(array, nbytes)?)));
+        if let Some((start, len)) = self.items.run(fortran) {
+            let owner = self.items.array().clone_ref(py);
+            return Ok(Filling(Place::Own(Writable { start, len, owner })));
         }
-        Ok(Filling(Place::Aside(BufferMut::new(nbytes as u64).py()?, fortran)))
+        let nbytes = self.items.nbytes();
+        Ok(Filling(Place::Aside(BufferMut::new(nbytes).py()?, fortran)))
     }
 
     /// Copies what was put aside to the array, gaps and all.
     fn copy_from(&self, py: Python<'_>, aside: BufferMut, fortran: bool) -> PyResult<()> {
         let order = if fortran { Order::F } else { Order::C };
-        let void = DType::void(u32::try_from(self.dtype.itemsize()).unwrap_or(0)).py()?;
-        let items = to_array(py, Memory::new(aside), &void, &self.shape, order)?;
+        let void = DType::void(u32::try_from(self.dtype().itemsize()).unwrap_or(0)).py()?;
+        let items = to_array(py, Memory::new(aside), &void, self.items.shape(), order)?;
         let spelled = dtype::to_numpy(py, &void)?;
-        let view = self.array.bind(py).call_method1(intern!(py, "view"), (spelled,))?;
+        let view = self.items.array().bind(py).call_method1(intern!(py, "view"), (spelled,))?;
         numpy(py)?.call_method1(intern!(py, "copyto"), (view, items)).map(drop)
     }
 }
@@ -139,11 +130,50 @@ impl Filling {
     }
 }
 
+/// A new array with memory of its own, to be filled.
+pub(crate) struct Fresh {
+    memory: Writable,
+    dtype: DType,
+}
+
+impl Fresh {
+    /// An array of this dtype and shape, whose items have no value until they are written.
+    ///
+    /// # Errors
+    /// As [`dtype::to_numpy`], and those of NumPy.
+    pub(crate) fn new(
+        py: Python<'_>,
+        dtype: &DType,
+        shape: &[usize],
+        order: Order,
+    ) -> PyResult<Self> {
+        let array = capi::fresh(dtype::to_numpy(py, dtype)?, shape, order == Order::F)?;
+        let items = Source::new(&array)?;
+        let (start, len) = items.run(order == Order::F).unwrap_or((std::ptr::null_mut(), 0));
+        let memory = Writable { start, len, owner: array.unbind() };
+        Ok(Self { memory, dtype: dtype.clone() })
+    }
+
+    /// All of its bytes.
+    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+        self.memory.bytes()
+    }
+
+    /// The array, as one of this dtype, of which the header had only the storage.
+    pub(crate) fn finish<'py>(self, py: Python<'py>, dtype: &DType) -> PyResult<Bound<'py, PyAny>> {
+        let array = self.memory.owner.into_bound(py);
+        if *dtype == self.dtype {
+            return Ok(array);
+        }
+        array.call_method1(intern!(py, "view"), (dtype::to_numpy(py, dtype)?,))
+    }
+}
+
 /// Memory that someone lets us write.
-pub(crate) struct Writable {
+struct Writable {
     start: *mut u8,
     len: usize,
-    _owner: Py<PyAny>,
+    owner: Py<PyAny>,
 }
 
 // SAFETY: the memory stays where it is while the owner is held, and that may be dropped on any thread.
@@ -152,19 +182,8 @@ unsafe impl Send for Writable {}
 unsafe impl Sync for Writable {}
 
 impl Writable {
-    /// The memory of a contiguous, writable array.
-    fn of(array: &Bound<'_, PyAny>, len: usize) -> PyResult<Self> {
-        let interface = array.getattr(intern!(array.py(), "__array_interface__"))?;
-        let (address, read_only): (usize, bool) = interface.get_item("data")?.extract()?;
-        if read_only {
-            return Err(argument("out is read-only"));
-        }
-        let start = std::ptr::with_exposed_provenance_mut(address);
-        Ok(Self { start, len, _owner: array.clone().unbind() })
-    }
-
     /// The bytes.
-    pub(crate) fn bytes(&mut self) -> &mut [u8] {
+    fn bytes(&mut self) -> &mut [u8] {
         if self.len == 0 {
             return &mut [];
         }

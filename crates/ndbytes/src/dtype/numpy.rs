@@ -7,6 +7,7 @@ use super::literal::{LENIENT_HINT, python_repr};
 use super::{DType, Field, Mode, Parser, Record, alias, typestr};
 use crate::error::{Error, ErrorKind, Result, quoted};
 use crate::limits::{Limits, MAX_DEPTH};
+use std::fmt::Write as _;
 
 impl DType {
     /// Reads a `descr` exactly as `np.save` writes one: a typestr in quotes, or a list of fields.
@@ -43,7 +44,8 @@ impl DType {
         match self {
             Self::Record(record) => record_descr(record),
             Self::Sub(sub) => Ok(format!("({}, {})", sub.0.descr()?, tuple(&sub.1))),
-            _ => Ok(python_repr(&self.typestr())),
+            // Letters, digits and brackets: nothing to escape.
+            _ => Ok(format!("'{}'", self.typestr())),
         }
     }
 }
@@ -53,8 +55,14 @@ pub(crate) fn tuple(shape: &[usize]) -> String {
     match shape {
         [one] => format!("({one},)"),
         _ => {
-            let dims: Vec<String> = shape.iter().map(usize::to_string).collect();
-            format!("({})", dims.join(", "))
+            let mut text = String::from("(");
+            for (axis, len) in shape.iter().enumerate() {
+                let comma = if axis == 0 { "" } else { ", " };
+                // A string takes everything.
+                let _ = write!(text, "{comma}{len}");
+            }
+            text.push(')');
+            text
         }
     }
 }

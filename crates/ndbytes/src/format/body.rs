@@ -5,7 +5,7 @@ use crate::array::{ArrayRef, Blocks, Order};
 use crate::codec::{BLOCK, BlockSums, PartSums};
 use crate::dtype::{DType, Endian};
 use crate::error::Result;
-use crate::kernel::{Copying, Items, Stores, zeroed};
+use crate::kernel::{Copying, Items, SHORT_RUNS, Stores, zeroed};
 use bytes::{Bytes, BytesMut};
 
 /// The most that is gathered ahead of the pieces it is cut into. Up to three times as much is held by who writes them beside.
@@ -76,7 +76,7 @@ impl<'a> Body<'a> {
             *state = match items.run().filter(|_| !self.shared) {
                 Some(run) => State::Run(run),
                 None => {
-                    let parts = items.parts(items.grain().min(AHEAD));
+                    let parts = items.parts(items.grain(SHORT_RUNS).min(AHEAD));
                     State::Made { parts, made: Vec::new(), rest: Bytes::new() }
                 }
             };

@@ -127,7 +127,10 @@ impl Raw {
     }
 
     /// Where items of this shape lie, the first of them at `offset`.
-    pub(crate) fn layout(&self, shape: &[usize], offset: usize) -> Result<Layout> {
+    ///
+    /// # Errors
+    /// As [`Layout::contiguous`].
+    pub fn layout(&self, shape: &[usize], offset: usize) -> Result<Layout> {
         let gap = usize::try_from(self.gap).map_err(|_| overflow())?;
         let step = self.spec.dtype.itemsize().checked_add(gap).ok_or_else(overflow)?;
         let packed = Layout::contiguous(shape, step, self.order)?;

@@ -3,10 +3,8 @@
 //! Its layout is specified in `spec/FORMAT.md`; the numbers here are that document's. A frame ends with it as it is;
 //! behind a `.npy` array it is itself a complete `.npy` array of bytes.
 
-use super::npy::{Version, encode_header};
 use super::{Fields, Format, Header, Metadata, holds};
 use crate::codec::{BLOCK, crc32c};
-use crate::dtype::{DType, Scalar};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use std::cmp::Ordering;
@@ -77,7 +75,9 @@ impl Tail {
             size.ok_or_else(|| Error::limit("metadata", metadata.len() as u64, u64::from(max)))?;
         let mut front = match format {
             Format::Frame => Vec::new(),
-            Format::Npy(_) => tail_header(FIXED + metadata.len() + self.sums_len() + OWN_SUMS)?,
+            Format::Npy(_) => {
+                tail_header(FIXED + metadata.len() + self.sums_len() + OWN_SUMS).to_vec()
+            }
         };
         front.extend(TAIL_MAGIC);
         front.extend([FORMAT_VERSION, u8::from(self.open), 0, 0]);
@@ -303,12 +303,56 @@ fn damaged(header: &Header, len: usize) -> Error {
     Error::new(ErrorKind::Checksum { block: None, range: start..end }, message).at(start)
 }
 
+/// The npy header of a tail up to the number of its bytes.
+const TAIL_FRONT: &[u8] =
+    b"\x93NUMPY\x01\x00\x76\x00{'descr': '|u1', 'fortran_order': False, 'shape': (";
+
 /// The npy header of a tail: as `np.save` writes it for so many bytes.
-pub(super) fn tail_header(content: usize) -> Result<Vec<u8>> {
-    encode_header(&DType::native(Scalar::UInt8), &[content], false, Some(Version::V1))
+pub(super) fn tail_header(content: usize) -> [u8; TAIL_HEADER] {
+    let mut header = [b' '; TAIL_HEADER];
+    let text = format!("{content},), }}");
+    let written = TAIL_FRONT.iter().chain(text.as_bytes());
+    header.iter_mut().zip(written).for_each(|(to, byte)| *to = *byte);
+    if let Some(last) = header.last_mut() {
+        *last = b'\n';
+    }
+    header
+}
+
+/// How many bytes stand behind these, if they are the npy header of a tail.
+pub(super) fn tail_content(header: &[u8]) -> Option<usize> {
+    let rest = header.strip_prefix(TAIL_FRONT)?;
+    let digits = rest.split(|&byte| byte == b',').next()?;
+    let content = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    (header == tail_header(content)).then_some(content)
 }
 
 /// An error for bytes behind the array that are not a tail.
 pub(super) fn trailing(start: u64) -> Error {
     Error::malformed("bytes behind the array that are no checksum tail; only ndbytes.numpy.load passes over them").at(start)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::{DType, Scalar};
+    use crate::format::npy::{Version, encode_header};
+
+    #[test]
+    fn the_header_of_a_tail_is_the_one_that_npy_has_and_no_other() {
+        let bytes = DType::native(Scalar::UInt8);
+        for content in (0..300).chain((0..64).map(|bit| (1usize << bit) - 1)).chain([usize::MAX]) {
+            let header = tail_header(content);
+            let wanted = encode_header(&bytes, &[content], false, Some(Version::V1)).unwrap();
+            assert_eq!(header[..], wanted);
+            assert_eq!(tail_content(&header), Some(content));
+            for at in 0..TAIL_HEADER {
+                let mut other = header;
+                other[at] ^= 0x10;
+                assert_eq!(tail_content(&other), None, "byte {at}");
+            }
+        }
+        let signed = [TAIL_FRONT, b"+44,), }"].concat();
+        assert_eq!(tail_content(&signed), None);
+    }
 }

@@ -1,6 +1,6 @@
 //! Copying runs of bytes: past the cache where that is quicker, and with a look at what was copied.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 use super::isa::Isa;
 
 /// From this many bytes on, memory that has been touched before is written past the cache: more than the last level
@@ -9,9 +9,6 @@ pub(crate) const LARGE: usize = 1 << 25;
 /// Bytes that are copied and looked at in turn, where the memory was touched before. Small enough for the next ones to
 /// arrive meanwhile: the look then costs little beside the copy, where a look at 256 KiB at a time costs a third of it.
 const STEP: usize = 1 << 11;
-/// Bytes of a cache line.
-#[cfg(target_arch = "x86_64")]
-const LINE: usize = 64;
 
 /// How the bytes of a copy are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +41,7 @@ impl Look for () {
 pub(crate) fn copy<L: Look>(from: &[u8], to: &mut [u8], stores: Stores, look: &mut L) {
     match stores {
         Stores::Cached | Stores::Streaming if L::WANTED => return copy_by_steps(from, to, look),
-        #[cfg(target_arch = "x86_64")]
+        #[cfg(all(target_arch = "x86_64", not(miri)))]
         Stores::Streaming if Isa::detect() == Isa::Avx2 => x86::stream(from, to),
         _ => to.copy_from_slice(from),
     }
@@ -64,20 +61,23 @@ fn copy_by_steps<L: Look>(from: &[u8], to: &mut [u8], look: &mut L) {
 #[inline(always)]
 fn prefetch(next: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    for line in (0..STEP).step_by(LINE) {
+    for line in (0..STEP).step_by(x86::LINE) {
         x86::prefetch(next.wrapping_add(line));
     }
     let _ = next;
 }
 
-#[cfg(target_arch = "x86_64")]
+// Miri knows neither these stores nor these hints.
+#[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86 {
     #![allow(unsafe_code, reason = "vectors and hints are intrinsics")]
-    use super::{Isa, LINE};
+    use super::Isa;
     use std::arch::x86_64::{
         __m256i, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_loadu_si256, _mm256_stream_si256,
     };
 
+    /// Bytes of a cache line.
+    pub(super) const LINE: usize = 64;
     /// Bytes of one turn of the loop.
     const TURN: usize = 2 * LINE;
     /// How far ahead the source is fetched.

@@ -1,6 +1,7 @@
 //! The items of an array on their way to bytes: where they lie, in which order they go, and what is done to them.
 
 use super::copy::{LARGE, Look, Stores, copy};
+use super::gather::gather_past_cache;
 use super::{GapPlan, SwapPlan, gather};
 use crate::array::{ArrayRef, Blocks, Layout, Order};
 use crate::dtype::{DType, Endian};
@@ -15,8 +16,10 @@ const SHARE: usize = 1 << 22;
 const PARALLEL: usize = 1 << 24;
 /// The most to write before the caller hears of it.
 const LONGEST: usize = 1 << 30;
-/// Bytes of a cache line.
-const LINE: usize = 64;
+/// Bytes of memory to read at once where another axis than the last lies closest in it: what stays in cache until it has
+/// been looked at goes in short runs, what is only moved in long ones.
+pub(crate) const SHORT_RUNS: usize = 1 << 9;
+const LONG_RUNS: usize = 1 << 11;
 
 /// How a large copy is made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,6 +116,7 @@ impl<'a> Items<'a> {
         look: &mut L,
     ) -> Result<()> {
         let run = self.run_of(part).filter(|run| run.len() == out.len());
+        let past_cache = stores != Stores::Cached && self.size() >= LARGE;
         match (run, &self.gaps) {
             (Some(run), None) if self.swap.is_empty() => {
                 copy(run, out, stores, look);
@@ -122,6 +126,9 @@ impl<'a> Items<'a> {
             (run, gaps) => {
                 match run {
                     Some(run) => self.swap.copy(run, out),
+                    None if past_cache && !L::WANTED && self.is_as_stored() => {
+                        gather_past_cache(self.data, part, self.itemsize, out)?;
+                    }
                     None => {
                         gather(self.data, part, self.itemsize, out)?;
                         self.swap.apply(out);
@@ -139,10 +146,10 @@ impl<'a> Items<'a> {
         self.swap.is_empty() && self.gaps.is_none()
     }
 
-    /// The least bytes to write at a time so that no line of memory is read more often than once.
+    /// The least bytes to write at a time so that runs of `run` bytes of memory are read at once.
     ///
-    /// Where another axis lies closer in memory than the last, a part must go as far along it as a line does.
-    pub(crate) fn grain(&self) -> usize {
+    /// Where another axis lies closer in memory than the last, a part must go as far along it as a run does.
+    pub(crate) fn grain(&self, run: usize) -> usize {
         let (shape, strides) = (self.layout.shape(), self.layout.strides());
         let step = |axis: usize| strides[axis].unsigned_abs();
         let moving = (0..shape.len()).rev().filter(|&axis| shape[axis] > 1 && step(axis) > 0);
@@ -151,7 +158,7 @@ impl<'a> Items<'a> {
         if inner == self.itemsize {
             return BLOCK;
         }
-        let rows = (2 * LINE / step(near)).clamp(1, shape[near]);
+        let rows = (run / step(near)).clamp(1, shape[near]);
         rows.saturating_mul(inner).clamp(BLOCK, LONGEST)
     }
 
@@ -178,10 +185,10 @@ impl<'a> Items<'a> {
             false => Stores::Fresh,
         };
         let threads = if needed >= PARALLEL { how.threads } else { Threads::ONE };
-        let grain = self.grain();
-        let share = grain.max(SHARE);
-        // Nothing is gained by stopping in a run that is only copied.
-        let block = if self.run().is_some() { share } else { grain };
+        let share = self.grain(LONG_RUNS).min(needed.div_ceil(threads.get())).max(SHARE);
+        // Nothing is gained by stopping in what is only moved.
+        let moved = self.is_as_stored() && (self.run().is_some() || !L::WANTED);
+        let block = if moved { share } else { self.grain(SHORT_RUNS) };
         let (mut rest, mut start, mut shares) = (out, 0, Vec::new());
         for part in self.parts(share) {
             let (space, after) = rest.split_at_mut(self.size_of(&part));

@@ -1,11 +1,10 @@
 //! What stands behind a header: the data, and the checksum tail.
 
-use super::header::HeaderDecoder;
 use super::store::{Fetch, Store};
 use super::{Checks, DecodeOptions};
 use crate::array::Array;
 use crate::error::{Error, Result, shortened};
-use crate::format::tail::{TAIL_HEADER, frame_length, tail_header, trailing};
+use crate::format::tail::{TAIL_HEADER, frame_length, tail_content, trailing};
 use crate::format::{ChecksumState, Dest, Event, Header, Metadata, STEP, Tail, npy};
 use crate::kernel::Copying;
 use crate::threads::Threads;
@@ -157,8 +156,8 @@ impl<'d> BodyDecoder<'d> {
             if n == 0 {
                 return Ok(taken);
             }
-            for (to, from) in space.iter_mut().zip(rest) {
-                *to = *from;
+            if let (Some(to), Some(from)) = (space.get_mut(..n), rest.get(..n)) {
+                to.copy_from_slice(from);
             }
             taken += n;
             self.filled(n)?;
@@ -247,10 +246,9 @@ impl<'d> BodyDecoder<'d> {
             return fits(least);
         }
         let bytes = self.tail.get(..TAIL_HEADER).unwrap_or_default();
-        let header = HeaderDecoder::whole_npy(bytes).ok_or_else(|| trailing(start))?;
-        let [content] = *header.shape else { return Err(trailing(start)) };
+        let content = tail_content(bytes).ok_or_else(|| trailing(start))?;
         let size = (TAIL_HEADER as u64).saturating_add(content as u64);
-        if size < least || bytes != tail_header(content)? {
+        if size < least {
             return Err(trailing(start));
         }
         let max = self.options.limits.header as u64;

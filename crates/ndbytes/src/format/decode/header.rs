@@ -8,6 +8,8 @@ use crate::format::{Dest, Format, Header, STEP, frame, npy};
 
 /// Bytes that tell the formats apart.
 const FRONT: usize = 8;
+/// Bytes of most headers.
+const USUAL: usize = 128;
 
 /// Reads a header: fill the space it hands out until it gives a [`Header`].
 #[derive(Debug)]
@@ -22,7 +24,9 @@ impl HeaderDecoder {
     /// A decoder at the first byte.
     #[must_use]
     pub fn new(options: DecodeOptions) -> Self {
-        Self { options, bytes: vec![0; FRONT], filled: 0, header: None }
+        let mut bytes = Vec::with_capacity(USUAL);
+        bytes.resize(FRONT, 0);
+        Self { options, bytes, filled: 0, header: None }
     }
 
     /// The space to fill next, never more than 64 KiB or `Limits.grow`.
@@ -123,15 +127,6 @@ impl HeaderDecoder {
     pub fn body(self, dest: Dest<'_>) -> Result<BodyDecoder<'_>> {
         let header = self.header.ok_or_else(|| Error::argument("the header is not complete"))?;
         BodyDecoder::new(self.options, header, dest)
-    }
-
-    /// The npy header that these bytes are, or nothing.
-    pub(super) fn whole_npy(bytes: &[u8]) -> Option<Header> {
-        let parsed = npy::parse(bytes, false, &DecodeOptions::default().limits).ok()?;
-        match parsed {
-            Parsed::Header(header) if header.len == bytes.len() as u64 => Some(*header),
-            _ => None,
-        }
     }
 }
 

@@ -64,10 +64,9 @@ pub fn encode_header(
     if let Some(version) = version {
         return wrap(&dict, version);
     }
-    let latin1 = dict.chars().all(|c| u32::from(c) < 256);
     match wrap(&dict, Version::V1) {
         Ok(header) => Ok(header),
-        Err(_) if latin1 => wrap(&dict, Version::V2),
+        Err(_) if dict.chars().all(|c| u32::from(c) < 256) => wrap(&dict, Version::V2),
         Err(_) => wrap(&dict, Version::V3),
     }
 }
@@ -124,15 +123,16 @@ fn parse_text(version: Version, text: &[u8], lenient: bool, limits: &Limits) -> 
 
 fn dict(dtype: &DType, shape: &[usize], fortran_order: bool) -> Result<String> {
     let order = if fortran_order { "True" } else { "False" };
-    let mut dict = format!(
-        "{{'descr': {}, 'fortran_order': {order}, 'shape': {}, }}",
-        dtype.descr()?,
-        tuple(shape)
-    );
+    let mut dict = String::with_capacity(2 * ALIGN);
+    for part in ["{'descr': ", &dtype.descr()?, ", 'fortran_order': ", order, ", 'shape': "] {
+        dict.push_str(part);
+    }
+    dict.push_str(&tuple(shape));
+    dict.push_str(", }");
     let growing = if fortran_order { shape.last() } else { shape.first() };
     if let Some(len) = growing {
-        let digits = len.to_string().len();
-        dict.push_str(&" ".repeat(GROWTH_DIGITS.saturating_sub(digits)));
+        let digits = len.checked_ilog10().unwrap_or(0) as usize + 1;
+        dict.extend(std::iter::repeat_n(' ', GROWTH_DIGITS.saturating_sub(digits)));
     }
     Ok(dict)
 }
@@ -140,27 +140,26 @@ fn dict(dtype: &DType, shape: &[usize], fortran_order: bool) -> Result<String> {
 fn wrap(dict: &str, version: Version) -> Result<Vec<u8>> {
     let unfit =
         |why: String| Error::argument(format!("{why} for npy version {}.0", version.major()));
-    let text: Vec<u8> = match version {
-        Version::V3 => dict.as_bytes().to_vec(),
-        _ => dict
-            .chars()
-            .map(|c| {
-                u8::try_from(u32::from(c))
-                    .map_err(|_| unfit(format!("a field name with {c:?} is not Latin-1")))
-            })
-            .collect::<Result<_>>()?,
+    let latin1 = |c: char| {
+        u8::try_from(u32::from(c))
+            .map_err(|_| unfit(format!("a field name with {c:?} is not Latin-1")))
+    };
+    let text: Cow<'_, [u8]> = match version == Version::V3 || dict.is_ascii() {
+        true => dict.as_bytes().into(),
+        false => dict.chars().map(latin1).collect::<Result<Vec<u8>>>()?.into(),
     };
     let used = version.prefix() + text.len() + 1;
     let padding = ALIGN - used % ALIGN;
     let length = text.len() + padding + 1;
-    let mut header = MAGIC.to_vec();
+    let mut header = Vec::with_capacity(version.prefix() + length);
+    header.extend(MAGIC);
     header.extend([version.major(), 0]);
     let too_long = |_| unfit(format!("header length {length} too big"));
     match version {
         Version::V1 => header.extend(u16::try_from(length).map_err(too_long)?.to_le_bytes()),
         _ => header.extend(u32::try_from(length).map_err(too_long)?.to_le_bytes()),
     }
-    header.extend(text);
+    header.extend_from_slice(&text);
     header.resize(header.len() + padding, b' ');
     header.push(b'\n');
     Ok(header)

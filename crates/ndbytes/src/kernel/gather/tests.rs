@@ -1,0 +1,238 @@
+//! Both ways on every set of instructions, against loops over items.
+
+use super::*;
+use crate::array::Order;
+use proptest::prelude::*;
+
+/// Where the items lie, in C order, with no cleverness: the oracle.
+fn positions(layout: &Layout) -> Vec<usize> {
+    let mut positions = vec![layout.offset().cast_signed()];
+    for (&len, &stride) in layout.shape().iter().zip(layout.strides()) {
+        let steps = 0..len.cast_signed();
+        positions =
+            positions.iter().flat_map(|p| steps.clone().map(move |i| p + i * stride)).collect();
+    }
+    positions.into_iter().map(isize::cast_unsigned).collect()
+}
+
+/// Item by item.
+fn naive(data: &[u8], layout: &Layout, itemsize: usize) -> Vec<u8> {
+    positions(layout).iter().flat_map(|&p| data[p..][..itemsize].to_vec()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 12 } else { 2000 }))]
+    #[test]
+    fn gathers_what_the_naive_loop_gathers(
+        axes in prop::collection::vec((0usize..40, -60isize..60), 0..4),
+        itemsize in prop::sample::select(vec![0usize, 1, 2, 3, 4, 6, 8, 12, 16, 32]),
+        contiguous in 0usize..4,
+    ) {
+        let (shape, mut strides): (Vec<usize>, Vec<isize>) = axes.into_iter().unzip();
+        let ordered = Layout::contiguous(&shape, itemsize, if contiguous % 2 == 0 { Order::C } else { Order::F }).unwrap();
+        if contiguous < 3 {
+            for (axis, stride) in ordered.strides().iter().enumerate() {
+                // Some axes keep the contiguous stride, some run backwards, some are free.
+                strides[axis] = match axis % (contiguous + 1) { 0 => *stride, 1 => -stride, _ => strides[axis] };
+            }
+        }
+        let low: isize = strides.iter().zip(&shape).map(|(&s, &n)| s.min(0) * n.saturating_sub(1).cast_signed()).sum();
+        let layout = Layout::new(shape, strides, low.unsigned_abs()).unwrap();
+        let span = layout.span(itemsize).unwrap();
+        let data: Vec<u8> = (0..span.end).map(|i| u8::try_from((i * 7 + i / 251) % 256).unwrap()).collect();
+        let mut out = vec![0xAA; layout.len() * itemsize];
+        gather(&data, &layout, itemsize, &mut out).unwrap();
+        prop_assert_eq!(out, naive(&data, &layout, itemsize));
+    }
+
+    /// Slices of arrays whose axes were put in any order: what views are.
+    #[test]
+    fn any_view_both_ways(view in view(), shift in 0usize..70) {
+        let (layout, itemsize) = view;
+        check(&layout, itemsize, shift);
+    }
+
+    /// Any strides at all: those that share bytes too.
+    #[test]
+    fn any_layout_both_ways(
+        axes in prop::collection::vec((1usize..9, -40isize..40), 0..5),
+        itemsize in prop::sample::select(SIZES.to_vec()),
+        shift in 0usize..70,
+    ) {
+        let (shape, strides): (Vec<usize>, Vec<isize>) = axes.into_iter().unzip();
+        check(&anchored(shape, strides), itemsize, shift);
+    }
+}
+
+const SIZES: [usize; 16] = [1, 2, 3, 4, 5, 6, 8, 9, 12, 16, 20, 24, 32, 40, 64, 100];
+
+/// An array with few enough items, its axes in any order, and of each a part at a step.
+fn view() -> impl Strategy<Value = (Layout, usize)> {
+    let axis = (prop_oneof![1usize..6, 1usize..70], -3isize..4, any::<u32>());
+    let axes = prop::collection::vec(axis, 1..5);
+    (axes, prop::sample::select(SIZES.to_vec())).prop_map(|(mut axes, itemsize)| {
+        while axes.iter().map(|axis| axis.0).product::<usize>()
+            > if cfg!(miri) { 300 } else { 9000 }
+        {
+            axes.pop();
+        }
+        let shape: Vec<usize> = axes.iter().map(|axis| axis.0).collect();
+        // Three of four axes are whole, most of them forwards.
+        let steps = axes.iter().map(|axis| {
+            if axis.2 % 4 == 0 {
+                axis.1
+            } else if axis.2 % 4 == 1 {
+                -1
+            } else {
+                1
+            }
+        });
+        let full: Vec<usize> = shape
+            .iter()
+            .zip(steps.clone())
+            .map(|(n, step)| n * step.unsigned_abs().max(1))
+            .collect();
+        let mut order: Vec<usize> = (0..shape.len()).collect();
+        order.sort_by_key(|&axis| axes[axis].2 / 4);
+        let mut strides = vec![0; shape.len()];
+        let mut stride = itemsize;
+        for (&axis, step) in
+            order.iter().zip(order.iter().map(|&axis| steps.clone().nth(axis).unwrap()))
+        {
+            strides[axis] = step * stride.cast_signed();
+            stride *= full[axis];
+        }
+        (anchored(shape, strides), itemsize)
+    })
+}
+
+/// With the offset that puts the lowest item at the start.
+fn anchored(shape: Vec<usize>, strides: Vec<isize>) -> Layout {
+    let reach = |(&n, &s): (&usize, &isize)| s.min(0) * (n.cast_signed() - 1).max(0);
+    let low: isize = shape.iter().zip(&strides).map(reach).sum();
+    Layout::new(shape, strides, low.unsigned_abs()).unwrap()
+}
+
+/// Bytes of no pattern that a shift by a few would repeat.
+fn bytes(len: usize) -> Vec<u8> {
+    (0..len).map(|i| u8::try_from((i * 7 + i / 251 * 3) % 256).unwrap()).collect()
+}
+
+/// Gathers and scatters on every set of instructions; the contiguous side begins at any alignment.
+fn check(layout: &Layout, itemsize: usize, shift: usize) {
+    let places = positions(layout);
+    let size = places.len() * itemsize;
+    // The memory ends where the items do, so that a tool that watches memory sees a byte too many.
+    let data = bytes(layout.span(itemsize).unwrap().end);
+    let gathered = naive(&data, layout, itemsize);
+    let source = bytes(shift + size);
+    let mut scattered = vec![0x5A; data.len()];
+    for (&place, item) in places.iter().zip(source[shift..].chunks_exact(itemsize)) {
+        scattered[place..][..itemsize].copy_from_slice(item);
+    }
+    for isa in Isa::all() {
+        for stores in [Stores::Cached, Stores::Streaming] {
+            let mut out = vec![0xA5; shift + size + 40];
+            let space = &mut out[shift..shift + size];
+            gather_by(isa, stores, &data, layout, itemsize, space).unwrap();
+            assert!(out[shift..shift + size] == gathered, "gather {itemsize} {isa:?} {layout:?}");
+            let around = out[..shift].iter().chain(&out[shift + size..]);
+            assert!(around.into_iter().all(|&byte| byte == 0xA5), "written outside");
+        }
+        let mut found = vec![0x5A; data.len()];
+        scatter_by(isa, &source[shift..], &mut found, layout, itemsize).unwrap();
+        assert!(found == scattered, "scatter {itemsize} {isa:?} {layout:?}");
+    }
+}
+
+/// A plane of which the first axis is the near one, with so many items between two of either axis.
+fn plane(height: usize, width: usize, itemsize: usize, gap: usize, back: bool) -> Layout {
+    let step = (itemsize * (1 + gap)).cast_signed();
+    let pitch = (height * itemsize * (1 + gap) + gap).cast_signed();
+    anchored(vec![height, width], vec![if back { -step } else { step }, pitch])
+}
+
+#[test]
+fn planes_of_every_size_around_a_tile() {
+    for itemsize in [1, 2, 4, 8, 16] {
+        let sides = 1..2 * (32 / itemsize) + 2;
+        for height in sides.clone().step_by(if cfg!(miri) { 11 } else { 1 }) {
+            for width in sides.clone().step_by(if cfg!(miri) { 13 } else { 1 }) {
+                check(&plane(height, width, itemsize, 0, width % 3 == 0), itemsize, height % 5);
+            }
+        }
+    }
+}
+
+#[test]
+fn planes_of_more_than_a_block() {
+    for itemsize in [1, 2, 4, 8, 16] {
+        for (height, width) in [(2100, 9), (9, 1100), (700, 300)] {
+            let (height, width) = (height / itemsize, width / itemsize);
+            let (height, width) =
+                if cfg!(miri) { (height / 9, width / 9) } else { (height, width) };
+            for gap in [0, 1] {
+                check(&plane(height + 3, width + 5, itemsize, gap, gap == 1), itemsize, 0);
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_that_are_pages_apart() {
+    for itemsize in [1, 2, 4, 8, 16] {
+        for (height, shift) in
+            [(1, 0), (40 / itemsize + 1, itemsize), (600 / itemsize, 3), (70, 48)]
+        {
+            let height = if cfg!(miri) { height.min(3) } else { height };
+            check(&plane(height, 4096 / itemsize, itemsize, 0, shift == 3), itemsize, shift);
+        }
+    }
+}
+
+#[test]
+fn images_with_channels_last_and_first() {
+    for (channels, itemsize) in
+        (1..6).flat_map(|channels| [(channels, 1), (channels, 4), (channels, 16)])
+    {
+        let (high, wide) = (5, 37);
+        let row = wide * channels * itemsize + 8;
+        let last = vec![high, wide, channels];
+        let strides = [row, channels * itemsize, itemsize].map(usize::cast_signed);
+        check(
+            &anchored(vec![channels, high, wide], vec![strides[2], strides[0], strides[1]]),
+            itemsize,
+            1,
+        );
+        let plane = (high * wide * itemsize + 4).cast_signed();
+        let row = (wide * itemsize).cast_signed();
+        check(&anchored(last.clone(), vec![row, itemsize.cast_signed(), plane]), itemsize, 1);
+        check(&anchored(last, vec![row, itemsize.cast_signed(), 0]), itemsize, 1);
+    }
+}
+
+#[test]
+fn an_axis_without_steps_repeats_what_is_inside() {
+    for strides in
+        [[0, 8, 40], [8, 0, 80], [8, 80, 0], [0, 0, 8], [0, 8, 0], [-8, 0, 80], [0, 40, 8]]
+    {
+        for itemsize in [4, 8, 12] {
+            check(&anchored(vec![7, 10, 11], strides.to_vec()), itemsize, 2);
+        }
+    }
+}
+
+#[test]
+fn sizes_that_do_not_fit_are_refused() {
+    let layout = Layout::contiguous(&[4], 2, Order::C).unwrap();
+    assert_eq!(
+        gather(&[0; 7], &layout, 2, &mut [0; 8]).unwrap_err().message(),
+        "items end at byte 8 of 7, and fill 8 bytes of 8"
+    );
+    assert!(gather(&[0; 8], &layout, 2, &mut [0; 7]).is_err());
+    assert_eq!(
+        scatter(&[0; 7], &mut [0; 8], &layout, 2).unwrap_err().message(),
+        "items end at byte 8 of 8, and fill 8 bytes of 7"
+    );
+    assert!(scatter(&[0; 8], &mut [0; 7], &layout, 2).is_err());
+}
