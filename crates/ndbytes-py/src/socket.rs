@@ -10,6 +10,7 @@ use crate::file::PyFile;
 use ndbytes::Error;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 use std::time::Duration;
 
@@ -37,8 +38,8 @@ impl Channel {
     /// not open for this; `ArgumentTypeError` for what is no stream; `OSError` for a closed descriptor.
     pub(crate) fn new(f: &Bound<'_, PyAny>, way: Way) -> PyResult<Self> {
         let py = f.py();
-        if is(f, "socket", "socket")? || f.hasattr(intern!(py, "gettimeout"))? {
-            return Self::socket(f);
+        if is_socket(f)? || f.hasattr(intern!(py, "gettimeout"))? {
+            return Self::socket(f, way);
         }
         if f.is_instance(&py.import("io")?.getattr("TextIOBase")?)? {
             return Err(argument("f is a text stream; open it in binary mode ('rb' or 'wb')"));
@@ -56,7 +57,7 @@ impl Channel {
         Ok(Self::Object(PyFile(f.clone().unbind())))
     }
 
-    fn socket(f: &Bound<'_, PyAny>) -> PyResult<Self> {
+    fn socket(f: &Bound<'_, PyAny>, way: Way) -> PyResult<Self> {
         let py = f.py();
         let seconds: Option<f64> = f.call_method0(intern!(py, "gettimeout"))?.extract()?;
         if seconds == Some(0.0) {
@@ -65,19 +66,20 @@ impl Channel {
                  or drive ndb.Decoder from an event loop",
             ));
         }
-        if !is(f, "socket", "socket")? {
+        if !is_socket(f)? {
             return shim(f).map(Self::Object);
         }
-        let (kind, stream) =
-            (f.getattr(intern!(py, "type"))?, py.import("socket")?.getattr("SOCK_STREAM")?);
-        if !kind.eq(stream)? {
+        if !is_stream(f)? {
             return Err(argument("the socket is not of SOCK_STREAM: arrays travel over streams"));
         }
         #[cfg(unix)]
         {
             // What is too long to be a time-out never comes.
             let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let descriptor = Descriptor::borrow(number(f)?, timeout).map_err(Error::io).py()?;
+            let descriptor = Descriptor::of_socket(number(f)?, timeout).map_err(Error::io).py()?;
+            if way == Way::Out {
+                descriptor.send_at_once();
+            }
             Ok(Self::Descriptor(descriptor, timeout))
         }
         #[cfg(not(unix))]
@@ -96,7 +98,7 @@ impl Channel {
         }
         #[cfg(unix)]
         {
-            let descriptor = Descriptor::borrow(number(f)?, None).map_err(Error::io).py()?;
+            let descriptor = Descriptor::of_file(number(f)?).map_err(Error::io).py()?;
             Ok(Self::Descriptor(descriptor, None))
         }
         #[cfg(not(unix))]
@@ -117,6 +119,32 @@ fn shim(f: &Bound<'_, PyAny>) -> PyResult<PyFile> {
 #[cfg(unix)]
 fn number(f: &Bound<'_, PyAny>) -> PyResult<std::os::fd::RawFd> {
     f.call_method0(intern!(f.py(), "fileno"))?.extract()
+}
+
+/// Whether it is one of Python's own sockets.
+fn is_socket(f: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if let Some(class) = CLASS.get(f.py()) {
+        return Ok(f.get_type().is(class));
+    }
+    let found = is(f, "socket", "socket")?;
+    if found {
+        let _ = CLASS.set(f.py(), f.get_type().into_any().unbind());
+    }
+    Ok(found)
+}
+
+/// Whether a socket's bytes come in order and have no bounds. Its own class makes an enum of what the class below knows.
+fn is_stream(f: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static KIND: PyOnceLock<(Py<PyAny>, i32)> = PyOnceLock::new();
+    let py = f.py();
+    let (kind, stream) = KIND.get_or_try_init(py, || -> PyResult<_> {
+        let module = py.import("_socket")?;
+        let kind = module.getattr("socket")?.getattr("type")?;
+        Ok((kind.unbind(), module.getattr("SOCK_STREAM")?.extract()?))
+    })?;
+    let kind = kind.bind(py).call_method1(intern!(py, "__get__"), (f,))?;
+    Ok(kind.extract::<i32>()? == *stream)
 }
 
 /// Whether it is of exactly this class: a subclass may read and write as it likes.

@@ -1,62 +1,36 @@
-//! Items of any size, and items with gaps on both sides.
+//! Items of any size at any strides, one by one.
 
 use super::plan::Axis;
 use super::walk::{at, at_mut};
 
 /// Runs up to this size are copied by two overlapping moves, without a call.
 const SHORT: usize = 64;
-/// Runs per side of a block: with those of less than a line, half of a level-1 cache.
-const SIDE: usize = 16;
+/// Items of a block along the last axis, and bytes along the other: lines that a block touches stay until it is done.
+const WIDE: usize = 128;
+const HIGH: usize = 256;
 
-/// Runs of `size` bytes, row by row, in order.
+/// Copies the items of two axes, each of `size` bytes, row by row, in order.
 ///
 /// # Safety
 /// As [`copy`](super::walk::copy), for these two axes.
-#[inline]
 pub(super) unsafe fn rows(size: usize, outer: Axis, row: Axis, src: *const u8, dst: *mut u8) {
-    for index in 0..outer.len {
-        let (src, dst) = (at(src, index, outer.src), at_mut(dst, index, outer.dst));
-        // SAFETY: a row of the caller's two axes; `any_row` has no other demand.
-        unsafe { any_row(size, row, src, dst) }
-    }
-}
-
-/// The same in blocks, so that lines of which a run is a part are read once.
-///
-/// # Safety
-/// As [`rows`].
-pub(super) unsafe fn blocks(size: usize, near: Axis, last: Axis, src: *const u8, dst: *mut u8) {
-    if size >= SHORT {
-        // SAFETY: the caller's promise.
-        return unsafe { rows(size, near, last, src, dst) };
-    }
-    for top in (0..near.len).step_by(SIDE) {
-        let (src, dst) = (at(src, top, near.src), at_mut(dst, top, near.dst));
-        let near = Axis { len: SIDE.min(near.len - top), ..near };
-        for left in (0..last.len).step_by(SIDE) {
-            let row = Axis { len: SIDE.min(last.len - left), ..last };
-            let (src, dst) = (at(src, left, last.src), at_mut(dst, left, last.dst));
-            // SAFETY: a part of the caller's two axes.
-            unsafe { rows(size, near, row, src, dst) }
-        }
-    }
-}
-
-/// # Safety
-/// As [`rows`], for one axis.
-#[inline(always)]
-unsafe fn any_row(size: usize, axis: Axis, src: *const u8, dst: *mut u8) {
-    // SAFETY: the caller's promise, and each move has at most the size of a run, and half of it at least.
+    // SAFETY: the caller's promise, and each move is of as many bytes as an item has, or of more than half of them.
     unsafe {
         match size {
-            2..4 => row::<2>(axis, size, src, dst),
-            4..8 => row::<4>(axis, size, src, dst),
-            8..16 => row::<8>(axis, size, src, dst),
-            16..32 => row::<16>(axis, size, src, dst),
-            32..=SHORT => row::<32>(axis, size, src, dst),
+            1 => grid::<1, false>(size, outer, row, src, dst),
+            2 => grid::<2, false>(size, outer, row, src, dst),
+            3 => grid::<2, true>(size, outer, row, src, dst),
+            4 => grid::<4, false>(size, outer, row, src, dst),
+            5..8 => grid::<4, true>(size, outer, row, src, dst),
+            8 => grid::<8, false>(size, outer, row, src, dst),
+            9..16 => grid::<8, true>(size, outer, row, src, dst),
+            16 => grid::<16, false>(size, outer, row, src, dst),
+            17..32 => grid::<16, true>(size, outer, row, src, dst),
+            32..=SHORT => grid::<32, true>(size, outer, row, src, dst),
             _ => {
-                for index in 0..axis.len {
-                    let (src, dst) = (at(src, index, axis.src), at_mut(dst, index, axis.dst));
+                for (i, j) in (0..outer.len).flat_map(|i| (0..row.len).map(move |j| (i, j))) {
+                    let (src, dst) = (at(src, i, outer.src), at_mut(dst, i, outer.dst));
+                    let (src, dst) = (at(src, j, row.src), at_mut(dst, j, row.dst));
                     src.copy_to_nonoverlapping(dst, size);
                 }
             }
@@ -64,20 +38,56 @@ unsafe fn any_row(size: usize, axis: Axis, src: *const u8, dst: *mut u8) {
     }
 }
 
-/// Runs of `size` bytes, each by a move of its first and one of its last `W` bytes.
+/// The same in no order: in blocks, so that lines of which an item is a part are read once, and along the longer axis.
 ///
 /// # Safety
-/// As [`rows`], for one axis; `size` is at least `W` and at most twice that.
+/// As [`rows`]; no two items share bytes of the destination.
+pub(super) unsafe fn blocks(size: usize, near: Axis, last: Axis, src: *const u8, dst: *mut u8) {
+    if size > SHORT {
+        // SAFETY: the caller's promise.
+        return unsafe { rows(size, near, last, src, dst) };
+    }
+    let high = HIGH / size;
+    for top in (0..near.len).step_by(high) {
+        let (src, dst) = (at(src, top, near.src), at_mut(dst, top, near.dst));
+        let near = Axis { len: high.min(near.len - top), ..near };
+        for left in (0..last.len).step_by(WIDE) {
+            let row = Axis { len: WIDE.min(last.len - left), ..last };
+            let (src, dst) = (at(src, left, last.src), at_mut(dst, left, last.dst));
+            let (outer, row) = if near.len > row.len { (row, near) } else { (near, row) };
+            // SAFETY: a part of the caller's two axes.
+            unsafe { rows(size, outer, row, src, dst) }
+        }
+    }
+}
+
+/// Items of `size` bytes, each by a move of its first and, if `TWICE`, one of its last `W` bytes.
+///
+/// # Safety
+/// As [`rows`]; `size` is `W`, or from there on at most twice that if `TWICE`.
 #[inline(always)]
-pub(super) unsafe fn row<const W: usize>(axis: Axis, size: usize, src: *const u8, dst: *mut u8) {
+unsafe fn grid<const W: usize, const TWICE: bool>(
+    size: usize,
+    outer: Axis,
+    row: Axis,
+    src: *const u8,
+    dst: *mut u8,
+) {
     let back = size - W;
-    for index in 0..axis.len {
-        let (src, dst) = (at(src, index, axis.src), at_mut(dst, index, axis.dst));
-        // SAFETY: both moves lie inside the run; arrays of bytes need no alignment. The second is of the same run, so that
-        // it writes again what the first wrote.
-        unsafe {
-            dst.cast::<[u8; W]>().write(src.cast::<[u8; W]>().read());
-            dst.add(back).cast::<[u8; W]>().write(src.add(back).cast::<[u8; W]>().read());
+    for i in 0..outer.len {
+        let (mut src, mut dst) = (at(src, i, outer.src), at_mut(dst, i, outer.dst));
+        for _ in 0..row.len {
+            // SAFETY: both moves lie inside the item; arrays of bytes need no alignment. The second is of the same item, so
+            // that it writes again what the first wrote.
+            unsafe {
+                dst.cast::<[u8; W]>().write(src.cast::<[u8; W]>().read());
+                if TWICE {
+                    dst.wrapping_add(back)
+                        .cast::<[u8; W]>()
+                        .write(src.wrapping_add(back).cast::<[u8; W]>().read());
+                }
+            }
+            (src, dst) = (src.wrapping_offset(row.src), dst.wrapping_offset(row.dst));
         }
     }
 }

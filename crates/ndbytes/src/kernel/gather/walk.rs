@@ -9,6 +9,10 @@ use super::tile::Plane;
 
 /// Bytes from which on a copy of what was written is quicker than gathering it again.
 const AGAIN: usize = 64;
+/// Planes of fewer items are mostly loops around them.
+const SMALL: usize = 64;
+/// Rows of less bytes are not worth a call.
+const BRIEF: usize = 64;
 
 /// Copies all items of a plan.
 ///
@@ -74,7 +78,7 @@ unsafe fn items<const N: usize>(
 enum Shape {
     /// Row by row along the second.
     Rows(Axis, Axis),
-    /// The first lies closer in the source, the second in the destination.
+    /// In no order: the first lies closer in the source, or rows along the second are short.
     Tiles(Axis, Axis),
     /// Groups of as many items as the first is long become rows along the second.
     Split(Axis, Axis),
@@ -98,9 +102,12 @@ impl Shape {
             return (Self::Rows(Axis::ONE, Axis::ONE), Vec::new());
         };
         let near = if plan.ordered { None } else { nearest(axes) };
-        let near = near.filter(|&near| near + 1 < axes.len());
+        let near = near.filter(|&near| near + 1 < axes.len()).map(|near| worthwhile(axes, near));
         let pair = near.and_then(|near| Some((near, Self::pair(axes[near], last, item)?)));
         let (taken, shape) = pair.unwrap_or_else(|| match before.split_last() {
+            Some((&axis, outer)) if !plan.ordered && last.len * item < BRIEF => {
+                (outer.len(), Self::Tiles(axis, last))
+            }
             Some((&axis, outer)) if axis.src != 0 => (outer.len(), Self::Rows(axis, last)),
             _ => (before.len(), Self::Rows(Axis::ONE, last)),
         });
@@ -134,6 +141,17 @@ impl Shape {
 fn nearest(axes: &[Axis]) -> Option<usize> {
     let moving = (0..axes.len()).rev().filter(|&axis| axes[axis].src != 0);
     moving.min_by_key(|&axis| axes[axis].src.unsigned_abs())
+}
+
+/// `near`, or the longest axis if the plane of that and the last is so small that most of the time goes into the loops around it.
+fn worthwhile(axes: &[Axis], near: usize) -> usize {
+    let before = 0..axes.len().saturating_sub(1);
+    match axes.last() {
+        Some(last) if axes[near].len * last.len < SMALL => {
+            before.max_by_key(|&axis| axes[axis].len).unwrap_or(near)
+        }
+        _ => near,
+    }
 }
 
 /// Calls the kernel for every index of the outer axes.
@@ -177,7 +195,7 @@ unsafe fn rows<const N: usize>(isa: Isa, outer: Axis, row: Axis, src: *const u8,
             } else if row.src == N.cast_signed() {
                 row::scatter_row::<N>(isa, src, dst, row.dst, row.len);
             } else {
-                runs::row::<N>(row, N, src, dst);
+                runs::rows(N, Axis::ONE, row, src, dst);
             }
         }
     }

@@ -10,6 +10,7 @@ use super::super::copy::Stores;
 use super::super::isa::Isa;
 use super::super::row;
 use super::plan::Axis;
+use super::runs;
 use super::walk::{at, at_mut};
 
 /// Rows of the destination that are a multiple of this apart compete for the same few places of a cache.
@@ -38,16 +39,22 @@ enum Way {
     Streamed,
     /// From scratch to scratch, since items have gaps on one side or both.
     Packed,
+    /// Item by item, since a tile is not filled, or gains nothing.
+    Single,
 }
 
 impl<const N: usize> Plane<N> {
     pub(super) fn new(isa: Isa, mut near: Axis, last: Axis, stores: Stores) -> Self {
         let start = if near.src < 0 { near.turn() } else { (0, 0) };
         let far = near.dst.unsigned_abs().is_multiple_of(PAGE);
-        let way = match (near.src, last.dst) {
-            ends if ends != (N.cast_signed(), N.cast_signed()) => Way::Packed,
-            _ if far && stores == Stores::Streaming && isa != Isa::Portable => Way::Streamed,
-            _ => Way::Direct,
+        let dense = (near.src, last.dst) == (N.cast_signed(), N.cast_signed());
+        let way = match stores {
+            _ if near.len.min(last.len) < 16 / N => Way::Single,
+            #[cfg(target_arch = "x86_64")]
+            Stores::Streaming if dense && far && isa == Isa::Avx2 => Way::Streamed,
+            _ if dense => Way::Direct,
+            _ if N <= 2 => Way::Packed,
+            _ => Way::Single,
         };
         // Measured. Long runs of the source are read best, and rows of the destination may not drive each other out.
         let (high, wide) = match way {
@@ -56,10 +63,11 @@ impl<const N: usize> Plane<N> {
             _ => (256, 256),
         };
         let sides = (high / N, wide / N);
-        let longest = |side: usize| side + rest::<N>();
-        let size = longest(sides.0) * pitch::<N>(longest(sides.1));
+        let longest = |side: usize, axis: Axis| axis.len.min(side + rest::<N>());
+        let (height, width) = (longest(sides.0, near), longest(sides.1, last));
+        let size = (height * pitch::<N>(width)).max(width * pitch::<N>(height));
         let scratch = Vec::with_capacity(match way {
-            Way::Direct => 0,
+            Way::Direct | Way::Single => 0,
             Way::Streamed => size,
             Way::Packed => 2 * size,
         });
@@ -72,6 +80,10 @@ impl<const N: usize> Plane<N> {
     /// As [`copy`](super::walk::copy), for these two axes.
     pub(super) unsafe fn copy(&mut self, src: *const u8, dst: *mut u8) {
         let (src, dst) = (src.wrapping_offset(self.start.0), dst.wrapping_offset(self.start.1));
+        if self.way == Way::Single {
+            // SAFETY: the caller's promise; planes are copied in no order, so their items share no bytes.
+            return unsafe { runs::blocks(N, self.near, self.last, src, dst) };
+        }
         let lead = if self.way == Way::Streamed { self.lead(dst) } else { 0 };
         for (top, height) in blocks(self.near.len, self.sides.0, 0, rest::<N>()) {
             let (src, dst) = (at(src, top, self.near.src), at_mut(dst, top, self.near.dst));
@@ -80,10 +92,6 @@ impl<const N: usize> Plane<N> {
                 // SAFETY: a part of the caller's two axes, of no more items than `new` made room for.
                 unsafe { self.block(height, width, src, dst) }
             }
-        }
-        #[cfg(target_arch = "x86_64")]
-        if self.way == Way::Streamed {
-            x86::fence();
         }
     }
 
@@ -105,18 +113,13 @@ impl<const N: usize> Plane<N> {
         // for as many rows of either length.
         unsafe {
             match self.way {
-                Way::Direct => {
+                Way::Direct | Way::Single => {
                     transpose::<N>(isa, src, last.src, dst, near.dst, width, height);
                 }
                 Way::Streamed => {
                     transpose::<N>(isa, src, last.src, second, wide, width, height);
-                    for index in 0..height {
-                        let (row, place) = (at(second, index, wide), at_mut(dst, index, near.dst));
-                        #[cfg(target_arch = "x86_64")]
-                        x86::stream(row, place, width * N);
-                        #[cfg(not(target_arch = "x86_64"))]
-                        row.copy_to_nonoverlapping(place, width * N);
-                    }
+                    #[cfg(target_arch = "x86_64")]
+                    x86::stream((second, wide), (dst, near.dst), height, width * N);
                 }
                 Way::Packed => {
                     for index in 0..width {

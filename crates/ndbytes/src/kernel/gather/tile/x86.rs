@@ -7,7 +7,7 @@ use std::arch::x86_64 as arch;
 use std::arch::x86_64::{__m128i, __m256i};
 
 use super::super::walk::{at, at_mut};
-use super::{Block, portable};
+use super::{Block, LINE, portable};
 
 /// # Safety
 /// As [`transpose`](super::transpose), and the processor has AVX2.
@@ -42,29 +42,34 @@ pub(super) unsafe fn sse2<const N: usize>(block: &Block) {
     }
 }
 
-/// Copies `len` bytes past the cache, until [`fence`].
+/// Copies `height` rows of `len` bytes from scratch past the cache.
 ///
 /// # Safety
-/// They can be read at `src` and be written at `dst`, and the two share none.
-pub(super) unsafe fn stream(src: *const u8, dst: *mut u8, len: usize) {
-    let lead = dst.align_offset(16).min(len);
-    let whole = (len - lead) / 16 * 16;
-    // SAFETY: the caller's promise; the stores between both ends are aligned.
-    unsafe {
-        src.copy_to_nonoverlapping(dst, lead);
-        for at in (lead..lead + whole).step_by(16) {
-            let part = arch::_mm_loadu_si128(src.add(at).cast());
-            arch::_mm_stream_si128(dst.add(at).cast(), part);
+/// All rows can be read and their places be written, and the two share no byte; the processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn stream(
+    (src, src_pitch): (*const u8, isize),
+    (dst, dst_pitch): (*mut u8, isize),
+    height: usize,
+    len: usize,
+) {
+    for row in 0..height {
+        let (src, dst) = (at(src, row, src_pitch), at_mut(dst, row, dst_pitch));
+        let lead = dst.align_offset(LINE).min(len);
+        let whole = len - (len - lead) % LINE;
+        // SAFETY: one of the caller's rows; the stores between both ends are aligned.
+        unsafe {
+            src.copy_to_nonoverlapping(dst, lead);
+            for at in (lead..whole).step_by(LINE) {
+                let line = [0, 32].map(|half| arch::_mm256_loadu_si256(src.add(at + half).cast()));
+                arch::_mm256_stream_si256(dst.add(at).cast(), line[0]);
+                arch::_mm256_stream_si256(dst.add(at + 32).cast(), line[1]);
+            }
+            src.add(whole).copy_to_nonoverlapping(dst.add(whole), len - whole);
         }
-        let rest = lead + whole;
-        src.add(rest).copy_to_nonoverlapping(dst.add(rest), len - rest);
     }
-}
-
-/// What was streamed is there before whatever follows.
-pub(super) fn fence() {
-    // SAFETY: an instruction without operands, which every x86-64 has.
-    unsafe { arch::_mm_sfence() }
+    // What was streamed is there before whatever follows.
+    arch::_mm_sfence();
 }
 
 /// Tiles of `R` columns, from 16 bytes of as many rows as give a vector of the destination.
