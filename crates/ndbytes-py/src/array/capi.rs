@@ -105,7 +105,7 @@ pub(super) fn items<'py>(given: &Bound<'py, PyAny>) -> PyResult<Option<Items<'py
 pub(super) fn run<'py>(
     given: &Bound<'py, PyAny>,
     order: Order,
-) -> PyResult<Option<(*const u8, usize, Bound<'py, PyAny>)>> {
+) -> PyResult<Option<(*mut u8, usize, Bound<'py, PyAny>)>> {
     if !is_array(given)? {
         return Ok(None);
     }
@@ -121,7 +121,7 @@ pub(super) fn run<'py>(
         let count = lengths.try_fold(1usize, |n, len| n.checked_mul(len.unsigned_abs()));
         let run = count.filter(|_| fields.flags & wanted != 0);
         let dtype = || Bound::from_borrowed_ptr(given.py(), fields.descr);
-        Ok(run.map(|count| (fields.data.cast_const(), count, dtype())))
+        Ok(run.map(|count| (fields.data, count, dtype())))
     }
 }
 

@@ -100,8 +100,17 @@ impl Source {
             true => self.layout.is_f_contiguous(itemsize),
             false => self.layout.is_c_contiguous(itemsize),
         };
-        let Reach { start, len } = self.memory;
-        (follows || len == 0).then_some((start, len))
+        (follows || self.memory.len == 0).then_some(self.reach())
+    }
+
+    /// Where the memory begins that the items reach, and how many bytes it has.
+    pub(super) fn reach(&self) -> (*mut u8, usize) {
+        (self.memory.start, self.memory.len)
+    }
+
+    /// Where the items lie in that memory.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Whether the array lets itself be written to.

@@ -53,9 +53,9 @@ impl<'t> Parser<'t> {
 
     /// The next character after white space, not consumed.
     pub(crate) fn peek(&mut self) -> Option<char> {
-        let trimmed = self.rest().trim_start_matches([' ', '\t', '\n', '\r']);
-        self.pos = self.text.len() - trimmed.len();
-        trimmed.chars().next()
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        self.pos += self.rest().bytes().take_while(is_space).count();
+        self.rest().chars().next()
     }
 
     pub(super) fn skip(&mut self, bytes: usize) {
@@ -132,7 +132,7 @@ impl<'t> Parser<'t> {
             return Err(self.error(format!("{what}: expected a string in quotes")));
         };
         self.bump();
-        let mut value = String::new();
+        let mut value = String::with_capacity(16);
         loop {
             match self.bump() {
                 None | Some('\n' | '\r' | '\0') => {
