@@ -172,7 +172,7 @@ impl<'d> BodyDecoder<'d> {
     ///
     /// # Errors
     /// [`Truncated`](crate::ErrorKind::Truncated), [`Memory`](crate::ErrorKind::Memory), and whatever `fetch` or `each` return.
-    pub(crate) fn fetch(
+    pub fn fetch(
         &mut self,
         fetch: Fetch<'_>,
         threads: Threads,
