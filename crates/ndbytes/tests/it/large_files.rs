@@ -65,14 +65,14 @@ fn an_error_on_either_side_of_a_save_ends_it() {
         let mut pieces = Alive::new(32, Some(12));
         let error = written(&path, &mut pieces, threads).unwrap_err();
         assert_eq!(error.message(), "no piece 12");
-        let file = File::open(&path).unwrap(); // Not for writing.
-        let error = io::write_file(
-            &mut Alive::new(32, None),
-            &file,
-            Threads::new(threads),
-            &mut io::unwatched,
-        );
-        assert_eq!(error.unwrap_err().kind(), &ErrorKind::Io);
+        // Not for writing; with two pieces, both may be made before that is known.
+        let file = File::open(&path).unwrap();
+        for (pieces, size) in [(32, MIB), (2, 8 * MIB)] {
+            let mut pieces = Alive { size, ..Alive::new(pieces, None) };
+            let threads = Threads::new(threads);
+            let error = io::write_file(&mut pieces, &file, threads, &mut io::unwatched);
+            assert_eq!(error.unwrap_err().kind(), &ErrorKind::Io);
+        }
     }
 }
 
@@ -167,10 +167,11 @@ fn a_watch_ends_a_load() {
     }
 }
 
-/// A machine of pieces of 1 MiB that knows how many of them are held at once.
+/// A machine of pieces that knows how many of them are held at once.
 struct Alive {
     next: usize,
     pieces: usize,
+    size: usize,
     fails_at: Option<usize>,
     alive: Arc<AtomicUsize>,
     most: usize,
@@ -178,7 +179,7 @@ struct Alive {
 
 impl Alive {
     fn new(pieces: usize, fails_at: Option<usize>) -> Self {
-        Self { next: 0, pieces, fails_at, alive: Arc::default(), most: 0 }
+        Self { next: 0, pieces, size: MIB, fails_at, alive: Arc::default(), most: 0 }
     }
 }
 
@@ -204,13 +205,13 @@ impl<'a> Encode<'a> for Alive {
         if self.fails_at == Some(self.next) {
             return Err(Error::argument(format!("no piece {}", self.next)));
         }
-        let bytes = vec![u8::try_from(self.next).unwrap(); MIB];
+        let bytes = vec![u8::try_from(self.next).unwrap(); self.size];
         self.next += 1;
         self.most = self.most.max(self.alive.fetch_add(1, Ordering::SeqCst) + 1);
         Ok(Some(Piece::Owned(bytes::Bytes::from_owner(Counted(bytes, self.alive.clone())))))
     }
 
     fn total(&self) -> u64 {
-        (self.pieces * MIB) as u64
+        (self.pieces * self.size) as u64
     }
 }
