@@ -58,6 +58,7 @@ struct Builtin {
 }
 
 /// What the dtype object at this address is, if it is one of NumPy's own.
+#[inline]
 pub(crate) fn builtin(
     py: Python<'_>,
     dtype: *const pyo3::ffi::PyObject,
@@ -66,6 +67,7 @@ pub(crate) fn builtin(
     Ok(known.map(|known| &known.dtype))
 }
 
+#[inline]
 fn builtins(py: Python<'_>) -> PyResult<&Vec<Builtin>> {
     static BUILTINS: PyOnceLock<Vec<Builtin>> = PyOnceLock::new();
     const CODES: [&str; 20] = [

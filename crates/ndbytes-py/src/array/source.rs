@@ -11,6 +11,7 @@ use pyo3::types::PyBytes;
 
 /// The items of a small array of a usual kind as bytes, where they follow each other in this order already; `None` for
 /// anything else, which goes the long way round.
+#[inline]
 pub(crate) fn small<'py>(
     given: &Bound<'py, PyAny>,
     order: Order,
