@@ -3,6 +3,7 @@
 use ndbytes::huge_pages;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView, PySlice};
 use std::ffi::c_int;
@@ -101,6 +102,15 @@ pub(crate) fn part<'py>(
     // Not `PySlice::new`, which leaks its numbers.
     let slice = buffer.py().get_type::<PySlice>().call1((range.start, range.end))?;
     PyMemoryView::from(buffer)?.get_item(slice)
+}
+
+/// A view of the first bytes of a contiguous buffer.
+///
+/// # Errors
+/// `TypeError` for what has no buffer.
+pub(crate) fn front<'py>(buffer: &Bound<'py, PyAny>, len: usize) -> PyResult<Bound<'py, PyAny>> {
+    let bytes = PyMemoryView::from(buffer)?.call_method1(intern!(buffer.py(), "cast"), ("B",))?;
+    part(&bytes, 0..len)
 }
 
 /// A new `bytes` of `len` bytes, all of which `fill` writes.

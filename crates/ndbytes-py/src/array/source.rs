@@ -3,7 +3,7 @@
 use super::capi;
 use super::door::array_of;
 use crate::dtype;
-use crate::errors::{IntoPy as _, argument_type};
+use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::work::LONG;
 use ndbytes::{ArrayRef, DType, Error, Layout, Order, Result};
 use pyo3::prelude::*;
@@ -130,8 +130,19 @@ impl Source {
         self.layout.shape()
     }
 
+    /// That no item may lie in the bytes that are to take them.
+    ///
+    /// # Errors
+    /// `ArgumentError`.
+    pub(crate) fn check_apart(&self, out: &[u8]) -> PyResult<()> {
+        if !self.overlaps(out) {
+            return Ok(());
+        }
+        Err(argument("out is memory of the array itself, which would change while it is read"))
+    }
+
     /// Whether some item may lie in these bytes.
-    pub(crate) fn overlaps(&self, bytes: &[u8]) -> bool {
+    pub(super) fn overlaps(&self, bytes: &[u8]) -> bool {
         let Reach { start, len } = self.memory;
         let (start, other) = (start.addr(), bytes.as_ptr().addr());
         start < other.saturating_add(bytes.len()) && other < start.saturating_add(len)

@@ -117,6 +117,12 @@ pub struct BlockSums {
     filled: usize,
 }
 
+impl Look for BlockSums {
+    fn see(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
 impl BlockSums {
     /// Takes the next bytes in.
     pub fn update(&mut self, mut bytes: &[u8]) {
