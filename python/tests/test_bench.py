@@ -151,6 +151,7 @@ def test_the_table_says_where_another_is_faster():
         there.add(task.section, task.workload, samples, 1024, task.today)
     lines = readme.block(there.json()).splitlines()
     assert sum(" 4.50x |" in line for line in lines) >= 5
+    assert "memoryview" not in next(line for line in lines if line.startswith("| 64 MiB to bytes |")), "it makes no bytes"
     assert any(line.startswith("Another is faster at:") and "1 KiB to bytes" in line for line in lines)
     there.results.clear()
     assert readme.block(there.json()).count("| missing |") == len(readme.TASKS)
