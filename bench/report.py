@@ -56,7 +56,8 @@ def goals(rows: list[dict]) -> list[str]:
     known = [row for row in rows if row["met"] is not None]
     short = [row for row in known if not row["met"]]
     lines = ["## Goals", "", f"{len(known) - len(short)} of {len(rows)} met, {len(short)} short, {len(rows) - len(known)} missing.", "",
-             table_row("goal", "ours", "peer", "measured", "wanted", "ours takes", "peer takes", ""), "|---|---|---|---:|---:|---:|---:|---|"]
+             table_row("goal", "ours", "peer", "measured", "wanted", "ours takes", "peer takes", ""),
+             "|---|---|---|---:|---:|---:|---:|---|"]
     group = None
     for row in rows:
         if row["group"] != group:
@@ -91,7 +92,8 @@ def limits(rows: list[dict]) -> list[str]:
     lines = [table_row("limit", "median", "GB/s", "best GB/s"), "|---|---:|---:|---:|"]
     for row in rows:
         late = f" (p99 {row['p99_us']:.1f} µs)" if "p99_us" in row else ""
-        lines.append(table_row(row["workload"] + late, seconds(row["median_s"]), f"{row['gbps']:.3g}", f"{row.get('best_gbps', row['gbps']):.3g}"))
+        best = row.get("best_gbps", row["gbps"])
+        lines.append(table_row(row["workload"] + late, seconds(row["median_s"]), f"{row['gbps']:.3g}", f"{best:.3g}"))
     return [*lines, ""]
 
 

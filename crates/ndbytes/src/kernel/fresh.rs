@@ -49,11 +49,13 @@ mod tests {
 
     #[test]
     fn all_sizes_are_zero_and_none_is_too_much() {
-        for size in [0, 1, 4095, 1 << 20, if cfg!(miri) { 1 << 20 } else { (16 << 20) + 5 }] {
-            let bytes = zeroed(size).unwrap();
-            assert!(bytes.len() == size && bytes.iter().all(|&byte| byte == 0));
+        for size in [0, 1, 4095, 1 << 20, (16 << 20) + 5] {
+            assert!(zeroed(size).unwrap() == vec![0; size]);
         }
-        assert!(zeroed(isize::MAX.unsigned_abs()).is_err());
+        // Miri ends there itself.
+        if !cfg!(miri) {
+            assert!(zeroed(isize::MAX.unsigned_abs()).is_err());
+        }
         assert!(zeroed(usize::MAX).is_err());
     }
 }
