@@ -110,6 +110,7 @@ def tofile(a: ArrayIn, file: StrPath | _Writable) -> None: ...
 def fromfile(
     file: StrPath | _Readable, dtype: npt.DTypeLike, shape: Shape | None = -1, *, offset: int = 0, gap: int = 0
 ) -> Array: ...
+@overload
 def dumps(
     a: ArrayIn | dict[str, ArrayIn],
     *,
@@ -118,7 +119,19 @@ def dumps(
     name: str | None = None,
     attrs: dict[str, Any] | None = None,
     threads: int | None = None,
+    out: None = None,
 ) -> bytes: ...
+@overload
+def dumps(
+    a: ArrayIn | dict[str, ArrayIn],
+    *,
+    codec: Codec | None = None,
+    level: int | None = None,
+    name: str | None = None,
+    attrs: dict[str, Any] | None = None,
+    threads: int | None = None,
+    out: Buffer,
+) -> memoryview: ...
 
 # A dict comes out of archives, which only the bytes tell from others: so the result is Any.
 def loads(
@@ -156,6 +169,8 @@ def load(
     recover: bool = False,
     limits: Limits | None = None,
     require_checksum: bool = False,
+    threads: int | None = None,
+    out: Array | None = None,
 ) -> Any: ...
 def checksum(path: StrPath, strip: bool = False) -> bool: ...
 

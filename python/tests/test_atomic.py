@@ -25,7 +25,7 @@ def test_killed_at_every_system_call(oracle_program, tmp_path, way, old):
     if old:
         assert saver.run(1) is None
     calls = saver.calls(2)
-    assert ("rename", 1) in calls and any(call == "write" for call, _ in calls)
+    assert ("rename", 1) in calls and ("fallocate", 1) in calls and any(call == "writev" for call, _ in calls)
     before, seen, strays = saver.whole(1) if old else None, set(), 0
     for call, nth in calls:
         if before is None:
@@ -79,7 +79,7 @@ def test_an_error_from_every_system_call(oracle_program, tmp_path, way):
             assert (error.kind, error.detail, error.path) == ("Io", "5", str(saver.path)), (call, nth, error)
             # Once it is renamed it is there; only whether it would survive a loss of power is unknown.
             assert saver.found() == (saver.whole(2) if place > renamed else before), (call, nth)
-    assert failed >= {"openat", "write", "rename"} | ({"fsync"} if way != "plain" else set())
+    assert failed >= {"openat", "writev", "rename"} | ({"fsync"} if way != "plain" else set())
 
 
 @needs_strace
@@ -99,7 +99,7 @@ def test_a_failed_fsync_is_an_error(oracle_program, tmp_path, nth, errno):
 @pytest.mark.parametrize("way", WAYS)
 def test_interrupted_calls_are_made_again(oracle_program, tmp_path, way):
     saver = Saver(oracle_program, folder(tmp_path), *WAYS[way])
-    calls = [(call, nth) for call, nth in saver.calls(1) if call in ("openat", "flock", "write", "fsync", "close")]
+    calls = [(call, nth) for call, nth in saver.calls(1) if call in ("openat", "flock", "fallocate", "writev", "fsync", "close")]
     assert len(calls) >= 6
     for turn, (call, nth) in enumerate(calls):
         assert saver.failing(turn % 2, call, nth, "error=EINTR") is None, (call, nth)
@@ -110,7 +110,7 @@ def test_interrupted_calls_are_made_again(oracle_program, tmp_path, way):
 def test_a_lost_write_is_seen_by_these_tests(oracle_program, tmp_path):
     """The positive control of the one above: a write that is only said to have been made leaves another file."""
     saver = Saver(oracle_program, folder(tmp_path))
-    assert saver.failing(1, "write", 2, "retval=100") is None
+    assert saver.failing(1, "writev", 1, "retval=100") is None
     assert saver.found() != saver.whole(1)
 
 

@@ -102,3 +102,52 @@ def test_what_no_byte_order_is_right_for_is_refused():
     with pytest.raises(ndb.UnsupportedError, match="overlap"):
         ndb.tobytes(np.zeros(3, union), byteorder=">")
     assert ndb.tobytes(np.zeros(3, union), byteorder="<") == bytes(12)
+
+
+@pytest.mark.parametrize("codec", [None, "none"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_out_takes_what_would_be_returned(layout, codec, tmp_path):
+    a = LAYOUTS[layout]
+    data = ndb.dumps(a, codec=codec)
+    for spare in 0, 77:
+        out = np.full(len(data) + spare, 9, np.uint8)
+        front = ndb.dumps(a, codec=codec, out=out)
+        assert isinstance(front, memoryview) and front.obj is out and front == data
+        assert (out[len(data) :] == 9).all()
+    ndb.save(tmp_path / "a.npy", a, checksum=codec is not None)
+    for into in np.empty_like(a, order="C"), np.zeros((*a.shape[:-1], 2 * a.shape[-1]), a.dtype)[..., ::2]:
+        for threads in None, 1:
+            into[...] = np.zeros((), a.dtype)
+            assert ndb.load(tmp_path / "a.npy", out=into, threads=threads) is into
+            assert into.tobytes() == a.tobytes()
+
+
+def test_out_that_cannot_be_is_refused_and_left(tmp_path):
+    a = np.arange(100)
+    size = len(ndb.dumps(a))
+    short = bytearray(size - 1)
+    with pytest.raises(ndb.ArgumentError, match=f"out has {size - 1} bytes, {size} are needed"):
+        ndb.dumps(a, out=short)
+    assert short == bytes(size - 1)
+    both = np.zeros(400, np.uint8)
+    with pytest.raises(ndb.ArgumentError, match="out is memory of the array itself"):
+        ndb.dumps(both[300:], out=both)
+    with pytest.raises(BufferError):
+        ndb.dumps(a, out=bytes(size))
+    with pytest.raises(ndb.ArgumentError, match="dict becomes an .npz"):
+        ndb.dumps({"a": a}, out=bytearray(10_000))
+    path = tmp_path / "a.npy"
+    ndb.save(path, a)
+    ndb.save(tmp_path / "a.npz", {"a": a})
+    for options in {"mmap": "r"}, {"dtype": "i8"}, {"recover": True}:
+        with pytest.raises(ndb.ArgumentError, match="out takes what a file with a header holds"):
+            ndb.load(path, out=a, **options)
+    with pytest.raises(ndb.ArgumentError, match="expect and out are for one"):
+        ndb.load(tmp_path / "a.npz", out=a)
+    for wrong in np.zeros(100, ">i8"), np.zeros(99, "i8"), np.zeros((10, 10), "i8"):
+        kept = wrong.copy()
+        with pytest.raises(ndb.MismatchError):
+            ndb.load(path, out=wrong)
+        assert (wrong == kept).all()
+    with pytest.raises(ndb.ArgumentError, match="threads must be at least 1"):
+        ndb.load(path, threads=0)

@@ -121,7 +121,12 @@ pub(crate) fn load<'py>(
         }
         let mut destination = Destination::new(None, None)?;
         let decoded = wait(py, |watch| {
-            archive.read_array(index, options(limits), |header| destination.choose(header), watch)
+            archive.read_array(
+                index,
+                options(limits),
+                |header| destination.choose(header, false),
+                watch,
+            )
         })?;
         dict.set_item(key, destination.finish(py, &decoded)?)?;
     }

@@ -48,40 +48,28 @@ impl Destination {
         }
     }
 
-    /// Where the data go whose header has come.
+    /// Where the data go whose header has come; `known` of an input that is there as a whole, of which a small array gets
+    /// memory of NumPy's own.
     ///
     /// # Errors
     /// Mismatch if it is not what is wanted; nothing has been written then.
-    pub(crate) fn choose(&mut self, header: &Header) -> Result<Dest<'_>> {
-        self.choose_from(header, BufferMut::new)
-    }
-
-    /// The same for an input that is there as a whole. A small array gets memory of NumPy's own.
-    pub(crate) fn choose_known(&mut self, header: &Header) -> Result<Dest<'_>> {
+    pub(crate) fn choose(&mut self, header: &Header, known: bool) -> Result<Dest<'_>> {
+        self.check_header(header)?;
         let size = header.nbytes();
-        if self.out.is_some() || size == 0 || size > LONG {
-            return self.choose_from(header, BufferMut::known);
+        if let Some(out) = &self.out {
+            let filling = Python::attach(|py| {
+                out.check(&header.dtype, &header.shape)?;
+                out.filling(py, header.fortran_order)
+            });
+            return Ok(Dest::Into(self.filling.insert(filling.map_err(carry)?).bytes()?));
         }
-        self.check_header(header)?;
-        let fresh =
-            Python::attach(|py| Fresh::new(py, &header.dtype, &header.shape, order(header)));
-        Ok(Dest::Into(self.fresh.insert(fresh.map_err(carry)?).bytes()))
-    }
-
-    fn choose_from(
-        &mut self,
-        header: &Header,
-        buffer: impl FnOnce(u64) -> Result<BufferMut>,
-    ) -> Result<Dest<'_>> {
-        self.check_header(header)?;
-        let Some(out) = &self.out else {
-            return Ok(Dest::Fill(self.buffer.insert(buffer(header.nbytes())?)));
-        };
-        let filling = Python::attach(|py| {
-            out.check(&header.dtype, &header.shape)?;
-            out.filling(py, header.fortran_order)
-        });
-        Ok(Dest::Into(self.filling.insert(filling.map_err(carry)?).bytes()?))
+        if known && (1..=LONG).contains(&size) {
+            let (dtype, shape) = (&header.dtype, &header.shape);
+            let fresh = Python::attach(|py| Fresh::new(py, dtype, shape, order(header)));
+            return Ok(Dest::Into(self.fresh.insert(fresh.map_err(carry)?).bytes()));
+        }
+        let buffer = if known { BufferMut::known(size) } else { BufferMut::new(size) };
+        Ok(Dest::Fill(self.buffer.insert(buffer?)))
     }
 
     /// That a header may be of the expected array. One of a `.npy` cannot spell every dtype: its tail does, later.

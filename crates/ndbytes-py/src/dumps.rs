@@ -1,6 +1,6 @@
 //! `ndbytes.dumps` and `ndbytes.loads`: one array as bytes that describe and check themselves.
 
-use crate::array::{Bytes, Memory, Source, new_bytes, over};
+use crate::array::{Bytes, Memory, Out, Source, front, new_bytes, over};
 use crate::bundle;
 use crate::decode::Destination;
 use crate::errors::{IntoPy as _, argument, argument_type};
@@ -29,17 +29,19 @@ use std::io::Cursor;
 ///     Whatever else is to be said of it, as far as JSON can.
 /// threads : int, optional
 ///     How many threads may work on large arrays; by default as many as this process may run on.
+/// out : writable buffer, optional
+///     Takes the bytes, which may be fewer than it has. Its content is undefined after an error.
 ///
 /// Returns
 /// -------
-/// bytes
+/// bytes, or a memoryview of the front of ``out``
 ///     Those of equal arrays are equal: bytes of items that hold no value (between fields, in a long double) are zeros,
 ///     where no fields overlap.
 ///
 /// Raises
 /// ------
 /// ArgumentError
-///     For what is no array, and for a dtype that the format cannot spell.
+///     For what is no array, for a dtype that the format cannot spell, and for an ``out`` that is too small.
 /// UnsupportedError
 ///     For objects, StringDType and masked arrays, and for a codec that is not there.
 /// TypeError, ValueError
@@ -52,7 +54,7 @@ use std::io::Cursor;
 /// >>> ndb.loads(data)
 /// array([0, 1, 2])
 #[pyfunction]
-#[pyo3(signature = (a, *, codec = None, level = None, name = None, attrs = None, threads = None))]
+#[pyo3(signature = (a, *, codec = None, level = None, name = None, attrs = None, threads = None, out = None))]
 pub(crate) fn dumps<'py>(
     py: Python<'py>,
     a: &Bound<'py, PyAny>,
@@ -61,12 +63,14 @@ pub(crate) fn dumps<'py>(
     name: Option<String>,
     attrs: Option<&Bound<'py, PyAny>>,
     threads: Option<isize>,
+    out: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let how = Copying { threads: options::threads(threads)?, touched: false };
+    let how = Copying { threads: options::threads(threads)?, touched: out.is_some() };
     if is_bundle(a) {
-        if codec.is_some() || level.is_some() || name.is_some() || attrs.is_some() {
+        if codec.is_some() || level.is_some() || name.is_some() || attrs.is_some() || out.is_some()
+        {
             return Err(argument(
-                "a dict becomes an .npz, which has no codec, name or attributes here; save() to .npz compresses",
+                "a dict becomes an .npz, which has no codec, name, attributes or out here; save() to .npz compresses",
             ));
         }
         return bundle::dumps(py, a);
@@ -83,10 +87,17 @@ pub(crate) fn dumps<'py>(
         Box::new(npy::Encoder::new(&array, &options).py()?)
     };
     let total = encoder.total();
-    let bytes = new_bytes(py, total, |bytes| {
-        run(py, total, |watch| encoder.write_into(bytes, how, watch))
-    })?;
-    Ok(bytes.into_any())
+    let mut fill = |bytes: &mut [u8]| run(py, total, |watch| encoder.write_into(bytes, how, watch));
+    let Some(out) = out else { return Ok(new_bytes(py, total, fill)?.into_any()) };
+    let mut target = Out::new(out)?;
+    let found = target.bytes().len();
+    let size = usize::try_from(total).unwrap_or(usize::MAX);
+    let bytes = target.bytes().get_mut(..size);
+    let bytes =
+        bytes.ok_or_else(|| argument(format!("out has {found} bytes, {total} are needed")))?;
+    source.check_apart(bytes)?;
+    fill(bytes)?;
+    front(out, size)
 }
 
 /// The array that bytes describe, after their checksums were compared.
@@ -165,10 +176,15 @@ pub(crate) fn loads<'py>(
     if copy {
         let decoded = run(py, len, |watch| {
             if container(&bytes).is_some() {
-                return io::read_whole(&*bytes, options, |header| place.choose(header), watch);
+                return io::read_whole(
+                    &*bytes,
+                    options,
+                    |header| place.choose(header, false),
+                    watch,
+                );
             }
             let options = DecodeOptions { whole: true, ..options };
-            io::read_slice(&bytes, options, |header| place.choose_known(header), how, watch)
+            io::read_slice(&bytes, options, |header| place.choose(header, true), how, watch)
         })?;
         return place.finish(py, &decoded);
     }

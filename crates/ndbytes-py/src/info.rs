@@ -95,7 +95,7 @@ pub(crate) fn held<'py>(
         }
         Input::Bytes(bytes) => {
             let decoded = wait(py, |watch| {
-                io::read_whole(&*bytes, options, |header| place.choose(header), watch)
+                io::read_whole(&*bytes, options, |header| place.choose(header, false), watch)
             })?;
             (place.finish(py, &decoded)?, decoded)
         }
@@ -103,7 +103,7 @@ pub(crate) fn held<'py>(
             let decoded = wait(py, |watch| {
                 with_reader(&mut Place::Path(path), watch, |reader, len, watch| {
                     let options = DecodeOptions { input_len: len, ..options };
-                    io::read_whole(reader, options, |header| place.choose(header), watch)
+                    io::read_whole(reader, options, |header| place.choose(header, false), watch)
                 })
             })?;
             (place.finish(py, &decoded)?, decoded)

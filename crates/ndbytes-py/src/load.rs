@@ -8,11 +8,11 @@ use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::file::Place;
 use crate::limits::{self, Limits};
 use crate::map::map_file;
-use crate::options::Count;
+use crate::options::{self, Count};
 use crate::reading::{explained, read_items, with_reader};
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE};
-use ndbytes::{BufferMut, DType, DecodeOptions, Order, Scalar, Threads};
+use ndbytes::{BufferMut, DType, DecodeOptions, Order, Scalar};
 use pyo3::prelude::*;
 use std::io::{Read, Seek};
 
@@ -39,6 +39,11 @@ use std::io::{Read, Seek};
 ///     Default ``Limits.local()``.
 /// require_checksum : bool, optional
 ///     True: a file without checksums is an error.
+/// threads : int, optional
+///     How many threads may read a large file; by default as many as this process may run on.
+/// out : ndarray, optional
+///     A writable array of the same dtype (byte order too) and shape, at any strides: takes the items and is returned.
+///     Its content is undefined after an error.
 ///
 /// Returns
 /// -------
@@ -50,7 +55,7 @@ use std::io::{Read, Seek};
 /// FormatError, TruncatedError, ChecksumError, UnsupportedError, LimitError
 ///     For a file that is none of these, is cut, or damaged, with where.
 /// MismatchError
-///     For another array than ``expect`` says.
+///     For another array than ``expect`` or ``out`` say.
 /// ArgumentError
 ///     For arguments that cannot be meant, and a file of items alone without ``dtype``.
 /// OSError
@@ -65,8 +70,8 @@ use std::io::{Read, Seek};
 /// ...     ndb.load(path, expect="<u2[?]")
 /// array([0, 1, 2, 3], dtype=uint16)
 #[pyfunction]
-#[pyo3(signature = (file, *, mmap = None, expect = None, dtype = None, shape = None, order = None, offset = Count(0), gap = Count(0), recover = false, limits = None, require_checksum = false),
-       text_signature = "(file, *, mmap=None, expect=None, dtype=None, shape=None, order='C', offset=0, gap=0, recover=False, limits=None, require_checksum=False)")]
+#[pyo3(signature = (file, *, mmap = None, expect = None, dtype = None, shape = None, order = None, offset = Count(0), gap = Count(0), recover = false, limits = None, require_checksum = false, threads = None, out = None),
+       text_signature = "(file, *, mmap=None, expect=None, dtype=None, shape=None, order='C', offset=0, gap=0, recover=False, limits=None, require_checksum=False, threads=None, out=None)")]
 pub(crate) fn load<'py>(
     py: Python<'py>,
     file: &Bound<'py, PyAny>,
@@ -80,7 +85,15 @@ pub(crate) fn load<'py>(
     recover: bool,
     limits: Option<Limits>,
     require_checksum: bool,
+    threads: Option<isize>,
+    out: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    let threads = options::threads(threads)?;
+    if out.is_some() && (mmap.is_some() || dtype.is_some() || recover) {
+        return Err(argument(
+            "out takes what a file with a header holds: not mmap, dtype or recover",
+        ));
+    }
     let mut place = Place::new(file, "read")?;
     if recover && (mmap.is_some() || dtype.is_some() || require_checksum) {
         return Err(argument(
@@ -106,19 +119,19 @@ pub(crate) fn load<'py>(
         }
         How::Described(options) => options,
     };
-    let mut destination = Destination::new(expect, None)?;
+    let mut destination = Destination::new(expect, out)?;
     if recover {
         return recovered(py, &mut place, &destination, options);
     }
     if let Some(archive) = archive(py, &mut place)? {
         if !destination.is_free() {
-            return Err(argument("an .npz holds many arrays: expect is for one"));
+            return Err(argument("an .npz holds many arrays: expect and out are for one"));
         }
         return bundle::load(py, archive, &options.limits);
     }
     let decoded = wait(py, |watch| match &mut place {
         Place::File(file) => {
-            io::read_whole(file, options, |header| destination.choose(header), watch)
+            io::read_whole(file, options, |header| destination.choose(header, false), watch)
         }
         Place::Path(path) => {
             let input = io::open_watched(&*path, PATIENCE, watch)?;
@@ -126,8 +139,8 @@ pub(crate) fn load<'py>(
             io::read_file(
                 input,
                 options,
-                |header| destination.choose(header),
-                Threads::default(),
+                |header| destination.choose(header, len.is_some()),
+                threads,
                 watch,
             )
             .map_err(|error| explained(error, path, len))

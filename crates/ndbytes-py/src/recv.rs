@@ -203,6 +203,6 @@ fn receive<R: Read>(
         _ => watch(seen),
     };
     let Some(incoming) = receiver.incoming(&mut patient)? else { return Ok(None) };
-    let dest = place.choose(incoming.header())?;
+    let dest = place.choose(incoming.header(), false)?;
     incoming.read(dest, watch).map(Some)
 }

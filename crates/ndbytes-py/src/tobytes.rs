@@ -72,11 +72,7 @@ pub(crate) fn tobytes<'py>(
         let found = bytes.len();
         return Err(argument(format!("out has {found} bytes, the array {nbytes}")));
     }
-    if source.overlaps(bytes) {
-        return Err(argument(
-            "out is memory of the array itself, which would change while it is read",
-        ));
-    }
+    source.check_apart(bytes)?;
     fill(bytes)?;
     Ok(out)
 }

@@ -50,6 +50,6 @@ pub use format::{
 };
 #[cfg(feature = "std")]
 pub use io::{from_reader, from_slice, to_vec, to_writer};
-pub use kernel::{Copying, GapPlan, SwapPlan, copy_to, gather, scatter, to_bytes};
+pub use kernel::{Copying, GapPlan, SwapPlan, copy_to, gather, huge_pages, scatter, to_bytes};
 pub use limits::{Limits, MAX_DEPTH, MAX_NDIM};
 pub use threads::Threads;

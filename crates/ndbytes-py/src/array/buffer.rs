@@ -1,7 +1,9 @@
 //! Python's buffers, to be read or written, and fresh `bytes`, to be filled.
 
+use ndbytes::huge_pages;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyMemoryView, PySlice};
 use std::ffi::c_int;
@@ -102,6 +104,15 @@ pub(crate) fn part<'py>(
     PyMemoryView::from(buffer)?.get_item(slice)
 }
 
+/// A view of the first bytes of a contiguous buffer.
+///
+/// # Errors
+/// `TypeError` for what has no buffer.
+pub(crate) fn front<'py>(buffer: &Bound<'py, PyAny>, len: usize) -> PyResult<Bound<'py, PyAny>> {
+    let bytes = PyMemoryView::from(buffer)?.call_method1(intern!(buffer.py(), "cast"), ("B",))?;
+    part(&bytes, 0..len)
+}
+
 /// A new `bytes` of `len` bytes, all of which `fill` writes.
 ///
 /// # Errors
@@ -124,26 +135,7 @@ pub(crate) fn new_bytes<'py>(
         let start = ffi::PyBytes_AsString(made.as_ptr()).cast::<u8>();
         std::slice::from_raw_parts_mut(start, size.unsigned_abs())
     };
-    #[cfg(target_os = "linux")]
-    advise(bytes);
+    huge_pages(bytes);
     fill(bytes)?;
     Ok(made)
-}
-
-/// Asks for huge pages under large memory, which has not been touched; advice, so nothing changes where there are none.
-#[cfg(target_os = "linux")]
-fn advise(bytes: &mut [u8]) {
-    use rustix::mm::{Advice, madvise};
-    /// Where they make the first touch several times as quick.
-    const FROM: usize = 8 << 20;
-    const HUGE: usize = 2 << 20;
-    if bytes.len() < FROM {
-        return;
-    }
-    let lead = bytes.as_ptr().align_offset(HUGE);
-    let len = bytes.len().saturating_sub(lead) / HUGE * HUGE;
-    // SAFETY: the range lies inside of memory that is ours alone, and the advice changes none of its bytes.
-    let _ = unsafe {
-        madvise(bytes.as_mut_ptr().wrapping_add(lead).cast(), len, Advice::LinuxHugepage)
-    };
 }

@@ -15,7 +15,7 @@ mod source;
 mod target;
 mod window;
 
-pub(crate) use buffer::{Bytes, Out, new_bytes, part};
+pub(crate) use buffer::{Bytes, Out, front, new_bytes, part};
 pub(crate) use memory::{Memory, laid, over, to_array};
 pub(crate) use region::FileRegion;
 pub(crate) use source::{Source, small};

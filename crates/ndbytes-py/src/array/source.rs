@@ -1,10 +1,9 @@
 //! An array of Python's, to be read.
 
-use super::buffer::new_bytes;
 use super::capi;
 use super::door::array_of;
 use crate::dtype;
-use crate::errors::{IntoPy as _, argument_type};
+use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::work::LONG;
 use ndbytes::{ArrayRef, DType, Error, Layout, Order, Result};
 use pyo3::prelude::*;
@@ -12,22 +11,20 @@ use pyo3::types::PyBytes;
 
 /// The items of a small array of a usual kind as bytes, where they follow each other in this order already; `None` for
 /// anything else, which goes the long way round.
+#[inline]
 pub(crate) fn small<'py>(
     given: &Bound<'py, PyAny>,
     order: Order,
 ) -> PyResult<Option<Bound<'py, PyBytes>>> {
     let Some((start, count, dtype)) = capi::run(given, order)? else { return Ok(None) };
-    let Some(known) = dtype::builtin(&dtype)? else { return Ok(None) };
+    let Some(known) = dtype::builtin(given.py(), dtype)? else { return Ok(None) };
     let len = count.saturating_mul(known.itemsize());
     if len == 0 || len as u64 > LONG {
         return Ok(None);
     }
-    new_bytes(given.py(), len as u64, |bytes| {
-        // SAFETY: the array has so many items from there on, and is held; nothing else runs meanwhile.
-        bytes.copy_from_slice(unsafe { std::slice::from_raw_parts(start, len) });
-        Ok(())
-    })
-    .map(Some)
+    // SAFETY: the array has so many items from there on, and is held; nothing else runs before they are copied.
+    let items = unsafe { std::slice::from_raw_parts(start, len) };
+    Ok(Some(PyBytes::new(given.py(), items)))
 }
 
 /// Where the items of a NumPy array lie, and what keeps them there.
@@ -100,8 +97,17 @@ impl Source {
             true => self.layout.is_f_contiguous(itemsize),
             false => self.layout.is_c_contiguous(itemsize),
         };
-        let Reach { start, len } = self.memory;
-        (follows || len == 0).then_some((start, len))
+        (follows || self.memory.len == 0).then_some(self.reach())
+    }
+
+    /// Where the memory begins that the items reach, and how many bytes it has.
+    pub(super) fn reach(&self) -> (*mut u8, usize) {
+        (self.memory.start, self.memory.len)
+    }
+
+    /// Where the items lie in that memory.
+    pub(super) fn layout(&self) -> &Layout {
+        &self.layout
     }
 
     /// Whether the array lets itself be written to.
@@ -124,8 +130,19 @@ impl Source {
         self.layout.shape()
     }
 
+    /// That no item may lie in the bytes that are to take them.
+    ///
+    /// # Errors
+    /// `ArgumentError`.
+    pub(crate) fn check_apart(&self, out: &[u8]) -> PyResult<()> {
+        if !self.overlaps(out) {
+            return Ok(());
+        }
+        Err(argument("out is memory of the array itself, which would change while it is read"))
+    }
+
     /// Whether some item may lie in these bytes.
-    pub(crate) fn overlaps(&self, bytes: &[u8]) -> bool {
+    pub(super) fn overlaps(&self, bytes: &[u8]) -> bool {
         let Reach { start, len } = self.memory;
         let (start, other) = (start.addr(), bytes.as_ptr().addr());
         start < other.saturating_add(bytes.len()) && other < start.saturating_add(len)

@@ -2,13 +2,16 @@
 
 use super::capi::{self, is_array};
 use super::door::{is_masked, ndarray};
-use super::memory::{Memory, to_array};
 use super::source::Source;
-use crate::dtype::{self, numpy};
+use crate::dtype;
 use crate::errors::{IntoPy as _, argument, argument_type, mismatch, unsupported};
-use ndbytes::{BufferMut, DType, Order, Spec};
+use crate::work::run;
+use ndbytes::{BufferMut, DType, Order, Spec, scatter};
 use pyo3::intern;
 use pyo3::prelude::*;
+
+/// Bytes that are copied before signals are looked for.
+const STEP: usize = 1 << 26;
 
 /// A writable array.
 pub(crate) struct Target {
@@ -94,13 +97,23 @@ impl Target {
     }
 
     /// Copies what was put aside to the array, gaps and all.
-    fn copy_from(&self, py: Python<'_>, aside: BufferMut, fortran: bool) -> PyResult<()> {
-        let order = if fortran { Order::F } else { Order::C };
-        let void = DType::void(u32::try_from(self.dtype().itemsize()).unwrap_or(0)).py()?;
-        let items = to_array(py, Memory::new(aside), &void, self.items.shape(), order)?;
-        let spelled = dtype::to_numpy(py, &void)?;
-        let view = self.items.array().bind(py).call_method1(intern!(py, "view"), (spelled,))?;
-        numpy(py)?.call_method1(intern!(py, "copyto"), (view, items)).map(drop)
+    fn copy_from(&self, py: Python<'_>, mut aside: BufferMut, fortran: bool) -> PyResult<()> {
+        let (itemsize, nbytes) = (self.dtype().itemsize(), self.items.nbytes());
+        let layout = self.items.layout().clone();
+        let layout = if fortran { layout.transposed() } else { layout };
+        let (start, len) = self.items.reach();
+        let mut memory = Writable { start, len, owner: self.items.array().clone_ref(py) };
+        run(py, nbytes, |watch| {
+            let (mut rest, mut done): (&[u8], u64) = (aside.all()?, 0);
+            for part in layout.blocks(itemsize, STEP) {
+                let (bytes, after) = rest.split_at(part.len() * itemsize);
+                scatter(bytes, memory.bytes(), &part, itemsize)?;
+                rest = after;
+                done += bytes.len() as u64;
+                watch(done)?;
+            }
+            Ok(())
+        })
     }
 }
 
@@ -148,8 +161,10 @@ impl Fresh {
         order: Order,
     ) -> PyResult<Self> {
         let array = capi::fresh(dtype::to_numpy(py, dtype)?, shape, order == Order::F)?;
-        let items = Source::new(&array)?;
-        let (start, len) = items.run(order == Order::F).unwrap_or((std::ptr::null_mut(), 0));
+        let found = capi::run(&array, order)?;
+        let len = |count: usize| count.saturating_mul(dtype.itemsize());
+        let (start, len) =
+            found.map_or((std::ptr::null_mut(), 0), |(start, count, _)| (start, len(count)));
         let memory = Writable { start, len, owner: array.unbind() };
         Ok(Self { memory, dtype: dtype.clone() })
     }

@@ -117,6 +117,12 @@ pub struct BlockSums {
     filled: usize,
 }
 
+impl Look for BlockSums {
+    fn see(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+}
+
 impl BlockSums {
     /// Takes the next bytes in.
     pub fn update(&mut self, mut bytes: &[u8]) {
@@ -140,6 +146,10 @@ impl BlockSums {
         threads: Threads,
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<()> {
+        if bytes.len() < SHARE {
+            self.update(bytes);
+            return each(bytes.len() as u64);
+        }
         let (mut at, mut shares, mut rest) = (start, Vec::new(), bytes);
         while !rest.is_empty() {
             let (share, after) = rest.split_at(rest.len().min(SHARE));

@@ -53,9 +53,9 @@ impl<'t> Parser<'t> {
 
     /// The next character after white space, not consumed.
     pub(crate) fn peek(&mut self) -> Option<char> {
-        let trimmed = self.rest().trim_start_matches([' ', '\t', '\n', '\r']);
-        self.pos = self.text.len() - trimmed.len();
-        trimmed.chars().next()
+        let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\n' | b'\r');
+        self.pos += self.rest().bytes().take_while(is_space).count();
+        self.rest().chars().next()
     }
 
     pub(super) fn skip(&mut self, bytes: usize) {
@@ -132,8 +132,12 @@ impl<'t> Parser<'t> {
             return Err(self.error(format!("{what}: expected a string in quotes")));
         };
         self.bump();
-        let mut value = String::new();
+        let mut value = String::with_capacity(16);
         loop {
+            let is_plain = |c: &u8| !matches!(c, b'\'' | b'"' | b'\\' | b'\n' | b'\r' | b'\0');
+            let plain = self.rest().bytes().take_while(is_plain).count();
+            value.push_str(self.rest().get(..plain).unwrap_or_default());
+            self.pos += plain;
             match self.bump() {
                 None | Some('\n' | '\r' | '\0') => {
                     return Err(self.error(format!("{what}: the string has no end")));

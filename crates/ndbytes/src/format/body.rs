@@ -69,7 +69,8 @@ impl<'a> Body<'a> {
         self.items.size() as u64
     }
 
-    pub(crate) fn next(&mut self) -> Result<Option<Piece<'a>>> {
+    /// The next piece, of which `sums` has taken note then.
+    pub(crate) fn next(&mut self, sums: Option<&mut BlockSums>) -> Result<Option<Piece<'a>>> {
         let Self { items, state, .. } = self;
         if let State::Begun = state {
             // Memory that others may write is copied first: the sums are of the copy.
@@ -86,13 +87,19 @@ impl<'a> Body<'a> {
             State::Run(run) => {
                 let (piece, after) = run.split_at(run.len().min(BLOCK));
                 *run = after;
+                if let Some(sums) = sums {
+                    sums.update(piece);
+                }
                 Ok((!piece.is_empty()).then_some(Piece::Run(piece)))
             }
             State::Made { parts, made, rest } => {
                 if rest.is_empty() {
                     let Some(part) = parts.next() else { return Ok(None) };
                     let mut space = space(made, items.size_of(&part))?;
-                    items.write(&part, &mut space, Stores::Cached, &mut ())?;
+                    match sums {
+                        Some(sums) => items.write(&part, &mut space, Stores::Cached, sums)?,
+                        None => items.write(&part, &mut space, Stores::Cached, &mut ())?,
+                    }
                     *rest = space.freeze();
                     made.push(rest.clone());
                 }

@@ -171,7 +171,7 @@ impl<'a> Encoder<'a> {
 
 impl<'a> Encode<'a> for Encoder<'a> {
     fn next(&mut self) -> Result<Option<Piece<'a>>> {
-        self.0.next()
+        self.0.next(None)
     }
 
     fn total(&self) -> u64 {

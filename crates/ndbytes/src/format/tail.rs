@@ -3,7 +3,7 @@
 //! Its layout is specified in `spec/FORMAT.md`; the numbers here are that document's. A frame ends with it as it is;
 //! behind a `.npy` array it is itself a complete `.npy` array of bytes.
 
-use super::{Fields, Format, Header, Metadata, holds};
+use super::{Fields, Format, Header, Metadata, holds, put};
 use crate::codec::{BLOCK, crc32c};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
@@ -73,12 +73,11 @@ impl Tail {
         let size = u32::try_from(metadata.len()).ok().filter(|&n| n <= max);
         let size =
             size.ok_or_else(|| Error::limit("metadata", metadata.len() as u64, u64::from(max)))?;
-        let mut front = match format {
-            Format::Frame => Vec::new(),
-            Format::Npy(_) => {
-                tail_header(FIXED + metadata.len() + self.sums_len() + OWN_SUMS).to_vec()
-            }
-        };
+        let content = FIXED + metadata.len() + self.sums_len() + OWN_SUMS;
+        let mut front = Vec::with_capacity(TAIL_HEADER + content);
+        if format != Format::Frame {
+            front.extend_from_slice(&tail_header(content));
+        }
         front.extend(TAIL_MAGIC);
         front.extend([FORMAT_VERSION, u8::from(self.open), 0, 0]);
         front.extend(self.header_sum.to_le_bytes());
@@ -307,12 +306,25 @@ fn damaged(header: &Header, len: usize) -> Error {
 const TAIL_FRONT: &[u8] =
     b"\x93NUMPY\x01\x00\x76\x00{'descr': '|u1', 'fortran_order': False, 'shape': (";
 
+/// What stands behind that number.
+const TAIL_CLOSE: &[u8] = b",), }";
+
 /// The npy header of a tail: as `np.save` writes it for so many bytes.
 pub(super) fn tail_header(content: usize) -> [u8; TAIL_HEADER] {
     let mut header = [b' '; TAIL_HEADER];
-    let text = format!("{content},), }}");
-    let written = TAIL_FRONT.iter().chain(text.as_bytes());
-    header.iter_mut().zip(written).for_each(|(to, byte)| *to = *byte);
+    let digits = content.checked_ilog10().unwrap_or(0) as usize + 1;
+    let parts = header.split_at_mut_checked(TAIL_FRONT.len());
+    if let Some((front, (number, rest))) =
+        parts.and_then(|(front, rest)| Some((front, rest.split_at_mut_checked(digits)?)))
+    {
+        front.copy_from_slice(TAIL_FRONT);
+        let mut left = content;
+        for digit in number.iter_mut().rev() {
+            *digit = b'0' + u8::try_from(left % 10).unwrap_or_default();
+            left /= 10;
+        }
+        put(rest, TAIL_CLOSE);
+    }
     if let Some(last) = header.last_mut() {
         *last = b'\n';
     }

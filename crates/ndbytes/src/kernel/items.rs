@@ -184,6 +184,11 @@ impl<'a> Items<'a> {
             true => Stores::Cached,
             false => Stores::Fresh,
         };
+        if (1..=BLOCK).contains(&needed) {
+            let mut look = look(0);
+            self.write(&self.layout, out, stores, &mut look)?;
+            return each(look, needed as u64);
+        }
         let threads = if needed >= PARALLEL { how.threads } else { Threads::ONE };
         let share = self.grain(LONG_RUNS).min(needed.div_ceil(threads.get())).max(SHARE);
         // Nothing is gained by stopping in what is only moved.

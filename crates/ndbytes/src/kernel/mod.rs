@@ -16,6 +16,7 @@ mod windows;
 
 pub use convert::{copy_to, to_bytes};
 pub(crate) use copy::{Look, Stores};
+pub use fresh::huge_pages;
 pub(crate) use fresh::zeroed;
 pub use gaps::GapPlan;
 pub use gather::{gather, scatter};

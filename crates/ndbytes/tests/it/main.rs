@@ -13,6 +13,7 @@ mod files;
 mod frame_chunks;
 mod frame_damage;
 mod frames;
+mod large_files;
 mod maps;
 #[cfg(feature = "deflate")]
 mod npz;

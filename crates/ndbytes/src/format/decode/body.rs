@@ -9,6 +9,9 @@ use crate::format::{ChecksumState, Dest, Event, Header, Metadata, STEP, Tail, np
 use crate::kernel::Copying;
 use crate::threads::Threads;
 
+/// Bytes of the tail of a small array without attributes, at most.
+const USUAL_TAIL: usize = 256;
+
 /// Reads data and tail: fill the space it hands out until it is done.
 #[derive(Debug)]
 pub struct BodyDecoder<'d> {
@@ -58,7 +61,7 @@ impl<'d> BodyDecoder<'d> {
             options,
             header,
             store,
-            tail: Vec::new(),
+            tail: Vec::with_capacity(USUAL_TAIL),
             tail_done: 0,
             tail_size: None,
             stage: Stage::Data,

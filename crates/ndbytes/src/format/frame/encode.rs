@@ -66,8 +66,7 @@ impl<'a> Encode<'a> for Encoder<'a> {
             return Ok(Some(Piece::Owned(header)));
         }
         let Some(sums) = &mut self.sums else { return Ok(None) };
-        if let Some(piece) = self.body.next()? {
-            sums.update(&piece);
+        if let Some(piece) = self.body.next(Some(sums))? {
             return Ok(Some(piece));
         }
         Ok(Some(Piece::Owned(self.end()?.into())))

@@ -132,10 +132,8 @@ impl<'a> Encode<'a> for Encoder<'a> {
             return Ok(Some(Piece::Owned(self.header.clone())));
         }
         if self.stage == Stage::Data {
-            if let Some(piece) = self.body.next()? {
-                if self.tail.is_some() {
-                    self.sums.update(&piece);
-                }
+            let sums = self.tail.is_some().then_some(&mut self.sums);
+            if let Some(piece) = self.body.next(sums)? {
                 return Ok(Some(piece));
             }
             return Ok(self.end()?.map(|tail| Piece::Owned(tail.into())));
