@@ -65,6 +65,7 @@ def everything(found: record.Record, only: list[str], options: argparse.Namespac
             found.miss(name, "all", "all", "not in a quick run")
             continue
         if run.gone() > limit:
+            found.meta["mode"] = "partial"
             found.miss(name, "all", "all", f"out of time: what came before took {run.gone():.0f} s")
             continue
         print(f"== {name}: {report.TITLES.get(name, 'Goals')}", flush=True)

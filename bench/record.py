@@ -21,7 +21,7 @@ FOLDER = HERE / "record"
 #: The keys that every row of a list has.
 KEYS = {
     "results": {"section", "workload", "contender", "nbytes", "rounds", "median_s", "min_s", "max_s", "gbps", "ratio", "ref"},
-    "goals": {"group", "name", "ours", "peer", "unit", "goal", "measured", "met"},
+    "goals": {"group", "name", "ours", "peer", "unit", "goal", "measured", "met", "clock"},
     "missing": {"section", "workload", "contender", "why"},
 }
 

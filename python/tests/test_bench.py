@@ -74,7 +74,7 @@ def test_rounds_are_interleaved_and_set_up():
     samples = measure.interleave(cases, effort, {"b": lambda: seen.append("set b")})
     assert samples == {name: [1.0] * 4 for name in "abc"}
     plain = [name for name in seen if name != "set b"]
-    assert "".join(plain) == "abc" + "abc" + "bca" + "cab" + "abc"
+    assert "".join(plain) == "aabcc" + "abc" + "bca" + "cab" + "abc"
     assert all(after == "b" for before, after in zip(seen, seen[1:], strict=False) if before == "set b")
     assert seen.count("set b") == 5
 
