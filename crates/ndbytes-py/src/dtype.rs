@@ -57,6 +57,12 @@ struct Builtin {
     first: bool,
 }
 
+/// Sees to it that [`builtin`] runs no Python.
+#[inline]
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    builtins(py).map(drop)
+}
+
 /// What the dtype object at this address is, if it is one of NumPy's own.
 #[inline]
 pub(crate) fn builtin(

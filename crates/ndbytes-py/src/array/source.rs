@@ -16,6 +16,8 @@ pub(crate) fn small<'py>(
     given: &Bound<'py, PyAny>,
     order: Order,
 ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    // Which may run Python the first time, and with it other threads.
+    dtype::prepare(given.py())?;
     let Some((start, count, dtype)) = capi::run(given, order)? else { return Ok(None) };
     let Some(known) = dtype::builtin(given.py(), dtype)? else { return Ok(None) };
     let len = count.saturating_mul(known.itemsize());
@@ -72,6 +74,7 @@ impl Source {
         dtype: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<DType>,
     ) -> PyResult<Self> {
         let array = array_of(given)?;
+        dtype::prepare(given.py())?;
         let items = capi::items(&array)?;
         let items = items.ok_or_else(|| argument_type("NumPy made no array of it"))?;
         let dtype = dtype(&items.dtype)?;
@@ -177,6 +180,9 @@ fn place(
     let low = low.ok_or_else(|| Error::overflow("the reach of the strides"))?;
     let layout = Layout::new(shape, strides, low)?;
     let span = layout.span(itemsize)?;
+    if span.end > isize::MAX.unsigned_abs() {
+        return Err(Error::overflow("the reach of the strides"));
+    }
     let start = data.wrapping_sub(low);
     Ok((layout, Reach { start, len: span.end }))
 }
