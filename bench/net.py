@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from . import flight, transports
-from .figures import GiB, KiB, MiB, rotated, size_label
+from .figures import GiB, KiB, MiB, Samples, rotated, size_label
 from .measure import calls, same
 from .run import Contender, Run
 
@@ -55,18 +55,27 @@ def section(run: Run):
 
 def round_trips(run: Run, clients: dict):
     """1 KiB there and the same back, one by one, for the spread as well as the middle."""
+    rounds, extra = trips(run, clients), {}
+    for name, parts in rounds.items():
+        times = np.concatenate(parts) * 1e6
+        middle, late = np.percentile(times, [50, 99])
+        extra[name] = {"p50_us": float(middle), "p99_us": float(late), "msgs_per_s": 1e6 / float(times.mean())}
+    run.record.add("E", "1 KiB round trip", middles(rounds), 1 * KiB, REFERENCE, extra)
+
+
+def trips(run: Run, clients: dict) -> dict[str, list[list[float]]]:
+    """Seconds of each of some hundred round trips of 1 KiB, by round and contender."""
     array, number = np.random.default_rng(0).random(128), 300 if run.quick else 1000
     rounds: dict[str, list[list[float]]] = {name: [] for name in clients}
     for done in range(run.rounds):
         for name in rotated(list(clients), done):
             rounds[name].append(trip_times(clients[name].call, array, number))
-    extra = {}
-    for name, parts in rounds.items():
-        times = np.concatenate(parts) * 1e6
-        middle, late = np.percentile(times, [50, 99])
-        extra[name] = {"p50_us": float(middle), "p99_us": float(late), "msgs_per_s": 1e6 / float(times.mean())}
-    medians = {name: [statistics.median(part) for part in parts] for name, parts in rounds.items()}
-    run.record.add("E", "1 KiB round trip", medians, 1 * KiB, REFERENCE, extra)
+    return rounds
+
+
+def middles(rounds: dict[str, list[list[float]]]) -> Samples:
+    """The median trip of each round."""
+    return {name: [statistics.median(part) for part in parts] for name, parts in rounds.items()}
 
 
 def trip_times(call, array, number: int) -> list[float]:

@@ -59,8 +59,10 @@ def fill() -> int:
     return 0
 
 
-def block(data: dict) -> str:
+def block(data: dict | None) -> str:
     """What stands between the marks, for a record."""
+    if data is None:
+        return "No full run of `cargo xtask bench` is recorded yet.\n"
     meta = data["meta"]
     load = meta["load before"].split()[0]
     lines = [

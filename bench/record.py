@@ -21,7 +21,7 @@ FOLDER = HERE / "record"
 #: The keys that every row of a list has.
 KEYS = {
     "results": {"section", "workload", "contender", "nbytes", "rounds", "median_s", "min_s", "max_s", "gbps", "ratio", "ref"},
-    "goals": {"group", "name", "ours", "peer", "unit", "goal", "measured", "met"},
+    "goals": {"group", "name", "ours", "peer", "unit", "goal", "measured", "met", "clock"},
     "missing": {"section", "workload", "contender", "why"},
 }
 
@@ -74,14 +74,14 @@ def check(data: dict):
             raise ValueError(f"meta lacks {key!r}")
 
 
-def newest(folder: Path = FOLDER) -> dict:
-    """The newest record of a full run; their names begin with the date."""
+def newest(folder: Path = FOLDER) -> dict | None:
+    """The newest record of a full run, if there is one; their names begin with the date."""
     for path in sorted(folder.glob("*.json"), reverse=True):
         data = json.loads(path.read_text())
         check(data)
         if data["meta"]["mode"] == "full":
             return data
-    raise FileNotFoundError(f"no record of a full run in {folder.name}/: run `cargo xtask bench`")
+    return None
 
 
 def about(mode: str) -> dict:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import shutil
+import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from .figures import Samples
@@ -20,12 +21,19 @@ class Run:
     data: Path
     record: Record
     rounds: int = 5
+    #: Seconds after which no further section begins.
+    limit: float = float("inf")
+    began: float = field(default_factory=time.perf_counter)
 
     def effort(self, budget: float = 1.5, at_most: int = 21, sample: float = 0.003) -> Effort:
-        """What a full run may spend on one workload; a quick one takes a fifth of it, and three rounds."""
-        if self.quick:
+        """What a full run may spend on one workload; a quick or a late one takes a fifth of it, and three rounds."""
+        if self.quick or self.gone() > self.limit / 2:
             return Effort(min(self.rounds, 3), budget / 5, at_most, sample)
         return Effort(self.rounds, budget, at_most, sample)
+
+    def gone(self) -> float:
+        """Seconds since it began: a machine with other work may be slow."""
+        return time.perf_counter() - self.began
 
     def compare(self, cases: dict[str, Runner], effort: Effort | None = None, setups: dict | None = None) -> Samples:
         return interleave(cases, effort or self.effort(), setups) if cases else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Callable
 
 import ndbytes as ndb
@@ -27,7 +28,7 @@ def random(dtype: str, shape: tuple[int, ...], view: Callable[[np.ndarray], np.n
 
 
 def layout(name: str, goal: float, dtype: str, shape: tuple[int, ...], view, nbytes: int = 64 * MiB) -> Goal:
-    return Goal(f"{dtype} {name}", OURS, PEER, goal, random(dtype, shape, view), nbytes=nbytes)
+    return Goal(f"{dtype} {name}", OURS, PEER, goal, random(dtype, shape, view), nbytes=nbytes, alone=True)
 
 
 def transposed(a):
@@ -75,7 +76,7 @@ def big_records() -> dict:
 def swap(dtype: str, to: str, goal: float) -> Goal:
     theirs = f"a.astype('{to}').tobytes()"
     return Goal(f"{dtype} to {to}, 64 MiB", "ndb.tobytes(a, byteorder='<', threads=1)", theirs, goal, swapped(dtype),
-                check=f"ndb.tobytes(a, byteorder='<') == {theirs}", nbytes=64 * MiB)
+                check=f"ndb.tobytes(a, byteorder='<') == {theirs}", nbytes=64 * MiB, alone=True)
 
 
 BYTE_ORDER = [
@@ -83,7 +84,7 @@ BYTE_ORDER = [
     swap(">f4", "<f4", 4.4),
     swap(">i2", "<i2", 4.4),
     Goal("records of 24 bytes to little-endian, 64 MiB", "ndb.tobytes(a, byteorder='<', threads=1)", "a.astype(little).tobytes()", 3,
-         big_records, check="ndb.tobytes(a, byteorder='<') == a.astype(little).tobytes()", nbytes=64 * MiB),
+         big_records, check="ndb.tobytes(a, byteorder='<') == a.astype(little).tobytes()", nbytes=64 * MiB, alone=True),
 ]
 
 NEVER_BELOW, WORST = 0.9, 5
@@ -103,7 +104,7 @@ def sweep(run: Run):
         found.append((times, described))
     found.sort()
     share = statistics.mean(times >= NEVER_BELOW for times, _ in found)
-    goal = Goal(f"{count} random layouts: the share at {NEVER_BELOW}x of NumPy or more", OURS, PEER, 1.0, dict, unit="share")
+    goal = Goal(f"{count} random layouts: the share at {NEVER_BELOW}x of NumPy or more", OURS, PEER, 1.0, dict, unit="share", alone=True)
     worst = [{"layout": described, "x": times} for times, described in found[:WORST]]
     median = statistics.median(times for times, _ in found)
     run.record.goals.append(row("Layouts", goal, share) | {"worst": worst, "median_x": median, "rounds": count})
@@ -111,7 +112,7 @@ def sweep(run: Run):
 
 def beside(array: np.ndarray, effort: Effort) -> float:
     names = {"np": np, "ndb": ndb, "a": array}
-    samples = interleave({"ours": statement(OURS, names), "peer": statement(PEER, names)}, effort)
+    samples = interleave({side: statement(source, names, time.process_time) for side, source in (("ours", OURS), ("peer", PEER))}, effort)
     return ratio(samples["ours"], samples["peer"])
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..figures import GiB, KiB, MiB, size_label
-from ..measure import calls, interleave
-from ..net import connected
+from ..measure import calls
+from ..net import connected, middles, trips
 from ..run import Run
 from .goal import Goal, keep, row
 
@@ -28,9 +28,12 @@ def measure(run: Run):
             if run.quick and goals[0].big:
                 run.record.goals.extend(row("TCP", goal) | {"why": "not in a quick run"} for goal in goals)
                 continue
-            array = np.arange(nbytes // 8, dtype=np.float64)
-            cases = {name: calls(lambda c=client: c.call(array)) for name, client in clients.items()}
-            samples = interleave(cases, run.effort(budget=4, at_most=21, sample=0.03)) if cases else {}
+            if nbytes == 1 * KiB:
+                samples = middles(trips(run, clients))
+            else:
+                array = np.arange(nbytes // 8, dtype=np.float64)
+                cases = {name: calls(lambda c=client: c.call(array)) for name, client in clients.items()}
+                samples = run.compare(cases, run.effort(budget=4, sample=0.03))
             for goal in goals:
                 if lacking := [side for side in (goal.ours, goal.peer) if side not in samples]:
                     run.record.goals.append(row("TCP", goal) | {"why": f"no {', '.join(lacking)}"})

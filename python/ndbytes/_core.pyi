@@ -155,6 +155,7 @@ def save(
     name: str | None = None,
     attrs: dict[str, Any] | None = None,
     durable: bool = False,
+    threads: int | None = None,
 ) -> None: ...
 def load(
     file: StrPath | _Readable,

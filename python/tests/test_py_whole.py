@@ -151,3 +151,21 @@ def test_out_that_cannot_be_is_refused_and_left(tmp_path):
         assert (wrong == kept).all()
     with pytest.raises(ndb.ArgumentError, match="threads must be at least 1"):
         ndb.load(path, threads=0)
+
+
+@pytest.mark.parametrize("order", "CF")
+def test_of_items_that_share_bytes_the_last_in_c_order_remains(order):
+    a = np.asarray(np.arange(12, dtype="u1").reshape(3, 4), order=order)
+    memory, expected = np.zeros(8, "u1"), np.zeros(8, "u1")
+    out, wanted = (np.lib.stride_tricks.as_strided(m, (3, 4), (1, 1)) for m in (memory, expected))
+    for index in np.ndindex(3, 4):
+        wanted[index] = a[index]
+    ndb.loads(ndb.dumps(a), out=out)
+    assert memory.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("stride", [-(2**62), 2**62])
+def test_strides_beyond_all_memory_are_refused(stride):
+    a = np.lib.stride_tricks.as_strided(np.arange(12, dtype="<i4"), (3,), (stride,))
+    with pytest.raises(ndb.LimitError):
+        ndb.tobytes(a)

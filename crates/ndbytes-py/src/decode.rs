@@ -68,8 +68,7 @@ impl Destination {
             let fresh = Python::attach(|py| Fresh::new(py, dtype, shape, order(header)));
             return Ok(Dest::Into(self.fresh.insert(fresh.map_err(carry)?).bytes()));
         }
-        let buffer = if known { BufferMut::known(size) } else { BufferMut::new(size) };
-        Ok(Dest::Fill(self.buffer.insert(buffer?)))
+        Ok(Dest::Fill(self.buffer.insert(BufferMut::new(size)?)))
     }
 
     /// That a header may be of the expected array. One of a `.npy` cannot spell every dtype: its tail does, later.

@@ -40,7 +40,7 @@ pub(crate) fn is_subarray(dtype: &Bound<'_, PyAny>) -> PyResult<bool> {
 /// `UnsupportedError` for objects, at any depth, StringDType and other dtypes without bytes of their own;
 /// `LimitError` for one that nests too deep.
 pub(crate) fn from_numpy(dtype: &Bound<'_, PyAny>) -> PyResult<DType> {
-    if let Some(known) = builtin(dtype)? {
+    if let Some(known) = builtin(dtype.py(), dtype.as_ptr())? {
         return Ok(known.clone());
     }
     refuse_objects(dtype)?;
@@ -57,12 +57,23 @@ struct Builtin {
     first: bool,
 }
 
-/// What a dtype object is, if it is one of NumPy's own.
-pub(crate) fn builtin<'py>(dtype: &Bound<'py, PyAny>) -> PyResult<Option<&'py DType>> {
-    let known = builtins(dtype.py())?.iter().find(|known| known.object.as_ptr() == dtype.as_ptr());
+/// Sees to it that [`builtin`] runs no Python.
+#[inline]
+pub(crate) fn prepare(py: Python<'_>) -> PyResult<()> {
+    builtins(py).map(drop)
+}
+
+/// What the dtype object at this address is, if it is one of NumPy's own.
+#[inline]
+pub(crate) fn builtin(
+    py: Python<'_>,
+    dtype: *const pyo3::ffi::PyObject,
+) -> PyResult<Option<&DType>> {
+    let known = builtins(py)?.iter().find(|known| known.object.as_ptr().cast_const() == dtype);
     Ok(known.map(|known| &known.dtype))
 }
 
+#[inline]
 fn builtins(py: Python<'_>) -> PyResult<&Vec<Builtin>> {
     static BUILTINS: PyOnceLock<Vec<Builtin>> = PyOnceLock::new();
     const CODES: [&str; 20] = [
@@ -90,7 +101,7 @@ fn builtins(py: Python<'_>) -> PyResult<&Vec<Builtin>> {
 /// # Errors
 /// As [`refuse_objects`].
 pub(crate) fn bytes(dtype: &Bound<'_, PyAny>) -> PyResult<DType> {
-    if let Some(known) = builtin(dtype)? {
+    if let Some(known) = builtin(dtype.py(), dtype.as_ptr())? {
         return Ok(known.clone());
     }
     refuse_objects(dtype)?;

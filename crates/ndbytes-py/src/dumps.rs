@@ -35,7 +35,7 @@ use std::io::Cursor;
 /// Returns
 /// -------
 /// bytes, or a memoryview of the front of ``out``
-///     Those of equal arrays are equal: bytes of items that hold no value (between fields, in a long double) are zeros,
+///     Those of equal arrays of one layout (C or Fortran) are equal: bytes of items that hold no value (between fields, in a long double) are zeros,
 ///     where no fields overlap.
 ///
 /// Raises

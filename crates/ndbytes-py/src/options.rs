@@ -22,8 +22,12 @@ pub(crate) fn frame_options(metadata: Metadata) -> frame::EncodeOptions {
 ///
 /// # Errors
 /// `ArgumentError` for another letter, `ArgumentTypeError` for what is no text.
+#[inline]
 pub(crate) fn order(given: Option<&Bound<'_, PyAny>>) -> PyResult<Order> {
-    let Some(given) = given else { return Ok(Order::C) };
+    given.map_or(Ok(Order::C), named_order)
+}
+
+fn named_order(given: &Bound<'_, PyAny>) -> PyResult<Order> {
     let text = given.extract::<String>().map_err(|_| {
         let found = given.get_type().name().map(|name| name.to_string()).unwrap_or_default();
         argument_type(format!("order must be str, not {found}"))
@@ -48,6 +52,7 @@ pub(crate) fn byteorder(given: &str) -> PyResult<Endian> {
 ///
 /// # Errors
 /// `ArgumentError` for fewer than 1.
+#[inline]
 pub(crate) fn threads(given: Option<isize>) -> PyResult<Threads> {
     match given {
         None => Ok(Threads::default()),

@@ -9,7 +9,7 @@ use crate::options::{self, codec, frame_options, is_bundle, metadata};
 use crate::work::wait;
 use ndbytes::io::npz::{WriteOptions, Writer};
 use ndbytes::io::{self, SaveOptions, Watch};
-use ndbytes::{ArrayRef, Encode, Level, Metadata, Order, Result, Threads, frame, npy, raw};
+use ndbytes::{ArrayRef, Encode, Level, Metadata, Order, Result, frame, npy, raw};
 use pyo3::prelude::*;
 use std::io::Write;
 
@@ -37,6 +37,8 @@ use std::io::Write;
 ///     What else is to be said of it, as far as JSON can, in a checked file.
 /// durable : bool, optional
 ///     Whether to wait until it is on the disk, and survives a loss of power.
+/// threads : int, optional
+///     How many threads may work on a large file; by default as many as this process may run on.
 ///
 /// Raises
 /// ------
@@ -58,8 +60,8 @@ use std::io::Write;
 /// ...     np.load(path), ndb.load(path, require_checksum=True)
 /// (array([0, 1, 2, 3]), array([0, 1, 2, 3]))
 #[pyfunction]
-#[pyo3(signature = (file, a, *, format = None, codec = None, level = None, checksum = None, name = None, attrs = None, durable = false),
-       text_signature = "(file, a, *, format=None, codec='auto', level=None, checksum=None, name=None, attrs=None, durable=False)")]
+#[pyo3(signature = (file, a, *, format = None, codec = None, level = None, checksum = None, name = None, attrs = None, durable = false, threads = None),
+       text_signature = "(file, a, *, format=None, codec='auto', level=None, checksum=None, name=None, attrs=None, durable=False, threads=None)")]
 pub(crate) fn save(
     py: Python<'_>,
     file: &Bound<'_, PyAny>,
@@ -71,7 +73,9 @@ pub(crate) fn save(
     name: Option<String>,
     attrs: Option<&Bound<'_, PyAny>>,
     durable: bool,
+    threads: Option<isize>,
 ) -> PyResult<()> {
+    let threads = options::threads(threads)?;
     let mut place = Place::new(file, "write")?;
     let format = chosen(&place, a, format, codec)?;
     if format == Format::Npz {
@@ -96,7 +100,7 @@ pub(crate) fn save(
             if let Format::Compressed(_) = format {
                 return write(&mut *encoder, file, format, level, watch);
             }
-            io::write_file(&mut *encoder, file, Threads::default(), watch)
+            io::write_file(&mut *encoder, file, threads, watch)
         }),
         Place::File(file) => write(&mut *encoder, file, format, level, watch),
     })

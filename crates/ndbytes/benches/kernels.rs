@@ -6,7 +6,10 @@ use std::hint::black_box;
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use ndbytes::{ArrayRef, Copying, DType, Endian, Layout, Limits, Order, SwapPlan, Threads, crc32c};
+use ndbytes::{
+    ArrayRef, Buffer, BufferMut, Copying, DType, Endian, Layout, Limits, Order, SwapPlan, Threads,
+    crc32c,
+};
 
 fn main() {
     divan::main();
@@ -42,8 +45,9 @@ fn swapped_copy<const N: usize>(bencher: Bencher<'_, '_>, dtype: &str) {
 fn swap_in_place(bencher: Bencher<'_, '_>, dtype: &str) {
     let from = parsed(dtype);
     let plan = SwapPlan::new(&from, &from.with_endian(Endian::Big)).expect("it swaps");
-    let mut data = noise(64 * MIB);
-    bencher.counter(BytesCount::new(data.len())).bench_local(|| plan.apply(black_box(&mut data)));
+    let mut data = room(64 * MIB);
+    let data = data.all().expect("there is memory");
+    bencher.counter(BytesCount::new(data.len())).bench_local(|| plan.apply(black_box(&mut *data)));
 }
 
 /// Name, dtype, shape in memory, the axes in the order that is wanted, and every which item of them.
@@ -96,10 +100,12 @@ fn to_bytes(
     threads: usize,
 ) {
     let array = ArrayRef::new(parsed(dtype), layout, data).expect("it lies within");
-    let mut out = vec![1; array.nbytes()];
+    let mut out = room(array.nbytes());
+    let out = out.all().expect("there is memory");
+    out.fill(1);
     let how = Copying { threads: Threads::new(threads), touched: true };
     bencher.counter(BytesCount::new(out.len())).bench_local(|| {
-        let out = black_box(&mut out);
+        let out = black_box(&mut *out);
         ndbytes::copy_to(&array, Order::C, endian, out, how, &mut |_| Ok(())).expect("it fits");
     });
 }
@@ -108,6 +114,15 @@ fn parsed(dtype: &str) -> DType {
     DType::from_descr(&format!("'{dtype}'"), &Limits::local()).expect("it is one")
 }
 
-fn noise(nbytes: usize) -> Vec<u8> {
-    (0..nbytes as u64).map(|at| (at.wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[0]).collect()
+fn noise(nbytes: usize) -> Buffer {
+    let mut data = room(nbytes);
+    for (at, byte) in (0_u64..).zip(data.all().expect("there is memory")) {
+        *byte = (at.wrapping_mul(2_654_435_761) >> 11).to_le_bytes()[0];
+    }
+    data.freeze().expect("it is full")
+}
+
+/// Memory in huge pages, as NumPy's arrays have it: without them every kernel waits for the page tables.
+fn room(nbytes: usize) -> BufferMut {
+    BufferMut::known(nbytes as u64).expect("there is memory")
 }

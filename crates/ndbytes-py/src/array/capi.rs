@@ -70,6 +70,7 @@ pub(super) struct Items<'py> {
 ///
 /// # Errors
 /// As [`table`].
+#[inline]
 pub(super) fn is_array(given: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(given.get_type_ptr() == table(given.py())?.ndarray)
 }
@@ -97,15 +98,16 @@ pub(super) fn items<'py>(given: &Bound<'py, PyAny>) -> PyResult<Option<Items<'py
     Ok(Some(items))
 }
 
-/// The first item, the number of items, and their dtype, of an array whose items follow each other in this order; `None`
+/// The first item, the number of items, and the address of their dtype, of an array whose items follow each other in this order; `None`
 /// for anything else.
 ///
 /// # Errors
 /// As [`table`].
-pub(super) fn run<'py>(
-    given: &Bound<'py, PyAny>,
+#[inline]
+pub(super) fn run(
+    given: &Bound<'_, PyAny>,
     order: Order,
-) -> PyResult<Option<(*mut u8, usize, Bound<'py, PyAny>)>> {
+) -> PyResult<Option<(*mut u8, usize, *const ffi::PyObject)>> {
     if !is_array(given)? {
         return Ok(None);
     }
@@ -120,8 +122,7 @@ pub(super) fn run<'py>(
         let mut lengths = fields.dimensions().iter();
         let count = lengths.try_fold(1usize, |n, len| n.checked_mul(len.unsigned_abs()));
         let run = count.filter(|_| fields.flags & wanted != 0);
-        let dtype = || Bound::from_borrowed_ptr(given.py(), fields.descr);
-        Ok(run.map(|count| (fields.data, count, dtype())))
+        Ok(run.map(|count| (fields.data, count, fields.descr.cast_const())))
     }
 }
 
@@ -240,6 +241,7 @@ impl Fields {
 ///
 /// # Errors
 /// `UnsupportedError` for a NumPy that lays them out in another way; that of an import.
+#[inline]
 fn table(py: Python<'_>) -> PyResult<&Table> {
     static TABLE: PyOnceLock<Table> = PyOnceLock::new();
     TABLE.get_or_try_init(py, || load(py))

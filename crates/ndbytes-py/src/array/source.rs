@@ -1,6 +1,5 @@
 //! An array of Python's, to be read.
 
-use super::buffer::new_bytes;
 use super::capi;
 use super::door::array_of;
 use crate::dtype;
@@ -12,22 +11,22 @@ use pyo3::types::PyBytes;
 
 /// The items of a small array of a usual kind as bytes, where they follow each other in this order already; `None` for
 /// anything else, which goes the long way round.
+#[inline]
 pub(crate) fn small<'py>(
     given: &Bound<'py, PyAny>,
     order: Order,
 ) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    // Which may run Python the first time, and with it other threads.
+    dtype::prepare(given.py())?;
     let Some((start, count, dtype)) = capi::run(given, order)? else { return Ok(None) };
-    let Some(known) = dtype::builtin(&dtype)? else { return Ok(None) };
+    let Some(known) = dtype::builtin(given.py(), dtype)? else { return Ok(None) };
     let len = count.saturating_mul(known.itemsize());
     if len == 0 || len as u64 > LONG {
         return Ok(None);
     }
-    new_bytes(given.py(), len as u64, |bytes| {
-        // SAFETY: the array has so many items from there on, and is held; nothing else runs meanwhile.
-        bytes.copy_from_slice(unsafe { std::slice::from_raw_parts(start, len) });
-        Ok(())
-    })
-    .map(Some)
+    // SAFETY: the array has so many items from there on, and is held; nothing else runs before they are copied.
+    let items = unsafe { std::slice::from_raw_parts(start, len) };
+    Ok(Some(PyBytes::new(given.py(), items)))
 }
 
 /// Where the items of a NumPy array lie, and what keeps them there.
@@ -75,6 +74,7 @@ impl Source {
         dtype: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<DType>,
     ) -> PyResult<Self> {
         let array = array_of(given)?;
+        dtype::prepare(given.py())?;
         let items = capi::items(&array)?;
         let items = items.ok_or_else(|| argument_type("NumPy made no array of it"))?;
         let dtype = dtype(&items.dtype)?;
@@ -180,6 +180,9 @@ fn place(
     let low = low.ok_or_else(|| Error::overflow("the reach of the strides"))?;
     let layout = Layout::new(shape, strides, low)?;
     let span = layout.span(itemsize)?;
+    if span.end > isize::MAX.unsigned_abs() {
+        return Err(Error::overflow("the reach of the strides"));
+    }
     let start = data.wrapping_sub(low);
     Ok((layout, Reach { start, len: span.end }))
 }

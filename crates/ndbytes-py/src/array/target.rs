@@ -6,7 +6,7 @@ use super::source::Source;
 use crate::dtype;
 use crate::errors::{IntoPy as _, argument, argument_type, mismatch, unsupported};
 use crate::work::run;
-use ndbytes::{BufferMut, DType, Order, Spec, scatter};
+use ndbytes::{BufferMut, DType, Layout, Order, Spec, gather, scatter};
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -100,6 +100,13 @@ impl Target {
     fn copy_from(&self, py: Python<'_>, mut aside: BufferMut, fortran: bool) -> PyResult<()> {
         let (itemsize, nbytes) = (self.dtype().itemsize(), self.items.nbytes());
         let layout = self.items.layout().clone();
+        if fortran && layout.may_overlap(itemsize) {
+            // The last one in C order remains of items that share bytes, as with `np.copyto`.
+            let source = Layout::contiguous(layout.shape(), itemsize, Order::F).py()?;
+            let mut items = BufferMut::new(nbytes).py()?;
+            gather(aside.all().py()?, &source, itemsize, items.all().py()?).py()?;
+            return self.copy_from(py, items, false);
+        }
         let layout = if fortran { layout.transposed() } else { layout };
         let (start, len) = self.items.reach();
         let mut memory = Writable { start, len, owner: self.items.array().clone_ref(py) };

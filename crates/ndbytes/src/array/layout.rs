@@ -100,6 +100,20 @@ impl Layout {
         Self { shape, strides, offset: self.offset }
     }
 
+    /// Whether items may share bytes: surely where this is false. The layout must have passed [`Layout::span`].
+    #[must_use]
+    pub fn may_overlap(&self, itemsize: usize) -> bool {
+        let axes = self.shape.iter().zip(&self.strides).filter(|(len, _)| **len > 1);
+        let mut axes: Vec<_> = axes.map(|(&len, stride)| (stride.unsigned_abs(), len)).collect();
+        axes.sort_unstable();
+        let mut reach = itemsize;
+        axes.into_iter().any(|(stride, len)| {
+            let overlaps = stride < reach;
+            reach = reach.saturating_add(stride.saturating_mul(len - 1));
+            overlaps
+        })
+    }
+
     /// The bytes that items of `itemsize` bytes occupy: **the bounds proof**.
     ///
     /// Every item of the array lies inside the range, so whoever holds data that covers it may read each

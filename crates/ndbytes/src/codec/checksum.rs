@@ -146,6 +146,10 @@ impl BlockSums {
         threads: Threads,
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<()> {
+        if bytes.len() < SHARE {
+            self.update(bytes);
+            return each(bytes.len() as u64);
+        }
         let (mut at, mut shares, mut rest) = (start, Vec::new(), bytes);
         while !rest.is_empty() {
             let (share, after) = rest.split_at(rest.len().min(SHARE));

@@ -134,6 +134,10 @@ impl<'t> Parser<'t> {
         self.bump();
         let mut value = String::with_capacity(16);
         loop {
+            let is_plain = |c: &u8| !matches!(c, b'\'' | b'"' | b'\\' | b'\n' | b'\r' | b'\0');
+            let plain = self.rest().bytes().take_while(is_plain).count();
+            value.push_str(self.rest().get(..plain).unwrap_or_default());
+            self.pos += plain;
             match self.bump() {
                 None | Some('\n' | '\r' | '\0') => {
                     return Err(self.error(format!("{what}: the string has no end")));

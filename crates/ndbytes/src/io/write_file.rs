@@ -1,7 +1,8 @@
 //! All bytes of a machine into a file, as quickly as the page cache takes them: room is made first, writes are large, and what
 //! must be made is made while what was made before is written.
 
-use super::Watch;
+use super::file::{FileKind, kind};
+use super::{Watch, write};
 use crate::error::Result;
 use crate::format::{Encode, Piece};
 use crate::threads::Threads;
@@ -33,6 +34,10 @@ pub fn write_file<'a>(
     mut threads: Threads,
     watch: Watch<'_>,
 ) -> Result<()> {
+    if kind(&file.metadata()?)? == FileKind::Stream {
+        // Whoever reads it may be slow: Ctrl-C is heard after each piece.
+        return write(encoder, file, watch);
+    }
     let total = encoder.total();
     if total >= ROOM {
         make_room(file, total)?;

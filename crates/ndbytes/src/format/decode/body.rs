@@ -1,13 +1,12 @@
 //! What stands behind a header: the data, and the checksum tail.
 
-use super::store::{Fetch, Store};
+use super::store::Store;
 use super::{Checks, DecodeOptions};
 use crate::array::Array;
 use crate::error::{Error, Result, shortened};
 use crate::format::tail::{TAIL_HEADER, frame_length, tail_content, trailing};
 use crate::format::{ChecksumState, Dest, Event, Header, Metadata, STEP, Tail, npy};
 use crate::kernel::Copying;
-use crate::threads::Threads;
 
 /// Bytes of the tail of a small array without attributes, at most.
 const USUAL_TAIL: usize = 256;
@@ -16,18 +15,18 @@ const USUAL_TAIL: usize = 256;
 #[derive(Debug)]
 pub struct BodyDecoder<'d> {
     options: DecodeOptions,
-    header: Header,
-    store: Store<'d>,
+    pub(super) header: Header,
+    pub(super) store: Store<'d>,
     tail: Vec<u8>,
     /// Bytes filled of the tail.
     tail_done: usize,
     tail_size: Option<usize>,
-    stage: Stage,
+    pub(super) stage: Stage,
     checked: Option<(ChecksumState, Tail)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Data,
     Tail,
     /// One byte of space, to see that nothing follows.
@@ -55,8 +54,7 @@ impl<'d> BodyDecoder<'d> {
             return Err(cut_data(&header, len.saturating_sub(header.len)));
         }
         let has_tail = header.format.is_frame() || options.checks != Checks::Ignored;
-        let known = options.input_len.is_some();
-        let store = Store::new(dest, header.nbytes(), options.limits.grow, has_tail, known)?;
+        let store = Store::new(dest, header.nbytes(), options.limits.grow, has_tail)?;
         let mut body = Self {
             options,
             header,
@@ -71,7 +69,7 @@ impl<'d> BodyDecoder<'d> {
         Ok(body)
     }
 
-    fn check_data_end(&mut self) {
+    pub(super) fn check_data_end(&mut self) {
         if self.store.is_full() {
             let has_tail = self.header.format.is_frame() || self.options.checks != Checks::Ignored;
             self.stage = if has_tail { Stage::Tail } else { Stage::Done };
@@ -165,28 +163,6 @@ impl<'d> BodyDecoder<'d> {
             taken += n;
             self.filled(n)?;
         }
-    }
-
-    /// Fetches the data from where any thread may read them, as [`BodyDecoder::filled`] those of the space, and gives how many bytes that
-    /// were: none where they have no place of their own. `each` is told how many so far.
-    ///
-    /// # Errors
-    /// [`Truncated`](crate::ErrorKind::Truncated), [`Memory`](crate::ErrorKind::Memory), and whatever `fetch` or `each` return.
-    pub fn fetch(
-        &mut self,
-        fetch: Fetch<'_>,
-        threads: Threads,
-        each: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<u64> {
-        if self.stage != Stage::Data {
-            return Ok(0);
-        }
-        let start = self.store.done();
-        if !self.store.fetch(fetch, threads, each)? {
-            return Err(cut_data(&self.header, self.store.done() as u64));
-        }
-        self.check_data_end();
-        Ok((self.store.done() - start) as u64)
     }
 
     fn more_behind(&self) -> Result<()> {
@@ -339,7 +315,7 @@ impl<'d> BodyDecoder<'d> {
     }
 }
 
-fn cut_data(header: &Header, found: u64) -> Error {
+pub(super) fn cut_data(header: &Header, found: u64) -> Error {
     let (expected, shape) = (header.nbytes(), crate::dtype::tuple(&header.shape));
     let message = format!(
         "shape {shape} of {} needs {expected} bytes of data, the input has {found}",

@@ -1,6 +1,8 @@
 //! Bytes to an array: machines that hand out the space they want filled. They tell the formats apart by the magic.
 
 mod body;
+#[cfg(feature = "std")]
+mod fetch;
 mod header;
 mod store;
 

@@ -4,33 +4,25 @@ use crate::buffer::{Buffer, BufferMut};
 use crate::codec::{BLOCK, BlockSums, PartSums};
 use crate::error::{Error, Result};
 use crate::format::{Dest, misfit};
-use crate::kernel::{Copying, Items, Look as _};
-use crate::threads::Threads;
+use crate::kernel::{Copying, Items};
 
-/// Reads bytes of the data, from this one on, to the front of the space; 0 at the end of the input.
-pub(super) type Fetch<'f> = &'f (dyn Fn(u64, &mut [u8]) -> Result<usize> + Sync);
-
-/// Bytes that one thread fetches at a time.
-const SHARE: usize = 1 << 22;
-/// Bytes to fetch and sum in turn: a part of a level-2 cache.
-const STEP: usize = 1 << 18;
-/// From this many bytes on a second thread gains more than its start costs.
-const PARALLEL: usize = 1 << 23;
+/// Up to so many bytes are copied and summed without asking who could help.
+const SMALL: usize = 1 << 16;
 
 /// The data so far.
 #[derive(Debug)]
 pub(super) struct Store<'d> {
-    place: Place<'d>,
+    pub(super) place: Place<'d>,
     /// Where there is no place of theirs, the bytes come here.
     scratch: Vec<u8>,
-    size: usize,
-    done: usize,
+    pub(super) size: usize,
+    pub(super) done: usize,
     /// Bytes touched ahead of the bytes seen.
     step: usize,
-    sums: Option<BlockSums>,
+    pub(super) sums: Option<BlockSums>,
 }
 
-enum Place<'d> {
+pub(super) enum Place<'d> {
     Owned(BufferMut),
     Into(&'d mut [u8]),
     Fill(&'d mut BufferMut),
@@ -51,17 +43,10 @@ impl std::fmt::Debug for Place<'_> {
 }
 
 impl<'d> Store<'d> {
-    /// For so many bytes, touched at most `grow` ahead, and summed or not; `known` where all of them are sure to be there.
-    pub(super) fn new(
-        dest: Dest<'d>,
-        size: u64,
-        grow: usize,
-        summed: bool,
-        known: bool,
-    ) -> Result<Self> {
+    /// For so many bytes, touched at most `grow` ahead, and summed or not.
+    pub(super) fn new(dest: Dest<'d>, size: u64, grow: usize, summed: bool) -> Result<Self> {
         let fits = usize::try_from(size).map_err(|_| Error::overflow("the array's size"))?;
         let place = match dest {
-            Dest::Owned if known => Place::Owned(BufferMut::known(size)?),
             Dest::Owned => Place::Owned(BufferMut::new(size)?),
             Dest::Into(memory) if memory.len() == fits => Place::Into(memory),
             Dest::Into(memory) => return Err(misfit(size, memory.len())),
@@ -130,6 +115,8 @@ impl<'d> Store<'d> {
         let input = input.get(..end - self.done).unwrap_or_default();
         let start = self.done;
         let space = match &mut self.place {
+            Place::Owned(buffer) if end == self.size => buffer.expected(start)?,
+            Place::Fill(buffer) if end == self.size => buffer.expected(start)?,
             Place::Owned(buffer) => buffer.space(start, end)?,
             Place::Fill(buffer) => buffer.space(start, end)?,
             Place::Into(memory) => memory.get_mut(start..end).unwrap_or_default(),
@@ -152,6 +139,12 @@ impl<'d> Store<'d> {
                 return Ok(input.len());
             }
         };
+        if input.len() == space.len() && input.len() <= SMALL {
+            space.copy_from_slice(input);
+            self.sums.iter_mut().for_each(|sums| sums.update(space));
+            self.done = end;
+            return each(input.len() as u64).map(|()| input.len());
+        }
         let items = Items::of_bytes(input);
         match &mut self.sums {
             None => items.copy_to(space, how, &|_| (), &mut |(), copied| each(copied))?,
@@ -167,45 +160,6 @@ impl<'d> Store<'d> {
         }
         self.done = end;
         Ok(input.len())
-    }
-
-    /// Fetches all that is missing, if it has a place of its own; false if the input has ended before.
-    pub(super) fn fetch(
-        &mut self,
-        fetch: Fetch<'_>,
-        threads: Threads,
-        each: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<bool> {
-        let (start, size) = (self.done, self.size);
-        let space = match &mut self.place {
-            Place::Owned(buffer) => buffer.expected(start)?,
-            Place::Fill(buffer) => buffer.expected(start)?,
-            Place::Into(memory) => memory.get_mut(start..size).unwrap_or_default(),
-            Place::Sink(_) | Place::Discard => return Ok(true),
-        };
-        let threads = if space.len() >= PARALLEL { threads } else { Threads::ONE };
-        let (mut at, mut shares) = (start, Vec::new());
-        for share in space.chunks_mut(SHARE) {
-            let len = share.len();
-            shares.push((at, share));
-            at += len;
-        }
-        let summed = self.sums.is_some();
-        let work = |(at, share)| fetched(fetch, at, share, summed);
-        let (mut parts, mut seen, mut end) = (Vec::new(), 0, size);
-        threads.run(shares, &work, &mut |share: Fetched| {
-            seen += share.len as u64;
-            if let Some(cut) = share.cut {
-                end = end.min(cut);
-            }
-            parts.extend(share.sums);
-            each(seen)
-        })?;
-        if let Some(sums) = &mut self.sums {
-            sums.join(parts);
-        }
-        self.done = end;
-        Ok(end == size)
     }
 
     /// Passes over the data: nothing comes, and nothing is summed.
@@ -225,35 +179,4 @@ impl<'d> Store<'d> {
             Place::Into(_) | Place::Fill(_) | Place::Sink(_) | Place::Discard => Ok(None),
         }
     }
-}
-
-/// What came of a share.
-struct Fetched {
-    len: usize,
-    sums: Option<PartSums>,
-    /// The byte of the data at which the input has ended.
-    cut: Option<usize>,
-}
-
-/// Fills a share, whose first byte is byte `at` of the data.
-fn fetched(fetch: Fetch<'_>, at: usize, share: &mut [u8], summed: bool) -> Result<Fetched> {
-    let mut sums = summed.then(|| PartSums::from(at));
-    let (mut rest, mut len) = (share, 0);
-    while !rest.is_empty() {
-        let step = rest.len().min(STEP);
-        let n = match rest.get_mut(..step) {
-            Some(space) => fetch((at + len) as u64, space)?,
-            None => 0,
-        };
-        let Some((came, after)) = std::mem::take(&mut rest).split_at_mut_checked(n) else { break };
-        if n == 0 {
-            return Ok(Fetched { len, sums, cut: Some(at + len) });
-        }
-        if let Some(sums) = &mut sums {
-            sums.see(came);
-        }
-        len += n;
-        rest = after;
-    }
-    Ok(Fetched { len, sums, cut: None })
 }

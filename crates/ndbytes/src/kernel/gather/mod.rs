@@ -61,10 +61,10 @@ fn gather_by(
 ) -> Result<()> {
     if check(layout, itemsize, data.len(), out.len())? {
         let plan = Plan::gather(layout, itemsize);
-        let (src, dst) = (data[plan.src..].as_ptr(), out.as_mut_ptr());
-        // SAFETY: every item of the layout lies in `data`, so whatever lies between two of them does too; the items without
-        // gaps fill `out`. `out` is borrowed alone.
-        unsafe { walk::copy(isa, &plan, stores, src, dst) }
+        let (src, dst) = (data.as_ptr(), out.as_mut_ptr());
+        // SAFETY: every item of the layout lies in `data`, so whatever lies between two of them does too, before the
+        // first one as well as behind it; the items without gaps fill `out`. `out` is borrowed alone.
+        unsafe { walk::copy(isa, &plan, stores, src.add(plan.src), dst) }
     }
     Ok(())
 }

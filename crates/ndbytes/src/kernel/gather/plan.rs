@@ -35,29 +35,22 @@ impl Plan {
     pub(super) fn scatter(layout: &Layout, item: usize) -> Self {
         let axes = axes(layout, item, |len, far, near| Axis { len, src: near, dst: far });
         let mut plan = Self { axes, item, src: 0, dst: layout.offset(), ordered: false };
-        plan.sort();
+        plan.ordered = layout.may_overlap(item);
+        if !plan.ordered {
+            plan.sort();
+        }
         plan.item = join(&mut plan.axes, item);
         plan
     }
 
-    /// Puts the axes in the order of the destination, unless its items share bytes.
+    /// Puts the axes in the order of the destination, whose items share no bytes.
     fn sort(&mut self) {
-        let mut sorted = self.axes.clone();
-        sorted.sort_by_key(|axis| std::cmp::Reverse(axis.dst.unsigned_abs()));
-        let mut reach = self.item;
-        for axis in sorted.iter().rev() {
-            if axis.dst.unsigned_abs() < reach {
-                self.ordered = true;
-                return;
-            }
-            reach += axis.dst.unsigned_abs() * (axis.len - 1);
-        }
-        for axis in sorted.iter_mut().filter(|axis| axis.dst < 0) {
+        self.axes.sort_by_key(|axis| std::cmp::Reverse(axis.dst.unsigned_abs()));
+        for axis in self.axes.iter_mut().filter(|axis| axis.dst < 0) {
             let (src, dst) = axis.turn();
             self.src = self.src.wrapping_add_signed(src);
             self.dst = self.dst.wrapping_add_signed(dst);
         }
-        self.axes = sorted;
     }
 }
 

@@ -156,8 +156,8 @@ fn plane(height: usize, width: usize, itemsize: usize, gap: usize, back: bool) -
 fn planes_of_every_size_around_a_tile() {
     for itemsize in [1, 2, 4, 8, 16] {
         let sides = 1..2 * (32 / itemsize) + 2;
-        for height in sides.clone().step_by(if cfg!(miri) { 11 } else { 1 }) {
-            for width in sides.clone().step_by(if cfg!(miri) { 13 } else { 1 }) {
+        for height in sides.clone().step_by(if cfg!(miri) { 17 } else { 1 }) {
+            for width in sides.clone().step_by(if cfg!(miri) { 19 } else { 1 }) {
                 check(&plane(height, width, itemsize, 0, width % 3 == 0), itemsize, height % 5);
             }
         }
@@ -166,7 +166,7 @@ fn planes_of_every_size_around_a_tile() {
 
 #[test]
 fn planes_of_more_than_a_block() {
-    for itemsize in [1, 2, 4, 8, 16] {
+    for &itemsize in if cfg!(miri) { &[16][..] } else { &[1, 2, 4, 8, 16] } {
         for (height, width) in [(2100, 9), (9, 1100), (700, 300)] {
             let (height, width) = (height / itemsize, width / itemsize);
             let (height, width) =
@@ -184,8 +184,8 @@ fn rows_that_are_pages_apart() {
         for (height, shift) in
             [(1, 0), (40 / itemsize + 1, itemsize), (600 / itemsize, 3), (70, 48)]
         {
-            let height = if cfg!(miri) { height.min(3) } else { height };
-            check(&plane(height, 4096 / itemsize, itemsize, 0, shift == 3), itemsize, shift);
+            let (height, page) = if cfg!(miri) { (height.min(3), 256) } else { (height, 4096) };
+            check(&plane(height, page / itemsize, itemsize, 0, shift == 3), itemsize, shift);
         }
     }
 }
@@ -217,7 +217,8 @@ fn an_axis_without_steps_repeats_what_is_inside() {
         [[0, 8, 40], [8, 0, 80], [8, 80, 0], [0, 0, 8], [0, 8, 0], [-8, 0, 80], [0, 40, 8]]
     {
         for itemsize in [4, 8, 12] {
-            check(&anchored(vec![7, 10, 11], strides.to_vec()), itemsize, 2);
+            let shape = if cfg!(miri) { vec![2, 3, 4] } else { vec![7, 10, 11] };
+            check(&anchored(shape, strides.to_vec()), itemsize, 2);
         }
     }
 }
