@@ -77,7 +77,7 @@ impl<'a> Body<'a> {
             *state = match items.run().filter(|_| !self.shared) {
                 Some(run) => State::Run(run),
                 None => {
-                    let parts = items.parts(items.grain(SHORT_RUNS).min(AHEAD));
+                    let parts = items.parts(items.grain(SHORT_RUNS).clamp(BLOCK, AHEAD));
                     State::Made { parts, made: Vec::new(), rest: Bytes::new() }
                 }
             };

@@ -10,7 +10,7 @@ use crate::threads::Threads;
 
 /// Bytes handled at a time where more is done with them than copying: a part of a level-2 cache.
 const BLOCK: usize = 1 << 18;
-/// Work for one thread, at least.
+/// Work for one thread, at least. More at a time is better, for threads get in each other's way where the system zeroes pages.
 const SHARE: usize = 1 << 22;
 /// From this many bytes on a second thread gains more than its start costs.
 const PARALLEL: usize = 1 << 24;
@@ -190,7 +190,8 @@ impl<'a> Items<'a> {
             return each(look, needed as u64);
         }
         let threads = if needed >= PARALLEL { how.threads } else { Threads::ONE };
-        let share = self.grain(LONG_RUNS).min(needed.div_ceil(threads.get())).max(SHARE);
+        let fair = needed.div_ceil(threads.get());
+        let share = self.grain(LONG_RUNS).max(LARGE / 2).min(fair).max(SHARE);
         // Nothing is gained by stopping in what is only moved.
         let moved = self.is_as_stored() && (self.run().is_some() || !L::WANTED);
         let block = if moved { share } else { self.grain(SHORT_RUNS) };
