@@ -4,10 +4,12 @@ use super::capi;
 use super::door::array_of;
 use crate::dtype;
 use crate::errors::{IntoPy as _, argument, argument_type};
-use crate::work::LONG;
 use ndbytes::{ArrayRef, DType, Error, Layout, Order, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+
+/// Up to this many bytes a copy takes tens of microseconds: less than others would gain by being let in.
+const SMALL: usize = 1 << 20;
 
 /// The items of a small array of a usual kind as bytes, where they follow each other in this order already; `None` for
 /// anything else, which goes the long way round.
@@ -21,7 +23,7 @@ pub(crate) fn small<'py>(
     let Some((start, count, dtype)) = capi::run(given, order)? else { return Ok(None) };
     let Some(known) = dtype::builtin(given.py(), dtype)? else { return Ok(None) };
     let len = count.saturating_mul(known.itemsize());
-    if len == 0 || len as u64 > LONG {
+    if len == 0 || len > SMALL {
         return Ok(None);
     }
     // SAFETY: the array has so many items from there on, and is held; nothing else runs before they are copied.

@@ -14,7 +14,7 @@ use std::thread;
 /// From this many bytes on making room first is quicker than to have the file grow.
 const ROOM: u64 = 1 << 20;
 /// Bytes to write at a time, where they are there: with more, Ctrl-C would be heard late on a slow disk.
-const WRITE: usize = 4 << 20;
+const WRITE: usize = 16 << 20;
 /// Pieces up to this size wait for others to go with.
 const SMALL: usize = 1 << 16;
 /// From this many bytes on a thread that writes gains more than its start costs.

@@ -145,8 +145,8 @@ fn window_end(start: usize, round: usize, from: impl Fn(usize) -> Option<usize>)
 #[cfg(target_arch = "x86_64")]
 mod avx2 {
     use std::arch::x86_64::{
-        _mm_loadu_si128, _mm_shuffle_epi8, _mm_storeu_si128, _mm256_loadu_si256, _mm256_set_m128i,
-        _mm256_shuffle_epi8, _mm256_storeu_si256,
+        __m256i, _mm_loadu_si128, _mm_shuffle_epi8, _mm_storeu_si128, _mm256_loadu_si256,
+        _mm256_set_m128i, _mm256_shuffle_epi8, _mm256_storeu_si256,
     };
 
     use super::{LANE, Window};
@@ -157,12 +157,25 @@ mod avx2 {
     /// As [`Windows::run`](super::Windows::run), and the processor has AVX2.
     #[target_feature(enable = "avx2")]
     pub(super) unsafe fn run_even(lane: [u8; LANE], from: *const u8, to: *mut u8, len: usize) {
-        let pairs = len - len % (2 * LANE);
-        // SAFETY: each pair of lanes ends by `len`, and a last lane at most a lane behind it.
+        const PAIR: usize = 2 * LANE;
+        // Loads before stores: NumPy's memory and that of `bytes` begin 32 bytes apart modulo a page, and a load waits for a
+        // store just before it to the same place of another page.
+        const TURN: usize = 8 * PAIR;
+        let (turns, pairs) = (len - len % TURN, len - len % PAIR);
+        // SAFETY: each turn and pair of lanes ends by `len`, and a last lane at most a lane behind it.
         unsafe {
             let lane = _mm_loadu_si128(lane.as_ptr().cast());
             let both = _mm256_set_m128i(lane, lane);
-            for start in (0..pairs).step_by(2 * LANE) {
+            for start in (0..turns).step_by(TURN) {
+                let bytes: [__m256i; TURN / PAIR] = std::array::from_fn(|pair| {
+                    _mm256_loadu_si256(from.add(start + pair * PAIR).cast())
+                });
+                for (pair, bytes) in bytes.into_iter().enumerate() {
+                    let to = to.add(start + pair * PAIR).cast();
+                    _mm256_storeu_si256(to, _mm256_shuffle_epi8(bytes, both));
+                }
+            }
+            for start in (turns..pairs).step_by(PAIR) {
                 let bytes = _mm256_loadu_si256(from.add(start).cast());
                 _mm256_storeu_si256(to.add(start).cast(), _mm256_shuffle_epi8(bytes, both));
             }

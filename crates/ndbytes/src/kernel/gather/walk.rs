@@ -105,7 +105,7 @@ impl Shape {
         let near = near.filter(|&near| near + 1 < axes.len()).map(|near| worthwhile(axes, near));
         let pair = near.and_then(|near| Some((near, Self::pair(axes[near], last, item)?)));
         let (taken, shape) = pair.unwrap_or_else(|| match before.split_last() {
-            Some((&axis, outer)) if !plan.ordered && last.len * item < BRIEF => {
+            Some((&axis, outer)) if !plan.ordered && Self::is_brief(last, item) => {
                 (outer.len(), Self::Tiles(axis, last))
             }
             Some((&axis, outer)) if axis.src != 0 => (outer.len(), Self::Rows(axis, last)),
@@ -118,6 +118,14 @@ impl Shape {
             same: index < taken && axis.src == 0 && axis.dst.unsigned_abs() >= AGAIN,
         });
         (shape, outer.collect())
+    }
+
+    /// Whether a row along the axis is not worth a call. One that vectors gather is from two of them on.
+    fn is_brief(row: Axis, item: usize) -> bool {
+        let steps = row.src / item.cast_signed();
+        let shuffled = row.src % item.cast_signed() == 0 && matches!(steps, -1 | 2..=4);
+        row.len * item
+            < if shuffled && row.dst == item.cast_signed() { BRIEF / 2 + item } else { BRIEF }
     }
 
     /// How the axis that lies closest in the source, and the last one, are copied if not row by row.

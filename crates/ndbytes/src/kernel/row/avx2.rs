@@ -71,21 +71,22 @@ unsafe fn reverse<const N: usize>(src: *const u8, dst: *mut u8, len: usize) {
 #[target_feature(enable = "avx2")]
 unsafe fn pick<const N: usize, const C: usize>(src: *const u8, dst: *mut u8, len: usize) {
     let per = WIDE / N;
-    let mut done = 0;
+    let stride = (C * N).cast_signed();
     // A group is read whole, which the last one is not.
-    while len - done > per {
+    let Some(last) = (len - 1).checked_sub(per) else {
+        // SAFETY: the caller's promise.
+        return unsafe { portable::gather::<N>(src, stride, dst, len) };
+    };
+    // The vector before the last item may do again what the one before it did.
+    for done in (0..len - 1).step_by(per).map(|done| done.min(last)) {
         // SAFETY: at least one more item begins behind these groups, so all of their bytes lie before it.
         unsafe {
             let groups = load_groups::<C>(src.add(done * C * N));
             _mm256_storeu_si256(dst.add(done * N).cast(), split::<N, C>(&groups, 0));
         }
-        done += per;
     }
-    // SAFETY: what is left of the same row.
-    unsafe {
-        let stride = (C * N).cast_signed();
-        portable::gather::<N>(src.add(done * C * N), stride, dst.add(done * N), len - done);
-    }
+    // SAFETY: the last item of the same row.
+    unsafe { portable::gather::<N>(src.add((len - 1) * C * N), stride, dst.add((len - 1) * N), 1) }
 }
 
 /// # Safety

@@ -53,7 +53,7 @@ impl<const N: usize> Plane<N> {
             #[cfg(target_arch = "x86_64")]
             Stores::Streaming if dense && far && isa == Isa::Avx2 => Way::Streamed,
             _ if dense => Way::Direct,
-            _ if N <= 2 => Way::Packed,
+            _ if N <= 2 && near.src.unsigned_abs() < last.src.unsigned_abs() => Way::Packed,
             _ => Way::Single,
         };
         // Measured. Long runs of the source are read best, and rows of the destination may not drive each other out.
@@ -115,6 +115,11 @@ impl<const N: usize> Plane<N> {
             match self.way {
                 Way::Direct | Way::Single => {
                     transpose::<N>(isa, src, last.src, dst, near.dst, width, height);
+                }
+                #[cfg(target_arch = "x86_64")]
+                Way::Streamed if N == 8 && x86::has_whole_lines(dst, near.dst, height, width) => {
+                    let (src_pitch, dst_pitch, rows, cols) = (last.src, near.dst, width, height);
+                    x86::stream_lines(&Block { src, src_pitch, dst, dst_pitch, rows, cols });
                 }
                 Way::Streamed => {
                     transpose::<N>(isa, src, last.src, second, wide, width, height);

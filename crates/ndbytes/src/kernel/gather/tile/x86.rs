@@ -72,6 +72,59 @@ pub(super) unsafe fn stream(
     arch::_mm_sfence();
 }
 
+/// Whether rows of 8-byte items are lines, and a multiple of four of them.
+pub(super) fn has_whole_lines(dst: *mut u8, pitch: isize, height: usize, width: usize) -> bool {
+    let places = dst.addr() | pitch.unsigned_abs() | (width * 8);
+    places.is_multiple_of(LINE) && height.is_multiple_of(4)
+}
+
+/// Transposes 8-byte items line by line, each straight from registers past the cache: nothing is read of what is written.
+///
+/// # Safety
+/// As [`transpose`](super::transpose), the destination [has whole lines](has_whole_lines), and the processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn stream_lines(block: &Block) {
+    for row in (0..block.rows).step_by(8) {
+        for col in (0..block.cols).step_by(4) {
+            // SAFETY: eight rows of four items, which are among the caller's, become four lines.
+            unsafe {
+                let from = at(block.src, row, block.src_pitch).add(col * 8);
+                let to = at_mut(block.dst, col, block.dst_pitch).add(row * 8);
+                let low = four_by_four(from, block.src_pitch);
+                let high = four_by_four(at(from, 4, block.src_pitch), block.src_pitch);
+                for (index, half) in low.into_iter().enumerate() {
+                    let line = at_mut(to, index, block.dst_pitch);
+                    arch::_mm256_stream_si256(line.cast(), half);
+                    arch::_mm256_stream_si256(line.add(32).cast(), high[index]);
+                }
+            }
+        }
+    }
+    // What was streamed is there before whatever follows.
+    arch::_mm_sfence();
+}
+
+/// Four rows of four 8-byte items, as columns.
+///
+/// # Safety
+/// They can be read, `pitch` bytes apart, and the processor has AVX2.
+#[inline(always)]
+unsafe fn four_by_four(from: *const u8, pitch: isize) -> [__m256i; 4] {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let rows: [__m256i; 4] =
+            std::array::from_fn(|row| arch::_mm256_loadu_si256(at(from, row, pitch).cast()));
+        let even = [0, 2].map(|row| arch::_mm256_unpacklo_epi64(rows[row], rows[row + 1]));
+        let odd = [0, 2].map(|row| arch::_mm256_unpackhi_epi64(rows[row], rows[row + 1]));
+        [
+            arch::_mm256_permute2x128_si256::<0x20>(even[0], even[1]),
+            arch::_mm256_permute2x128_si256::<0x20>(odd[0], odd[1]),
+            arch::_mm256_permute2x128_si256::<0x31>(even[0], even[1]),
+            arch::_mm256_permute2x128_si256::<0x31>(odd[0], odd[1]),
+        ]
+    }
+}
+
 /// Tiles of `R` columns, from 16 bytes of as many rows as give a vector of the destination.
 ///
 /// # Safety
