@@ -181,9 +181,8 @@ fn planes_of_more_than_a_block() {
 #[test]
 fn rows_that_are_pages_apart() {
     for itemsize in [1, 2, 4, 8, 16] {
-        for (height, shift) in
-            [(1, 0), (40 / itemsize + 1, itemsize), (600 / itemsize, 3), (70, 48)]
-        {
+        let edges = [(1, 0), (40 / itemsize + 1, itemsize), (600 / itemsize, 3), (70, 48)];
+        for (height, shift) in edges.into_iter().chain([(72, 48), (4, 8), (300, 64)]) {
             let (height, page) = if cfg!(miri) { (height.min(3), 256) } else { (height, 4096) };
             check(&plane(height, page / itemsize, itemsize, 0, shift == 3), itemsize, shift);
         }
