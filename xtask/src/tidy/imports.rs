@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(
             core("cellar/mod.rs", ""),
             [
-                "1: cellar is no room; the rooms are error, buffer, limits, json, dtype, array, kernel, codec, values, \
+                "1: cellar is no room; the rooms are error, buffer, limits, threads, json, dtype, array, kernel, codec, values, \
               format, io, gzip, zlib; give it a floor in xtask/src/tidy/imports.rs, or move it into a room"
             ]
         );
