@@ -28,7 +28,8 @@ use std::io::Cursor;
 /// attrs : dict, optional
 ///     Whatever else is to be said of it, as far as JSON can.
 /// threads : int, optional
-///     How many threads may work on large arrays; by default as many as this process may run on.
+///     How many threads may work on large arrays; by default as many as this process may run on where
+///     ``out`` takes the bytes, and one for new ones, which gain little from more.
 /// out : writable buffer, optional
 ///     Takes the bytes, which may be fewer than it has. Its content is undefined after an error.
 ///
@@ -65,7 +66,7 @@ pub(crate) fn dumps<'py>(
     threads: Option<isize>,
     out: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let how = Copying { threads: options::threads(threads)?, touched: out.is_some() };
+    let how = options::copying(threads, out.is_some())?;
     if is_bundle(a) {
         if codec.is_some() || level.is_some() || name.is_some() || attrs.is_some() || out.is_some()
         {
@@ -118,7 +119,8 @@ pub(crate) fn dumps<'py>(
 /// require_checksum : bool, optional
 ///     False: bytes without a checksum are read too, such as those that ``np.save`` writes.
 /// threads : int, optional
-///     How many threads may work on large arrays; by default as many as this process may run on.
+///     How many threads may work on large arrays; by default as many as this process may run on with
+///     ``out`` or ``copy=False``, and one for a new array, which gains little from more.
 ///
 /// Returns
 /// -------
@@ -151,7 +153,7 @@ pub(crate) fn loads<'py>(
     require_checksum: bool,
     threads: Option<isize>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let how = Copying { threads: options::threads(threads)?, touched: false };
+    let how = options::copying(threads, out.is_some() || !copy)?;
     let bytes = Bytes::new(buf).or_else(|error| {
         if buf.is_instance_of::<PyString>() || buf.hasattr(intern!(py, "__fspath__"))? {
             let message = "loads() takes bytes, found a path or text; load() reads files";

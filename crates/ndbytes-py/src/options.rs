@@ -2,7 +2,7 @@
 
 use crate::errors::{IntoPy as _, argument, argument_type, unsupported};
 use crate::limits::{self, Limits};
-use ndbytes::{Checks, DecodeOptions, Endian, Level, Metadata, Order, Threads, frame};
+use ndbytes::{Checks, Copying, DecodeOptions, Endian, Level, Metadata, Order, Threads, frame};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -59,6 +59,16 @@ pub(crate) fn threads(given: Option<isize>) -> PyResult<Threads> {
         Some(count @ 1..) => Ok(Threads::new(count.unsigned_abs())),
         Some(count) => Err(argument(format!("threads must be at least 1, found {count}"))),
     }
+}
+
+/// How a large copy is made: to memory that was touched before, or to fresh memory, which is left to one thread unless
+/// the caller says otherwise.
+///
+/// # Errors
+/// As [`threads`].
+pub(crate) fn copying(given: Option<isize>, touched: bool) -> PyResult<Copying> {
+    let threads = if given.is_none() && !touched { Threads::ONE } else { threads(given)? };
+    Ok(Copying { threads, touched })
 }
 
 /// A level of zlib's: 0 to 9, or -1 or None for the default.

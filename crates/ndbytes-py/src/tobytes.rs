@@ -4,7 +4,7 @@ use crate::array::{Out, Source, new_bytes, small};
 use crate::errors::argument;
 use crate::options;
 use crate::work::run;
-use ndbytes::{Copying, copy_to};
+use ndbytes::copy_to;
 use pyo3::prelude::*;
 
 /// The items of an array as bytes, in C order, or in another one: what ``ndarray.tobytes`` gives.
@@ -18,7 +18,8 @@ use pyo3::prelude::*;
 /// byteorder : {'<', '>', '='}, optional
 ///     The byte order of the numbers: little, big, or the machine's own. None, the default: as stored.
 /// threads : int, optional
-///     How many threads may work on large arrays; by default as many as this process may run on.
+///     How many threads may work on large arrays; by default as many as this process may run on where
+///     ``out`` takes the bytes, and one for new ones, which gain little from more.
 /// out : writable buffer, optional
 ///     Takes the bytes, exactly ``a.nbytes`` of them, and is returned. Its content is undefined after an error.
 ///
@@ -51,7 +52,8 @@ pub(crate) fn tobytes<'py>(
     threads: Option<isize>,
     out: Option<Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let (order, threads) = (options::order(order)?, options::threads(threads)?);
+    let order = options::order(order)?;
+    let how = options::copying(threads, out.is_some())?;
     if byteorder.is_none()
         && out.is_none()
         && let Some(bytes) = small(a, order)?
@@ -61,7 +63,6 @@ pub(crate) fn tobytes<'py>(
     let endian = byteorder.map(options::byteorder).transpose()?;
     let source = if endian.is_some() { Source::new(a)? } else { Source::untyped(a)? };
     let nbytes = source.nbytes();
-    let how = Copying { threads, touched: out.is_some() };
     let fill = |bytes: &mut [u8]| {
         run(py, nbytes, |watch| copy_to(&source.view()?, order, endian, bytes, how, watch))
     };

@@ -22,12 +22,20 @@ pub(crate) const SHORT_RUNS: usize = 1 << 9;
 const LONG_RUNS: usize = 1 << 11;
 
 /// How a large copy is made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Copying {
     /// How many threads may work on it.
     pub threads: Threads,
     /// Whether the destination was written to before: what is fresh gets its pages as it is written.
     pub touched: bool,
+}
+
+impl Default for Copying {
+    /// To fresh memory, by one thread: where the system must zero every page, more gain little, and lose where theirs come
+    /// from afar.
+    fn default() -> Self {
+        Self { threads: Threads::ONE, touched: false }
+    }
 }
 
 /// What becomes bytes.
