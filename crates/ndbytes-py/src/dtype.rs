@@ -69,13 +69,20 @@ pub(crate) fn builtin(
     py: Python<'_>,
     dtype: *const pyo3::ffi::PyObject,
 ) -> PyResult<Option<&DType>> {
-    let known = builtins(py)?.iter().find(|known| known.object.as_ptr().cast_const() == dtype);
-    Ok(known.map(|known| &known.dtype))
+    builtins(py).map(|_| known(py, dtype))
 }
+
+/// The same without a word to Python: `None` as well where they were not looked for yet.
+#[inline]
+pub(crate) fn known(py: Python<'_>, dtype: *const pyo3::ffi::PyObject) -> Option<&DType> {
+    let mut builtins = BUILTINS.get(py)?.iter();
+    builtins.find(|known| known.object.as_ptr().cast_const() == dtype).map(|known| &known.dtype)
+}
+
+static BUILTINS: PyOnceLock<Vec<Builtin>> = PyOnceLock::new();
 
 #[inline]
 fn builtins(py: Python<'_>) -> PyResult<&Vec<Builtin>> {
-    static BUILTINS: PyOnceLock<Vec<Builtin>> = PyOnceLock::new();
     const CODES: [&str; 20] = [
         "d", "f", "l", "i", "q", "B", "b", "?", "e", "h", "H", "I", "L", "Q", "D", "F", "g", "G",
         "M8", "m8",

@@ -49,7 +49,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     interpreter::only_main(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<limits::Limits>()?;
-    module.add_function(wrap_pyfunction!(tobytes::tobytes, module)?)?;
+    module.add("tobytes", array::with_front(&wrap_pyfunction!(tobytes::tobytes, module)?)?)?;
     module.add_function(wrap_pyfunction!(frombuffer::frombuffer, module)?)?;
     module.add_function(wrap_pyfunction!(dumps::dumps, module)?)?;
     module.add_function(wrap_pyfunction!(dumps::loads, module)?)?;

@@ -9,15 +9,13 @@ use std::ops::Deref;
 const MAP_FROM: usize = 1 << 20;
 
 /// From this size on huge pages make the first touch several times as quick.
-#[cfg(target_os = "linux")]
 #[cfg_attr(
     not(any(feature = "map", feature = "std")),
     allow(dead_code, reason = "needs one of them")
 )]
 pub(crate) const HUGE_FROM: usize = 8 << 20;
-/// Bytes of a huge page, of which the first is left out: a promise and ten bytes must not commit so much.
-#[cfg(all(feature = "map", target_os = "linux"))]
-const HUGE: usize = 2 << 20;
+/// Bytes of a huge page where that is the usual one; where another is, less is gained.
+pub(crate) const HUGE: usize = 2 << 20;
 
 /// Immutable shared bytes: a vector, a memory map, a Python object or a network read, all alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -149,8 +147,11 @@ impl Store {
         if capacity >= MAP_FROM {
             // Unreserved: a header may promise a terabyte and send ten bytes.
             // Where even that is refused, the vector grows with what arrives.
-            let map = memmap2::MmapOptions::new().len(capacity).no_reserve_swap().map_anon();
+            // The system puts what is whole huge pages to where one begins.
+            let len = if capacity < HUGE_FROM { capacity } else { capacity.next_multiple_of(HUGE) };
+            let map = memmap2::MmapOptions::new().len(len).no_reserve_swap().map_anon();
             if let Ok(map) = map {
+                // The first one is left out: a promise and ten bytes must not commit so much.
                 #[cfg(target_os = "linux")]
                 advise(&map, HUGE);
                 return Self::Map(map);

@@ -47,6 +47,8 @@ struct Table {
     set_base_object: SetBaseObject,
 }
 
+static TABLE: PyOnceLock<Table> = PyOnceLock::new();
+
 const NDARRAY: usize = 2;
 const NEW_FROM_DESCR: usize = 94;
 const SET_BASE_OBJECT: usize = 282;
@@ -55,6 +57,9 @@ const SET_BASE_OBJECT: usize = 282;
 unsafe impl Send for Table {}
 // SAFETY: as above.
 unsafe impl Sync for Table {}
+
+/// The first of items that follow each other, their number, and their dtype.
+pub(super) type Run = (*mut u8, usize, *const ffi::PyObject);
 
 /// The items of an array, as it stands now.
 pub(super) struct Items<'py> {
@@ -98,18 +103,23 @@ pub(super) fn items<'py>(given: &Bound<'py, PyAny>) -> PyResult<Option<Items<'py
     Ok(Some(items))
 }
 
-/// The first item, the number of items, and the address of their dtype, of an array whose items follow each other in this order; `None`
-/// for anything else.
+/// The first item, the number of items, and the address of their dtype, of an array whose items follow each other in this
+/// order; `None` for anything else.
 ///
 /// # Errors
 /// As [`table`].
 #[inline]
-pub(super) fn run(
-    given: &Bound<'_, PyAny>,
-    order: Order,
-) -> PyResult<Option<(*mut u8, usize, *const ffi::PyObject)>> {
-    if !is_array(given)? {
-        return Ok(None);
+pub(super) fn run(given: &Bound<'_, PyAny>, order: Order) -> PyResult<Option<Run>> {
+    table(given.py())?;
+    Ok(known_run(given, order))
+}
+
+/// The same without a word to Python: `None` as well where NumPy's table was not looked for yet.
+#[inline]
+pub(super) fn known_run(given: &Bound<'_, PyAny>, order: Order) -> Option<Run> {
+    let table = TABLE.get(given.py())?;
+    if given.get_type_ptr() != table.ndarray {
+        return None;
     }
     let wanted = match order {
         Order::C | Order::K => C_CONTIGUOUS,
@@ -122,7 +132,7 @@ pub(super) fn run(
         let mut lengths = fields.dimensions().iter();
         let count = lengths.try_fold(1usize, |n, len| n.checked_mul(len.unsigned_abs()));
         let run = count.filter(|_| fields.flags & wanted != 0);
-        Ok(run.map(|count| (fields.data, count, fields.descr.cast_const())))
+        run.map(|count| (fields.data, count, fields.descr.cast_const()))
     }
 }
 
@@ -243,7 +253,6 @@ impl Fields {
 /// `UnsupportedError` for a NumPy that lays them out in another way; that of an import.
 #[inline]
 fn table(py: Python<'_>) -> PyResult<&Table> {
-    static TABLE: PyOnceLock<Table> = PyOnceLock::new();
     TABLE.get_or_try_init(py, || load(py))
 }
 

@@ -9,6 +9,7 @@
 mod buffer;
 mod capi;
 mod door;
+mod front;
 mod memory;
 mod region;
 mod source;
@@ -16,6 +17,7 @@ mod target;
 mod window;
 
 pub(crate) use buffer::{Bytes, Out, front, new_bytes, part};
+pub(crate) use front::with_front;
 pub(crate) use memory::{Memory, laid, over, to_array};
 pub(crate) use region::FileRegion;
 pub(crate) use source::{Source, small};

@@ -1,18 +1,19 @@
 //! An array of Python's, to be read.
 
+use super::buffer::new_bytes;
 use super::capi;
 use super::door::array_of;
 use crate::dtype;
 use crate::errors::{IntoPy as _, argument, argument_type};
-use ndbytes::{ArrayRef, DType, Error, Layout, Order, Result};
+use crate::work::LONG;
+use ndbytes::{ArrayRef, DType, Error, Layout, Order, Result, gather};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// Up to this many bytes a copy takes tens of microseconds: less than others would gain by being let in.
-const SMALL: usize = 1 << 20;
+pub(super) const SMALL: usize = 1 << 20;
 
-/// The items of a small array of a usual kind as bytes, where they follow each other in this order already; `None` for
-/// anything else, which goes the long way round.
+/// The items of a small array of a usual kind as bytes; `None` for anything else, which goes the long way round.
 #[inline]
 pub(crate) fn small<'py>(
     given: &Bound<'py, PyAny>,
@@ -20,7 +21,9 @@ pub(crate) fn small<'py>(
 ) -> PyResult<Option<Bound<'py, PyBytes>>> {
     // Which may run Python the first time, and with it other threads.
     dtype::prepare(given.py())?;
-    let Some((start, count, dtype)) = capi::run(given, order)? else { return Ok(None) };
+    let Some((start, count, dtype)) = capi::run(given, order)? else {
+        return if order == Order::C { gathered(given) } else { Ok(None) };
+    };
     let Some(known) = dtype::builtin(given.py(), dtype)? else { return Ok(None) };
     let len = count.saturating_mul(known.itemsize());
     if len == 0 || len > SMALL {
@@ -29,6 +32,23 @@ pub(crate) fn small<'py>(
     // SAFETY: the array has so many items from there on, and is held; nothing else runs before they are copied.
     let items = unsafe { std::slice::from_raw_parts(start, len) };
     Ok(Some(PyBytes::new(given.py(), items)))
+}
+
+/// The same for items at strides.
+fn gathered<'py>(given: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyBytes>>> {
+    let py = given.py();
+    let Some(items) = capi::items(given)? else { return Ok(None) };
+    let Some(dtype) = dtype::builtin(py, items.dtype.as_ptr())? else { return Ok(None) };
+    let itemsize = dtype.itemsize();
+    let (layout, Reach { start, len }) =
+        place(items.data, items.shape, items.strides, itemsize).py()?;
+    let nbytes = (layout.len() * itemsize) as u64;
+    if nbytes == 0 || nbytes > LONG {
+        return Ok(None);
+    }
+    // SAFETY: as in `view`; nothing else runs before the items are copied.
+    let bytes = unsafe { std::slice::from_raw_parts(start, len) };
+    new_bytes(py, nbytes, |out| gather(bytes, &layout, itemsize, out).py()).map(Some)
 }
 
 /// Where the items of a NumPy array lie, and what keeps them there.

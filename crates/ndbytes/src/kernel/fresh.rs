@@ -1,6 +1,7 @@
 //! Vectors that are made to be filled.
 #![allow(unsafe_code, reason = "no safe call gives zeroed memory, or none and an error")]
 
+use crate::buffer::HUGE;
 use crate::error::{Error, Result};
 use std::alloc::{Layout, alloc_zeroed};
 
@@ -31,21 +32,74 @@ pub(crate) fn zeroed(size: usize) -> Result<Vec<u8>> {
 pub fn huge_pages(bytes: &mut [u8]) {
     #[cfg(all(feature = "std", target_os = "linux", not(miri)))]
     if bytes.len() >= crate::buffer::HUGE_FROM {
-        let page = rustix::param::page_size();
-        let lead = bytes.as_ptr().align_offset(page).min(bytes.len());
-        let (start, len) = (bytes.as_mut_ptr().wrapping_add(lead), bytes.len() - lead);
-        // SAFETY: whole pages inside memory that is the caller's alone; the advice changes how they are made, not what is
-        // in them, and may be refused.
-        let _ = unsafe {
-            rustix::mm::madvise(start.cast(), len / page * page, rustix::mm::Advice::LinuxHugepage)
-        };
+        use rustix::mm::Advice;
+        let (_, whole, _) = pages(bytes, rustix::param::page_size());
+        advise(whole, Advice::LinuxHugepage);
+        // The small pages of both ends are made in one go, which is quicker than one by one.
+        let (front, _, back) = pages(whole, HUGE);
+        [front, back].map(|end| advise(end, Advice::LinuxPopulateWrite));
     }
     let _ = bytes;
+}
+
+/// The whole pages in memory, and what lies before and behind them.
+#[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+fn pages(bytes: &mut [u8], page: usize) -> (&mut [u8], &mut [u8], &mut [u8]) {
+    let lead = bytes.as_ptr().align_offset(page).min(bytes.len());
+    let (front, rest) = bytes.split_at_mut(lead);
+    let (whole, back) = rest.split_at_mut(rest.len() / page * page);
+    (front, whole, back)
+}
+
+/// Advises the system about whole pages, if there are any.
+#[cfg(all(feature = "std", target_os = "linux", not(miri)))]
+fn advise(pages: &mut [u8], advice: rustix::mm::Advice) {
+    if !pages.is_empty() {
+        // SAFETY: the memory is the caller's alone; the advice changes how its pages are made, not what is in them, and may
+        // be refused.
+        let _ = unsafe { rustix::mm::madvise(pages.as_mut_ptr().cast(), pages.len(), advice) };
+    }
+}
+
+/// Touches the last byte of each huge page that the next `len` bytes of fresh memory reach into, none of which has a value
+/// yet; those bytes are what is written next.
+///
+/// Linux zeroes a huge page towards the byte that asked for it. Upwards, to its last byte, that takes half as long as
+/// downwards, to its first, which is the one that a copy asks for (64 MiB: 2.3 ms and 5.0 ms).
+pub(crate) fn touch(fresh: &mut [u8], len: usize) {
+    let first = fresh.as_ptr().align_offset(HUGE);
+    let first = if first == 0 { HUGE } else { first };
+    for end in (first..len.saturating_add(HUGE)).step_by(HUGE) {
+        if let Some(last) = end.min(fresh.len()).checked_sub(1).and_then(|last| fresh.get_mut(last))
+        {
+            *last = 0;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_last_byte_of_every_page_is_touched_and_no_other() {
+        let mut memory = vec![1; 3 * HUGE + 100];
+        let start = memory.as_ptr().align_offset(HUGE);
+        for (len, from, to) in
+            [(0, 3, 0), (1, 0, 1), (HUGE, 0, 1), (HUGE + 1, 0, 2), (HUGE, 7, 2), (5, HUGE - 5, 1)]
+        {
+            memory.fill(1);
+            let fresh = &mut memory[start..][from..2 * HUGE];
+            touch(fresh, len);
+            let zeros = memory.iter().enumerate().filter(|(_, byte)| **byte == 0).map(|(at, _)| at);
+            let ends: Vec<_> = (1..=to).map(|page| start + page * HUGE - 1).collect();
+            assert_eq!(zeros.collect::<Vec<_>>(), ends, "{len} bytes from {from}");
+        }
+        let mut short = [1; 10];
+        touch(&mut short, 4);
+        assert_eq!((short[9], short.iter().sum::<u8>()), (0, 9));
+        touch(&mut [], 0);
+    }
 
     #[test]
     fn all_sizes_are_zero_and_none_is_too_much() {

@@ -1,9 +1,11 @@
 //! The items of an array on their way to bytes: where they lie, in which order they go, and what is done to them.
 
 use super::copy::{LARGE, Look, Stores, copy};
+use super::fresh::touch;
 use super::gather::gather_past_cache;
 use super::{GapPlan, SwapPlan, gather};
 use crate::array::{ArrayRef, Blocks, Layout, Order};
+use crate::buffer::HUGE_FROM;
 use crate::dtype::{DType, Endian};
 use crate::error::{Error, Result};
 use crate::threads::Threads;
@@ -189,8 +191,9 @@ impl<'a> Items<'a> {
         }
         let stores = match how.touched {
             true if needed >= LARGE => Stores::Streaming,
-            true => Stores::Cached,
-            false => Stores::Fresh,
+            // Smaller memory comes from the heap, and was used before.
+            false if needed >= HUGE_FROM => Stores::Fresh,
+            _ => Stores::Cached,
         };
         if (1..=BLOCK).contains(&needed) {
             let mut look = look(0);
@@ -202,7 +205,11 @@ impl<'a> Items<'a> {
         let share = self.grain(LONG_RUNS).max(LARGE / 2).min(fair).max(SHARE);
         // Nothing is gained by stopping in what is only moved.
         let moved = self.is_as_stored() && (self.run().is_some() || !L::WANTED);
-        let block = if moved { share } else { self.grain(SHORT_RUNS) };
+        let block = match () {
+            () if moved && stores != Stores::Fresh => share,
+            () if L::WANTED => self.grain(SHORT_RUNS),
+            () => self.grain(LONG_RUNS),
+        };
         let (mut rest, mut start, mut shares) = (out, 0, Vec::new());
         for part in self.parts(share) {
             let (space, after) = rest.split_at_mut(self.size_of(&part));
@@ -215,7 +222,11 @@ impl<'a> Items<'a> {
             let (len, mut look) = (space.len() as u64, look(start));
             let mut rest = space;
             for part in part.blocks(self.itemsize, block) {
-                let (block, after) = rest.split_at_mut(self.size_of(&part));
+                let size = self.size_of(&part);
+                if stores == Stores::Fresh {
+                    touch(rest, size);
+                }
+                let (block, after) = rest.split_at_mut(size);
                 self.write(&part, block, stores, &mut look)?;
                 rest = after;
             }

@@ -4,7 +4,7 @@ use super::body::{BodyDecoder, Stage, cut_data};
 use super::store::{Place, Store};
 use crate::codec::PartSums;
 use crate::error::Result;
-use crate::kernel::Look as _;
+use crate::kernel::{Look as _, touch};
 use crate::threads::Threads;
 
 /// Reads bytes of the data, from this one on, to the front of the space; 0 at the end of the input.
@@ -50,10 +50,10 @@ impl Store<'_> {
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<bool> {
         let (start, size) = (self.done, self.size);
-        let space = match &mut self.place {
-            Place::Owned(buffer) => buffer.expected(start)?,
-            Place::Fill(buffer) => buffer.expected(start)?,
-            Place::Into(memory) => memory.get_mut(start..size).unwrap_or_default(),
+        let (space, fresh) = match &mut self.place {
+            Place::Owned(buffer) => (buffer.expected(start)?, true),
+            Place::Fill(buffer) => (buffer.expected(start)?, true),
+            Place::Into(memory) => (memory.get_mut(start..size).unwrap_or_default(), false),
             Place::Sink(_) | Place::Discard => return Ok(true),
         };
         let threads = if space.len() >= PARALLEL { threads } else { Threads::ONE };
@@ -64,7 +64,7 @@ impl Store<'_> {
             at += len;
         }
         let summed = self.sums.is_some();
-        let work = |(at, share)| fetched(fetch, at, share, summed);
+        let work = |(at, share)| fetched(fetch, at, share, fresh, summed);
         let (mut parts, mut seen, mut end) = (Vec::new(), 0, size);
         threads.run(shares, &work, &mut |share: Fetched| {
             seen += share.len as u64;
@@ -90,12 +90,21 @@ struct Fetched {
     cut: Option<usize>,
 }
 
-/// Fills a share, whose first byte is byte `at` of the data.
-fn fetched(fetch: Fetch<'_>, at: usize, share: &mut [u8], summed: bool) -> Result<Fetched> {
+/// Fills a share, whose first byte is byte `at` of the data, of memory that may be fresh.
+fn fetched(
+    fetch: Fetch<'_>,
+    at: usize,
+    share: &mut [u8],
+    fresh: bool,
+    summed: bool,
+) -> Result<Fetched> {
     let mut sums = summed.then(|| PartSums::from(at));
     let (mut rest, mut len) = (share, 0);
     while !rest.is_empty() {
         let step = rest.len().min(STEP);
+        if fresh {
+            touch(rest, step);
+        }
         let n = match rest.get_mut(..step) {
             Some(space) => fetch((at + len) as u64, space)?,
             None => 0,
