@@ -5,13 +5,14 @@ use super::capi;
 use super::door::array_of;
 use crate::dtype;
 use crate::errors::{IntoPy as _, argument, argument_type};
-use crate::work::LONG;
 use ndbytes::{ArrayRef, DType, Error, Layout, Order, Result, gather};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// Up to this many bytes a copy takes tens of microseconds: less than others would gain by being let in.
 pub(super) const SMALL: usize = 1 << 20;
+/// The same for items at strides.
+const SMALL_AT_STRIDES: u64 = 1 << 18;
 
 /// The items of a small array of a usual kind as bytes; `None` for anything else, which goes the long way round.
 #[inline]
@@ -43,7 +44,7 @@ fn gathered<'py>(given: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyByte
     let (layout, Reach { start, len }) =
         place(items.data, items.shape, items.strides, itemsize).py()?;
     let nbytes = (layout.len() * itemsize) as u64;
-    if nbytes == 0 || nbytes > LONG {
+    if nbytes == 0 || nbytes > SMALL_AT_STRIDES {
         return Ok(None);
     }
     // SAFETY: as in `view`; nothing else runs before the items are copied.

@@ -2,6 +2,7 @@
 
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 use super::isa::Isa;
+use super::isa::prefetch;
 
 /// From this many bytes on, memory that has been touched before is written past the cache: more than the last level
 /// of it holds, so that lines would be read only to be overwritten and driven out again.
@@ -9,6 +10,8 @@ pub(crate) const LARGE: usize = 1 << 25;
 /// Bytes that are copied and looked at in turn, where the memory was touched before. Small enough for the next ones to
 /// arrive meanwhile: the look then costs little beside the copy, where a look at 256 KiB at a time costs a third of it.
 const STEP: usize = 1 << 11;
+/// Bytes of a line of cache.
+const LINE: usize = 64;
 
 /// How the bytes of a copy are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,42 +55,22 @@ fn copy_by_steps<L: Look>(from: &[u8], to: &mut [u8], look: &mut L) {
     assert_eq!(from.len(), to.len(), "a copy keeps the length");
     for (from, to) in from.chunks(STEP).zip(to.chunks_mut(STEP)) {
         to.copy_from_slice(from);
-        prefetch(from.as_ptr().wrapping_add(STEP));
+        (0..STEP).step_by(LINE).for_each(|line| prefetch(from.as_ptr().wrapping_add(STEP + line)));
         look.see(to);
     }
 }
 
-/// Has the next step fetched, wherever that is: it is only a hint.
-#[inline(always)]
-fn prefetch(next: *const u8) {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
-    for line in (0..STEP).step_by(x86::LINE) {
-        x86::prefetch(next.wrapping_add(line));
-    }
-    let _ = next;
-}
-
-// Miri knows neither these stores nor these hints.
+// Miri does not know these stores.
 #[cfg(all(target_arch = "x86_64", not(miri)))]
 mod x86 {
     #![allow(unsafe_code, reason = "vectors and hints are intrinsics")]
-    use super::Isa;
-    use std::arch::x86_64::{
-        __m256i, _MM_HINT_T0, _mm_prefetch, _mm_sfence, _mm256_loadu_si256, _mm256_stream_si256,
-    };
+    use super::{Isa, LINE, prefetch};
+    use std::arch::x86_64::{__m256i, _mm_sfence, _mm256_loadu_si256, _mm256_stream_si256};
 
-    /// Bytes of a cache line.
-    pub(super) const LINE: usize = 64;
     /// Bytes of one turn of the loop.
     const TURN: usize = 2 * LINE;
     /// How far ahead the source is fetched.
     const AHEAD: usize = 512;
-
-    #[inline(always)]
-    pub(super) fn prefetch(line: *const u8) {
-        // SAFETY: a prefetch reads nothing, so it may name any address.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.cast()) };
-    }
 
     /// Copies past the cache; for a processor with AVX2.
     pub(super) fn stream(from: &[u8], to: &mut [u8]) {

@@ -37,7 +37,8 @@ pub fn huge_pages(bytes: &mut [u8]) {
         advise(whole, Advice::LinuxHugepage);
         // The small pages of both ends are made in one go, which is quicker than one by one.
         let (front, _, back) = pages(whole, HUGE);
-        [front, back].map(|end| advise(end, Advice::LinuxPopulateWrite));
+        advise(front, Advice::LinuxPopulateWrite);
+        advise(back, Advice::LinuxPopulateWrite);
     }
     let _ = bytes;
 }

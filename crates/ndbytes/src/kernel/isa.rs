@@ -36,3 +36,17 @@ impl Isa {
         all
     }
 }
+
+/// Has the line at an address fetched, wherever that is: it is only a hint.
+#[inline(always)]
+#[allow(unsafe_code, reason = "hints are intrinsics")]
+pub(super) fn prefetch(line: *const u8) {
+    // Miri knows no hints.
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: it reads nothing, so it may name any address.
+    unsafe {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(line.cast());
+    }
+    let _ = line;
+}

@@ -9,6 +9,7 @@
 
 mod plan;
 mod runs;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod tile;

@@ -61,6 +61,44 @@ pub(super) unsafe fn blocks(size: usize, near: Axis, last: Axis, src: *const u8,
     }
 }
 
+/// Writes each item of an axis again and again, to `size` bytes, which are whole items and at most [`SHORT`].
+///
+/// # Safety
+/// As [`copy`](super::walk::copy), for this axis, and one of such a row in the destination.
+pub(super) unsafe fn repeat<const N: usize>(size: usize, axis: Axis, src: *const u8, dst: *mut u8) {
+    // SAFETY: the caller's promise; a power of two from the item's size on is of whole items.
+    unsafe {
+        match size {
+            ..4 => filled::<N, 2>(size, axis, src, dst),
+            4..8 => filled::<N, 4>(size, axis, src, dst),
+            8..16 => filled::<N, 8>(size, axis, src, dst),
+            16..32 => filled::<N, 16>(size, axis, src, dst),
+            _ => filled::<N, 32>(size, axis, src, dst),
+        }
+    }
+}
+
+/// # Safety
+/// As [`repeat`]; `size` is from `W` on at most twice that, and `W` is of whole items.
+#[inline(always)]
+unsafe fn filled<const N: usize, const W: usize>(
+    size: usize,
+    axis: Axis,
+    src: *const u8,
+    dst: *mut u8,
+) {
+    for i in 0..axis.len {
+        let (src, dst) = (at(src, i, axis.src), at_mut(dst, i, axis.dst));
+        // SAFETY: an item; then its row, by a move to its start and one to its end. Arrays of bytes need no alignment.
+        unsafe {
+            let item = src.cast::<[u8; N]>().read();
+            let row: [u8; W] = std::array::from_fn(|at| item[at % N]);
+            dst.cast::<[u8; W]>().write(row);
+            dst.wrapping_add(size - W).cast::<[u8; W]>().write(row);
+        }
+    }
+}
+
 /// Items of `size` bytes, each by a move of its first and, if `TWICE`, one of its last `W` bytes.
 ///
 /// # Safety

@@ -27,16 +27,18 @@ pub(super) unsafe fn gather<const N: usize>(
     let step = N.cast_signed();
     // SAFETY: the caller's promise is that of each of these.
     unsafe {
-        if stride == -step {
-            reverse::<N>(src, dst, len);
-        } else if N < LANE && stride == 2 * step {
-            pick::<N, 2>(src, dst, len);
-        } else if N < LANE && stride == 3 * step {
-            pick::<N, 3>(src, dst, len);
-        } else if N < LANE && stride == 4 * step {
-            pick::<N, 4>(src, dst, len);
-        } else {
-            portable::gather::<N>(src, stride, dst, len);
+        match stride / step {
+            _ if stride % step != 0 || N == LANE && stride != -step => {
+                portable::gather::<N>(src, stride, dst, len);
+            }
+            -1 => reverse::<N>(src, dst, len),
+            2 => pick::<N, 2, false>(src, dst, len),
+            3 => pick::<N, 3, false>(src, dst, len),
+            4 => pick::<N, 4, false>(src, dst, len),
+            -2 => pick::<N, 2, true>(src, dst, len),
+            -3 => pick::<N, 3, true>(src, dst, len),
+            -4 => pick::<N, 4, true>(src, dst, len),
+            _ => portable::gather::<N>(src, stride, dst, len),
         }
     }
 }
@@ -53,9 +55,7 @@ unsafe fn reverse<const N: usize>(src: *const u8, dst: *mut u8, len: usize) {
         // SAFETY: items `i` to `i + per` end one item above the place of the first of them.
         unsafe {
             let low = src.wrapping_sub((i + per - 1) * N);
-            let items = _mm256_loadu_si256(low.cast());
-            let items = shuffle(items, const { &reversed::<N>() });
-            let items = _mm256_permute2x128_si256::<1>(items, items);
+            let items = turned::<N>(_mm256_loadu_si256(low.cast()));
             _mm256_storeu_si256(dst.add(i * N).cast(), items);
         }
     }
@@ -64,29 +64,41 @@ unsafe fn reverse<const N: usize>(src: *const u8, dst: *mut u8, len: usize) {
     unsafe { portable::gather::<N>(rest, -N.cast_signed(), dst.add(whole * N), len - whole) }
 }
 
-/// Every `C`th item.
+/// Every `C`th item, upwards or `BACK`.
 ///
 /// # Safety
-/// As [`gather`] with a stride of `C * N`.
+/// As [`gather`] with a stride of `C * N`, or minus that.
 #[target_feature(enable = "avx2")]
-unsafe fn pick<const N: usize, const C: usize>(src: *const u8, dst: *mut u8, len: usize) {
+unsafe fn pick<const N: usize, const C: usize, const BACK: bool>(
+    src: *const u8,
+    dst: *mut u8,
+    len: usize,
+) {
     let per = WIDE / N;
-    let stride = (C * N).cast_signed();
-    // A group is read whole, which the last one is not.
+    let up = (C * N).cast_signed();
+    let stride = if BACK { -up } else { up };
+    // A group is read whole, which that of the highest item is not.
     let Some(last) = (len - 1).checked_sub(per) else {
         // SAFETY: the caller's promise.
         return unsafe { portable::gather::<N>(src, stride, dst, len) };
     };
-    // The vector before the last item may do again what the one before it did.
-    for done in (0..len - 1).step_by(per).map(|done| done.min(last)) {
-        // SAFETY: at least one more item begins behind these groups, so all of their bytes lie before it.
+    let (first, highest) = if BACK { (1, 0) } else { (0, len - 1) };
+    // The last vector may do again what the one before it did.
+    for item in (0..len - 1).step_by(per).map(|done| first + done.min(last)) {
+        let lowest = if BACK { item + per - 1 } else { item };
+        // SAFETY: these items, whose groups end where a higher item begins.
         unsafe {
-            let groups = load_groups::<C>(src.add(done * C * N));
-            _mm256_storeu_si256(dst.add(done * N).cast(), split::<N, C>(&groups, 0));
+            let from = src.wrapping_offset(stride * lowest.cast_signed());
+            let row = split::<N, C>(&load_groups::<C>(from), 0);
+            let row = if BACK { turned::<N>(row) } else { row };
+            _mm256_storeu_si256(dst.add(item * N).cast(), row);
         }
     }
-    // SAFETY: the last item of the same row.
-    unsafe { portable::gather::<N>(src.add((len - 1) * C * N), stride, dst.add((len - 1) * N), 1) }
+    // SAFETY: one item of the same row.
+    unsafe {
+        let from = src.wrapping_offset(stride * highest.cast_signed());
+        portable::gather::<N>(from, stride, dst.add(highest * N), 1);
+    }
 }
 
 /// # Safety
@@ -185,6 +197,14 @@ fn join<const N: usize, const C: usize>(rows: &[__m256i; C], part: usize) -> __m
         groups = _mm256_or_si256(groups, shuffle(*row, &table[part][c]));
     }
     groups
+}
+
+/// The items in the opposite order.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn turned<const N: usize>(items: __m256i) -> __m256i {
+    let items = shuffle(items, const { &reversed::<N>() });
+    _mm256_permute2x128_si256::<1>(items, items)
 }
 
 /// Moves the bytes of each lane: the one that `lane` names for each place, or zero.

@@ -1,5 +1,8 @@
 //! Rows item by item: what every processor can do, and the ends of rows elsewhere.
 
+/// Items of one turn of a loop.
+const TURN: usize = 4;
+
 /// Copies one item.
 ///
 /// # Safety
@@ -14,16 +17,24 @@ unsafe fn copy<const N: usize>(src: *const u8, dst: *mut u8) {
 /// As [`gather_row`](super::gather_row).
 #[inline(always)]
 pub(super) unsafe fn gather<const N: usize>(
-    src: *const u8,
+    mut src: *const u8,
     stride: isize,
     dst: *mut u8,
     len: usize,
 ) {
-    for i in 0..len {
-        // SAFETY: item `i` lies where the caller says, and so does its place.
-        unsafe {
-            copy::<N>(src.wrapping_offset(stride.wrapping_mul(i.cast_signed())), dst.add(i * N))
+    let whole = len - len % TURN;
+    let steps: [isize; TURN] = std::array::from_fn(|i| stride.wrapping_mul(i.cast_signed()));
+    for i in (0..whole).step_by(TURN) {
+        for (at, step) in steps.iter().enumerate() {
+            // SAFETY: so many items lie where the caller says, and so do their places.
+            unsafe { copy::<N>(src.wrapping_offset(*step), dst.add((i + at) * N)) }
         }
+        src = src.wrapping_offset(stride.wrapping_mul(TURN.cast_signed()));
+    }
+    for i in whole..len {
+        // SAFETY: item `i` lies where the caller says, and so does its place.
+        unsafe { copy::<N>(src, dst.add(i * N)) }
+        src = src.wrapping_offset(stride);
     }
 }
 
@@ -47,14 +58,21 @@ pub(super) unsafe fn scatter<const N: usize>(
 /// The item at `src`, `len` times.
 ///
 /// # Safety
-/// As [`gather_row`](super::gather_row) with a stride of 0 and at least one item.
+/// As [`gather_row`](super::gather_row) with a stride of 0.
 #[inline]
 pub(super) unsafe fn fill<const N: usize>(src: *const u8, dst: *mut u8, len: usize) {
     // SAFETY: the caller's promise; an array of bytes needs no alignment, and any bytes are one.
     unsafe {
+        if N == 1 {
+            return dst.write_bytes(src.read(), len);
+        }
         let item = src.cast::<[u8; N]>().read();
-        for i in 0..len {
-            dst.cast::<[u8; N]>().add(i).write(item);
+        let whole = len - len % TURN;
+        for i in (0..whole).step_by(TURN) {
+            dst.add(i * N).cast::<[[u8; N]; TURN]>().write([item; TURN]);
+        }
+        for i in whole..len {
+            dst.add(i * N).cast::<[u8; N]>().write(item);
         }
     }
 }

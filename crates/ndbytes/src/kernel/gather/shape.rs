@@ -1,0 +1,148 @@
+//! Which two axes of a plan one kernel copies, and which are loops around it.
+
+use super::plan::{Axis, Plan};
+
+/// Bytes from which on a copy of what was written is quicker than gathering it again.
+const AGAIN: usize = 64;
+/// Planes of fewer items are mostly loops around them.
+const SMALL: usize = 64;
+/// Rows of less bytes are not worth a call.
+const BRIEF: usize = 64;
+/// Bytes of a line of cache, of as many as stay while a part of an axis is copied, and the least items of such a part.
+const LINE: usize = 64;
+const CACHE: usize = 1 << 17;
+const LEAST: usize = 16;
+
+/// The two axes that one kernel copies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Row by row along the second.
+    Rows(Axis, Axis),
+    /// The items of the first, each to a row of it that is short.
+    Repeat(Axis, Axis),
+    /// In no order: the first lies closer in the source, or rows along the second are short.
+    Tiles(Axis, Axis),
+    /// Groups of as many items as the first is long become rows along the second.
+    Split(Axis, Axis),
+    /// Rows along the first become groups of as many items as the second is long.
+    Join(Axis, Axis),
+}
+
+/// A loop around the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outer {
+    pub(super) axis: Axis,
+    /// Whether all indices hold the same items, to bytes that follow each other.
+    pub(super) same: bool,
+}
+
+/// What is done with all axes of a plan.
+pub(super) struct Walk {
+    pub(super) shape: Shape,
+    pub(super) outer: Vec<Outer>,
+    /// Which of the loops goes along the rest of the shape's first axis, if that is done by so many items at a time.
+    pub(super) cut: Option<(usize, usize)>,
+}
+
+impl Walk {
+    pub(super) fn of(plan: &Plan) -> Self {
+        let (axes, item) = (&plan.axes[..], plan.item);
+        let Some((&last, before)) = axes.split_last() else {
+            let shape = Shape::Rows(Axis::ONE, Axis::ONE);
+            return Self { shape, outer: Vec::new(), cut: None };
+        };
+        let loose = if plan.ordered { None } else { Shape::loose(axes, item) };
+        let cut = loose.and_then(|(taken, _)| Some((taken, cut(axes, taken)?)));
+        let (taken, shape) = loose.unwrap_or_else(|| match before.split_last() {
+            Some((&axis, outer)) if axis.src != 0 => (outer.len(), Shape::Rows(axis, last)),
+            _ => (before.len(), Shape::Rows(Axis::ONE, last)),
+        });
+        let outer = before.iter().enumerate().filter(|&(index, _)| index != taken);
+        // Only what is gathered has a stride of 0 in the source, and then the destination has no gaps.
+        let outer = outer.map(|(index, &axis)| Outer {
+            axis,
+            same: index < taken && axis.src == 0 && axis.dst.unsigned_abs() >= AGAIN,
+        });
+        Self { shape, outer: outer.collect(), cut }
+    }
+}
+
+impl Shape {
+    /// Which axis is copied together with the last one in no order, and how, if rows along the last are not better.
+    fn loose(axes: &[Axis], item: usize) -> Option<(usize, Self)> {
+        let (&last, before) = axes.split_last()?;
+        let innermost = before.len().checked_sub(1)?;
+        let near = nearest(axes)?;
+        let near_last = near == before.len();
+        let taken = worthwhile(axes, if near_last { innermost } else { near });
+        let axis = axes[taken];
+        let pair = if near_last { None } else { Self::pair(axis, last, item) };
+        let shape = pair.or_else(|| match last.src {
+            _ if !Self::is_brief(last, item) => None,
+            0 => Some(Self::Repeat(axis, last)),
+            _ => Some(Self::Tiles(axis, last)),
+        });
+        Some((taken, shape?))
+    }
+
+    /// The axis that is not the last one.
+    pub(super) fn first(&mut self) -> &mut Axis {
+        match self {
+            Self::Rows(axis, _)
+            | Self::Repeat(axis, _)
+            | Self::Tiles(axis, _)
+            | Self::Split(axis, _)
+            | Self::Join(axis, _) => axis,
+        }
+    }
+
+    /// Whether a row along the axis is not worth a call. One that vectors gather is from two of them on.
+    fn is_brief(row: Axis, item: usize) -> bool {
+        let steps = row.src / item.cast_signed();
+        let shuffled = row.src % item.cast_signed() == 0 && matches!(steps, -4..=-1 | 2..=4);
+        row.len * item
+            < if shuffled && row.dst == item.cast_signed() { BRIEF / 2 + item } else { BRIEF }
+    }
+
+    /// How the axis that lies closest in the source, and the last one, are copied if not row by row.
+    fn pair(near: Axis, last: Axis, item: usize) -> Option<Self> {
+        let step = item.cast_signed();
+        let group = |len: usize| (2..=4).contains(&len).then(|| step * len.cast_signed());
+        let fits = item <= 16 && item.is_power_of_two();
+        if fits && near.src == step && last.dst == step {
+            if group(near.len) == Some(last.src) {
+                return Some(Self::Split(near, last));
+            }
+            if group(last.len) == Some(near.dst) {
+                return Some(Self::Join(near, last));
+            }
+        }
+        (last.src != 0).then_some(Self::Tiles(near, last))
+    }
+}
+
+/// The last one of the axes with the smallest steps in the source.
+fn nearest(axes: &[Axis]) -> Option<usize> {
+    let moving = (0..axes.len()).rev().filter(|&axis| axes[axis].src != 0);
+    moving.min_by_key(|&axis| axes[axis].src.unsigned_abs())
+}
+
+/// `near`, or the longest axis if the plane of that and the last is so small that most of the time goes into the loops around it.
+fn worthwhile(axes: &[Axis], near: usize) -> usize {
+    let before = 0..axes.len().saturating_sub(1);
+    match axes.last() {
+        Some(last) if axes[near].len * last.len < SMALL => {
+            before.max_by_key(|&axis| axes[axis].len).unwrap_or(near)
+        }
+        _ => near,
+    }
+}
+
+/// How much of an axis is copied before the loops inside of it go on, where it was taken for its length only: lines that one
+/// index touches are touched by the others inside of it as well, and shall be in cache then.
+fn cut(axes: &[Axis], taken: usize) -> Option<usize> {
+    let inside = axes.get(taken + 1..).filter(|inside| inside.len() > 1)?;
+    let items: usize = inside.iter().map(|axis| axis.len).product();
+    let most = (CACHE / LINE / items).max(LEAST);
+    (nearest(axes) != Some(taken) && axes[taken].len > 2 * most).then_some(most)
+}
