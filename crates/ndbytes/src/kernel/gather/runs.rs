@@ -5,9 +5,16 @@ use super::walk::{at, at_mut};
 
 /// Runs up to this size are copied by two overlapping moves, without a call.
 const SHORT: usize = 64;
+/// Rows of one item up to this size are written by two overlapping moves.
+pub(super) const REPEATED: usize = 64;
+/// Rows of fewer items are shorter than the loop around them.
+const BRIEF: usize = 4;
 /// Items of a block along the last axis, and bytes along the other: lines that a block touches stay until it is done.
 const WIDE: usize = 128;
 const HIGH: usize = 256;
+
+/// Items of one turn of a loop.
+const TURN: usize = 4;
 
 /// Copies the items of two axes, each of `size` bytes, row by row, in order.
 ///
@@ -38,7 +45,7 @@ pub(super) unsafe fn rows(size: usize, outer: Axis, row: Axis, src: *const u8, d
     }
 }
 
-/// The same in no order: in blocks, so that lines of which an item is a part are read once, and along the longer axis.
+/// The same in no order: in blocks, so that lines of which an item is a part are read once, and along the other axis where rows are very short.
 ///
 /// # Safety
 /// As [`rows`]; no two items share bytes of the destination.
@@ -54,14 +61,15 @@ pub(super) unsafe fn blocks(size: usize, near: Axis, last: Axis, src: *const u8,
         for left in (0..last.len).step_by(WIDE) {
             let row = Axis { len: WIDE.min(last.len - left), ..last };
             let (src, dst) = (at(src, left, last.src), at_mut(dst, left, last.dst));
-            let (outer, row) = if near.len > row.len { (row, near) } else { (near, row) };
+            let (outer, row) =
+                if row.len < near.len.min(BRIEF) { (row, near) } else { (near, row) };
             // SAFETY: a part of the caller's two axes.
             unsafe { rows(size, outer, row, src, dst) }
         }
     }
 }
 
-/// Writes each item of an axis again and again, to `size` bytes, which are whole items and at most [`SHORT`].
+/// Writes each item of an axis again and again, to `size` bytes, which are whole items and at most [`REPEATED`].
 ///
 /// # Safety
 /// As [`copy`](super::walk::copy), for this axis, and one of such a row in the destination.
@@ -112,19 +120,28 @@ unsafe fn grid<const W: usize, const TWICE: bool>(
     dst: *mut u8,
 ) {
     let back = size - W;
+    let copy = |src: *const u8, dst: *mut u8| {
+        // SAFETY: both moves lie inside the item; arrays of bytes need no alignment. The second is of the same item, so that
+        // it writes again what the first wrote.
+        unsafe {
+            dst.cast::<[u8; W]>().write(src.cast::<[u8; W]>().read());
+            if TWICE {
+                let (src, dst) = (src.wrapping_add(back), dst.wrapping_add(back));
+                dst.cast::<[u8; W]>().write(src.cast::<[u8; W]>().read());
+            }
+        }
+    };
+    let whole = row.len - row.len % TURN;
     for i in 0..outer.len {
         let (mut src, mut dst) = (at(src, i, outer.src), at_mut(dst, i, outer.dst));
-        for _ in 0..row.len {
-            // SAFETY: both moves lie inside the item; arrays of bytes need no alignment. The second is of the same item, so
-            // that it writes again what the first wrote.
-            unsafe {
-                dst.cast::<[u8; W]>().write(src.cast::<[u8; W]>().read());
-                if TWICE {
-                    dst.wrapping_add(back)
-                        .cast::<[u8; W]>()
-                        .write(src.wrapping_add(back).cast::<[u8; W]>().read());
-                }
+        for _ in (0..whole).step_by(TURN) {
+            for j in 0..TURN {
+                copy(at(src, j, row.src), at_mut(dst, j, row.dst));
             }
+            (src, dst) = (at(src, TURN, row.src), at_mut(dst, TURN, row.dst));
+        }
+        for _ in whole..row.len {
+            copy(src, dst);
             (src, dst) = (src.wrapping_offset(row.src), dst.wrapping_offset(row.dst));
         }
     }

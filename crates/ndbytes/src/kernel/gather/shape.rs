@@ -1,13 +1,14 @@
 //! Which two axes of a plan one kernel copies, and which are loops around it.
 
 use super::plan::{Axis, Plan};
+use super::runs::REPEATED;
 
 /// Bytes from which on a copy of what was written is quicker than gathering it again.
 const AGAIN: usize = 64;
 /// Planes of fewer items are mostly loops around them.
-const SMALL: usize = 64;
-/// Rows of less bytes are not worth a call.
-const BRIEF: usize = 64;
+const SMALL: usize = 32;
+/// Axes of fewer items are not worth it to be walked first, however close they lie.
+const FEW: usize = 8;
 /// Bytes of a line of cache, of as many as stay while a part of an axis is copied, and the least items of such a part.
 const LINE: usize = 64;
 const CACHE: usize = 1 << 17;
@@ -72,17 +73,22 @@ impl Shape {
     fn loose(axes: &[Axis], item: usize) -> Option<(usize, Self)> {
         let (&last, before) = axes.split_last()?;
         let innermost = before.len().checked_sub(1)?;
-        let near = nearest(axes)?;
-        let near_last = near == before.len();
-        let taken = worthwhile(axes, if near_last { innermost } else { near });
+        let closest = nearest(axes, 2)?;
+        if let Some(grouped) = Self::grouped(axes[closest], last, item) {
+            return Some((closest, grouped));
+        }
+        let near = nearest(axes, FEW).unwrap_or(closest);
+        let brief = Self::is_brief(last, item);
+        if near != before.len() && last.src != 0 {
+            let taken = worthwhile(axes, near);
+            // What is repeated inside of it would be gathered again each time, and not copied.
+            let repeats = before[taken + 1..].iter().any(|axis| axis.src == 0);
+            return (brief || !repeats).then_some((taken, Self::Tiles(axes[taken], last)));
+        }
+        let taken = worthwhile(axes, if near == before.len() { innermost } else { near });
         let axis = axes[taken];
-        let pair = if near_last { None } else { Self::pair(axis, last, item) };
-        let shape = pair.or_else(|| match last.src {
-            _ if !Self::is_brief(last, item) => None,
-            0 => Some(Self::Repeat(axis, last)),
-            _ => Some(Self::Tiles(axis, last)),
-        });
-        Some((taken, shape?))
+        let shape = if last.src == 0 { Self::Repeat(axis, last) } else { Self::Tiles(axis, last) };
+        brief.then_some((taken, shape))
     }
 
     /// The axis that is not the last one.
@@ -96,34 +102,35 @@ impl Shape {
         }
     }
 
-    /// Whether a row along the axis is not worth a call. One that vectors gather is from two of them on.
+    /// Whether a row along the axis is not worth a call: that depends on how many items a vector moves at once.
     fn is_brief(row: Axis, item: usize) -> bool {
-        let steps = row.src / item.cast_signed();
-        let shuffled = row.src % item.cast_signed() == 0 && matches!(steps, -4..=-1 | 2..=4);
-        row.len * item
-            < if shuffled && row.dst == item.cast_signed() { BRIEF / 2 + item } else { BRIEF }
+        let size = row.len * item;
+        match row.src / item.cast_signed() {
+            0 if row.src == 0 => size <= REPEATED,
+            -4..=-1 | 2..=4 if item <= 2 && row.dst == item.cast_signed() => size < 32 + item,
+            _ => size < (32 * item).clamp(64, 512),
+        }
     }
 
-    /// How the axis that lies closest in the source, and the last one, are copied if not row by row.
-    fn pair(near: Axis, last: Axis, item: usize) -> Option<Self> {
+    /// Groups of few items that become rows, or rows that become such groups.
+    fn grouped(near: Axis, last: Axis, item: usize) -> Option<Self> {
         let step = item.cast_signed();
         let group = |len: usize| (2..=4).contains(&len).then(|| step * len.cast_signed());
-        let fits = item <= 16 && item.is_power_of_two();
-        if fits && near.src == step && last.dst == step {
-            if group(near.len) == Some(last.src) {
-                return Some(Self::Split(near, last));
-            }
-            if group(last.len) == Some(near.dst) {
-                return Some(Self::Join(near, last));
-            }
+        let fits = item <= 16 && item.is_power_of_two() && (near.src, last.dst) == (step, step);
+        if !fits {
+            return None;
         }
-        (last.src != 0).then_some(Self::Tiles(near, last))
+        if group(near.len) == Some(last.src) {
+            return Some(Self::Split(near, last));
+        }
+        (group(last.len) == Some(near.dst)).then_some(Self::Join(near, last))
     }
 }
 
-/// The last one of the axes with the smallest steps in the source.
-fn nearest(axes: &[Axis]) -> Option<usize> {
-    let moving = (0..axes.len()).rev().filter(|&axis| axes[axis].src != 0);
+/// The last one of the axes with the smallest steps in the source, among those of at least so many items.
+fn nearest(axes: &[Axis], least: usize) -> Option<usize> {
+    let moving = (0..axes.len()).rev();
+    let moving = moving.filter(|&axis| axes[axis].src != 0 && axes[axis].len >= least);
     moving.min_by_key(|&axis| axes[axis].src.unsigned_abs())
 }
 
@@ -144,5 +151,5 @@ fn cut(axes: &[Axis], taken: usize) -> Option<usize> {
     let inside = axes.get(taken + 1..).filter(|inside| inside.len() > 1)?;
     let items: usize = inside.iter().map(|axis| axis.len).product();
     let most = (CACHE / LINE / items).max(LEAST);
-    (nearest(axes) != Some(taken) && axes[taken].len > 2 * most).then_some(most)
+    (nearest(axes, FEW) != Some(taken) && axes[taken].len > 2 * most).then_some(most)
 }

@@ -10,8 +10,8 @@ use super::tile::Plane;
 
 /// Bytes of a line of cache, of a row that are fetched before it is its turn, and how many rows before.
 const LINE: usize = 64;
-const FETCHED: usize = 1 << 10;
-const AHEAD: usize = 2;
+const FETCHED: usize = 1 << 9;
+pub(super) const AHEAD: usize = 2;
 
 /// Copies all items of a plan.
 ///
@@ -163,7 +163,7 @@ unsafe fn rows<const N: usize>(isa: Isa, outer: Axis, row: Axis, src: *const u8,
 
 /// Has the lines of a row fetched that begins there, as far as the processor would not do so itself in time.
 #[inline(always)]
-fn fetch(row: Axis, src: *const u8) {
+pub(super) fn fetch(row: Axis, src: *const u8) {
     let reach = row.src.unsigned_abs().saturating_mul(row.len).min(FETCHED);
     let (step, line) = (row.src.signum() * LINE.cast_signed(), reach.div_ceil(LINE));
     for line in 0..line {

@@ -28,7 +28,7 @@ pub(super) unsafe fn gather<const N: usize>(
     // SAFETY: the caller's promise is that of each of these.
     unsafe {
         match stride / step {
-            _ if stride % step != 0 || N == LANE && stride != -step => {
+            _ if stride % step != 0 || N > 4 && stride != -step => {
                 portable::gather::<N>(src, stride, dst, len);
             }
             -1 => reverse::<N>(src, dst, len),
@@ -40,6 +40,28 @@ pub(super) unsafe fn gather<const N: usize>(
             -4 => pick::<N, 4, true>(src, dst, len),
             _ => portable::gather::<N>(src, stride, dst, len),
         }
+    }
+}
+
+/// The item at `src`, `len` times.
+///
+/// # Safety
+/// As [`gather`] with a stride of 0.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn fill<const N: usize>(src: *const u8, dst: *mut u8, len: usize) {
+    let size = len * N;
+    // SAFETY: the caller's promise; the vector at the end writes again what is there, for whole items fill it.
+    unsafe {
+        if size < WIDE || N == 1 {
+            return portable::fill::<N>(src, dst, len);
+        }
+        let mut items = [0; WIDE];
+        portable::fill::<N>(src, items.as_mut_ptr(), WIDE / N);
+        let items = _mm256_loadu_si256(items.as_ptr().cast());
+        for at in (0..size - WIDE).step_by(WIDE) {
+            _mm256_storeu_si256(dst.add(at).cast(), items);
+        }
+        _mm256_storeu_si256(dst.add(size - WIDE).cast(), items);
     }
 }
 

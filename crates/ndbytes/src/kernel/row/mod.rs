@@ -34,6 +34,8 @@ pub(super) unsafe fn gather_row<const N: usize>(
         match (isa, stride) {
             _ if len == 0 => {}
             (_, stride) if stride == step => src.copy_to_nonoverlapping(dst, len * N),
+            #[cfg(target_arch = "x86_64")]
+            (Isa::Avx2, 0) => avx2::fill::<N>(src, dst, len),
             (_, 0) => portable::fill::<N>(src, dst, len),
             #[cfg(target_arch = "x86_64")]
             (Isa::Avx2, stride) => avx2::gather::<N>(src, stride, dst, len),

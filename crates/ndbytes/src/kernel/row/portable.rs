@@ -67,12 +67,8 @@ pub(super) unsafe fn fill<const N: usize>(src: *const u8, dst: *mut u8, len: usi
             return dst.write_bytes(src.read(), len);
         }
         let item = src.cast::<[u8; N]>().read();
-        let whole = len - len % TURN;
-        for i in (0..whole).step_by(TURN) {
-            dst.add(i * N).cast::<[[u8; N]; TURN]>().write([item; TURN]);
-        }
-        for i in whole..len {
-            dst.add(i * N).cast::<[u8; N]>().write(item);
+        for i in 0..len {
+            dst.cast::<[u8; N]>().add(i).write(item);
         }
     }
 }

@@ -11,12 +11,14 @@ use super::super::isa::Isa;
 use super::super::row;
 use super::plan::Axis;
 use super::runs;
-use super::walk::{at, at_mut};
+use super::walk::{AHEAD, at, at_mut, fetch};
 
 /// Rows of the destination that are a multiple of this apart compete for the same few places of a cache.
 const PAGE: usize = 1 << 12;
 /// Bytes of a line of cache.
 const LINE: usize = 64;
+/// Bytes of a run along the near axis from which on it is worth packing.
+const PACKED: usize = 32;
 
 /// How a plane is copied, and the memory for it: `near` lies closer in the source, `last` in the destination.
 pub(super) struct Plane<const N: usize> {
@@ -53,7 +55,12 @@ impl<const N: usize> Plane<N> {
             #[cfg(target_arch = "x86_64")]
             Stores::Streaming if dense && far && isa == Isa::Avx2 => Way::Streamed,
             _ if dense => Way::Direct,
-            _ if N <= 2 && near.src.unsigned_abs() < last.src.unsigned_abs() => Way::Packed,
+            _ if N <= 2
+                && near.len >= PACKED / N
+                && near.src.unsigned_abs() < last.src.unsigned_abs() =>
+            {
+                Way::Packed
+            }
             _ => Way::Single,
         };
         // Measured. Long runs of the source are read best, and rows of the destination may not drive each other out.
@@ -127,7 +134,9 @@ impl<const N: usize> Plane<N> {
                     x86::stream((second, wide), (dst, near.dst), height, width * N);
                 }
                 Way::Packed => {
+                    let run = Axis { len: height, ..near };
                     for index in 0..width {
+                        fetch(run, at(src, index + AHEAD, last.src));
                         let (row, place) = (at(src, index, last.src), at_mut(first, index, high));
                         row::gather_row::<N>(isa, row, near.src, place, height);
                     }
