@@ -1,5 +1,6 @@
 //! Items of any size at any strides, one by one.
 
+use super::super::row::portable;
 use super::plan::Axis;
 use super::walk::{at, at_mut};
 
@@ -21,9 +22,15 @@ const TURN: usize = 4;
 /// # Safety
 /// As [`copy`](super::walk::copy), for these two axes.
 pub(super) unsafe fn rows(size: usize, outer: Axis, row: Axis, src: *const u8, dst: *mut u8) {
+    let dense = row.dst == size.cast_signed();
     // SAFETY: the caller's promise, and each move is of as many bytes as an item has, or of more than half of them.
     unsafe {
         match size {
+            1 if dense => lines::<1>(outer, row, src, dst),
+            2 if dense => lines::<2>(outer, row, src, dst),
+            4 if dense => lines::<4>(outer, row, src, dst),
+            8 if dense => lines::<8>(outer, row, src, dst),
+            16 if dense => lines::<16>(outer, row, src, dst),
             1 => grid::<1, false>(size, outer, row, src, dst),
             2 => grid::<2, false>(size, outer, row, src, dst),
             3 => grid::<2, true>(size, outer, row, src, dst),
@@ -104,6 +111,19 @@ unsafe fn filled<const N: usize, const W: usize>(
             dst.cast::<[u8; W]>().write(row);
             dst.wrapping_add(size - W).cast::<[u8; W]>().write(row);
         }
+    }
+}
+
+/// Items whose rows have no gaps in the destination.
+///
+/// # Safety
+/// As [`rows`].
+#[inline(always)]
+unsafe fn lines<const N: usize>(outer: Axis, row: Axis, mut src: *const u8, mut dst: *mut u8) {
+    for _ in 0..outer.len {
+        // SAFETY: a row of the caller's.
+        unsafe { portable::gather::<N>(src, row.src, dst, row.len) }
+        (src, dst) = (src.wrapping_offset(outer.src), dst.wrapping_offset(outer.dst));
     }
 }
 

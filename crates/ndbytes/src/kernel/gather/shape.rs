@@ -6,7 +6,7 @@ use super::runs::REPEATED;
 /// Bytes from which on a copy of what was written is quicker than gathering it again.
 const AGAIN: usize = 64;
 /// Planes of fewer items are mostly loops around them.
-const SMALL: usize = 32;
+const SMALL: usize = 16;
 /// Axes of fewer items are not worth it to be walked first, however close they lie.
 const FEW: usize = 8;
 /// Bytes of a line of cache, of as many as stay while a part of an axis is copied, and the least items of such a part.
@@ -79,16 +79,27 @@ impl Shape {
         }
         let near = nearest(axes, FEW).unwrap_or(closest);
         let brief = Self::is_brief(last, item);
-        if near != before.len() && last.src != 0 {
+        if near != before.len() && last.src != 0 && !is_at_hand(axes[near], last) {
             let taken = worthwhile(axes, near);
             // What is repeated inside of it would be gathered again each time, and not copied.
             let repeats = before[taken + 1..].iter().any(|axis| axis.src == 0);
             return (brief || !repeats).then_some((taken, Self::Tiles(axes[taken], last)));
         }
-        let taken = worthwhile(axes, if near == before.len() { innermost } else { near });
+        let taken = worthwhile(axes, if last.src == 0 { near } else { innermost });
         let axis = axes[taken];
         let shape = if last.src == 0 { Self::Repeat(axis, last) } else { Self::Tiles(axis, last) };
         brief.then_some((taken, shape))
+    }
+
+    /// The last axis.
+    pub(super) fn last(self) -> Axis {
+        match self {
+            Self::Rows(_, axis)
+            | Self::Repeat(_, axis)
+            | Self::Tiles(_, axis)
+            | Self::Split(_, axis)
+            | Self::Join(_, axis) => axis,
+        }
     }
 
     /// The axis that is not the last one.
@@ -132,6 +143,12 @@ fn nearest(axes: &[Axis], least: usize) -> Option<usize> {
     let moving = (0..axes.len()).rev();
     let moving = moving.filter(|&axis| axes[axis].src != 0 && axes[axis].len >= least);
     moving.min_by_key(|&axis| axes[axis].src.unsigned_abs())
+}
+
+/// Whether no two items along an axis share a line, and all lines of the plane stay in cache: then it is no nearer than another.
+fn is_at_hand(near: Axis, last: Axis) -> bool {
+    let lines = near.len.saturating_mul(last.len);
+    near.src.unsigned_abs() >= LINE && lines <= CACHE / LINE
 }
 
 /// `near`, or the longest axis if the plane of that and the last is so small that most of the time goes into the loops around it.

@@ -52,6 +52,7 @@ unsafe fn sized(
     src: *const u8,
     dst: *mut u8,
 ) {
+    let row = shape.last();
     // SAFETY: the caller's promise; both sides of the kernels' two axes, from whatever item the walk stands on, are items.
     unsafe {
         match item {
@@ -60,7 +61,7 @@ unsafe fn sized(
             4 => items::<4>(how, shape, outer, src, dst),
             8 => items::<8>(how, shape, outer, src, dst),
             16 => items::<16>(how, shape, outer, src, dst),
-            size => walk(outer, src, dst, &mut |src, dst| match shape {
+            size => walk(outer, row, src, dst, &mut |src, dst| match shape {
                 Shape::Rows(outer, row) | Shape::Repeat(outer, row) => {
                     runs::rows(size, outer, row, src, dst);
                 }
@@ -81,27 +82,30 @@ unsafe fn items<const N: usize>(
     src: *const u8,
     dst: *mut u8,
 ) {
+    let row = shape.last();
     // SAFETY: the caller's promise. The shapes hold what each kernel asks of its strides.
     unsafe {
         match shape {
             Shape::Rows(axis, row) => {
-                walk(outer, src, dst, &mut |src, dst| rows::<N>(isa, axis, row, src, dst));
+                walk(outer, row, src, dst, &mut |src, dst| rows::<N>(isa, axis, row, src, dst));
             }
             Shape::Repeat(axis, row) => {
-                walk(outer, src, dst, &mut |src, dst| {
+                walk(outer, row, src, dst, &mut |src, dst| {
                     runs::repeat::<N>(row.len * N, axis, src, dst);
                 });
             }
             Shape::Tiles(near, last) => {
                 let mut plane = Plane::<N>::new(isa, near, last, stores);
-                walk(outer, src, dst, &mut |src, dst| plane.copy(src, dst));
+                walk(outer, row, src, dst, &mut |src, dst| plane.copy(src, dst));
             }
-            Shape::Split(near, last) => walk(outer, src, dst, &mut |src, dst| match near.len {
-                2 => split::<N, 2>(isa, near, last, src, dst),
-                3 => split::<N, 3>(isa, near, last, src, dst),
-                _ => split::<N, 4>(isa, near, last, src, dst),
-            }),
-            Shape::Join(near, last) => walk(outer, src, dst, &mut |src, dst| match last.len {
+            Shape::Split(near, last) => {
+                walk(outer, row, src, dst, &mut |src, dst| match near.len {
+                    2 => split::<N, 2>(isa, near, last, src, dst),
+                    3 => split::<N, 3>(isa, near, last, src, dst),
+                    _ => split::<N, 4>(isa, near, last, src, dst),
+                })
+            }
+            Shape::Join(near, last) => walk(outer, row, src, dst, &mut |src, dst| match last.len {
                 2 => join::<N, 2>(isa, near, last, src, dst),
                 3 => join::<N, 3>(isa, near, last, src, dst),
                 _ => join::<N, 4>(isa, near, last, src, dst),
@@ -110,27 +114,32 @@ unsafe fn items<const N: usize>(
     }
 }
 
-/// Calls the kernel for every index of the outer axes.
+/// Calls the kernel for every index of the outer axes; it begins with a row like this one.
 ///
 /// # Safety
 /// As the kernel at each of them; the same from `src` to `dst` for the axes that [`Outer::same`] marks.
 unsafe fn walk(
     outer: &[Outer],
+    row: Axis,
     src: *const u8,
     dst: *mut u8,
     kernel: &mut impl FnMut(*const u8, *mut u8),
 ) {
     let Some((&Outer { axis, same }, inner)) = outer.split_first() else { return kernel(src, dst) };
+    let apart = inner.is_empty() && axis.src.unsigned_abs() > 2 * LINE;
     // SAFETY: the caller's promise. Of an axis without steps in the source, index 0 fills `axis.dst` bytes without gaps,
     // which are those of each other index, and these follow.
     unsafe {
-        walk(inner, src, dst, kernel);
+        walk(inner, row, src, dst, kernel);
         for index in 1..axis.len {
+            if apart {
+                fetch(row, at(src, index + AHEAD, axis.src));
+            }
             let place = at_mut(dst, index, axis.dst);
             if same {
                 dst.copy_to_nonoverlapping(place, axis.dst.unsigned_abs());
             } else {
-                walk(inner, at(src, index, axis.src), place, kernel);
+                walk(inner, row, at(src, index, axis.src), place, kernel);
             }
         }
     }

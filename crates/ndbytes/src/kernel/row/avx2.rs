@@ -28,7 +28,7 @@ pub(super) unsafe fn gather<const N: usize>(
     // SAFETY: the caller's promise is that of each of these.
     unsafe {
         match stride / step {
-            _ if stride % step != 0 || N > 4 && stride != -step => {
+            _ if stride % step != 0 || N > 4 && (N == LANE || stride != -step) => {
                 portable::gather::<N>(src, stride, dst, len);
             }
             -1 => reverse::<N>(src, dst, len),

@@ -9,7 +9,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
-mod portable;
+pub(super) mod portable;
 #[cfg(test)]
 mod tests;
 

@@ -16,7 +16,7 @@ unsafe fn copy<const N: usize>(src: *const u8, dst: *mut u8) {
 /// # Safety
 /// As [`gather_row`](super::gather_row).
 #[inline(always)]
-pub(super) unsafe fn gather<const N: usize>(
+pub(in crate::kernel) unsafe fn gather<const N: usize>(
     mut src: *const u8,
     stride: isize,
     dst: *mut u8,
