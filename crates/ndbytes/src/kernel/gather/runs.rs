@@ -9,7 +9,7 @@ const SHORT: usize = 64;
 /// Rows of one item up to this size are written by two overlapping moves.
 pub(super) const REPEATED: usize = 64;
 /// Rows of fewer items are shorter than the loop around them.
-const BRIEF: usize = 4;
+pub(super) const BRIEF: usize = 4;
 /// Items of a block along the last axis, and bytes along the other: lines that a block touches stay until it is done.
 const WIDE: usize = 128;
 const HIGH: usize = 256;
@@ -21,6 +21,7 @@ const TURN: usize = 4;
 ///
 /// # Safety
 /// As [`copy`](super::walk::copy), for these two axes.
+#[inline(always)]
 pub(super) unsafe fn rows(size: usize, outer: Axis, row: Axis, src: *const u8, dst: *mut u8) {
     let dense = row.dst == size.cast_signed();
     // SAFETY: the caller's promise, and each move is of as many bytes as an item has, or of more than half of them.

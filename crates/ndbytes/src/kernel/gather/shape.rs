@@ -19,9 +19,11 @@ const LEAST: usize = 16;
 pub(super) enum Shape {
     /// Row by row along the second.
     Rows(Axis, Axis),
+    /// The same where rows are too short for a call each.
+    Short(Axis, Axis),
     /// The items of the first, each to a row of it that is short.
     Repeat(Axis, Axis),
-    /// In no order: the first lies closer in the source, or rows along the second are short.
+    /// In no order: the first lies closer in the source.
     Tiles(Axis, Axis),
     /// Groups of as many items as the first is long become rows along the second.
     Split(Axis, Axis),
@@ -87,7 +89,7 @@ impl Shape {
         }
         let taken = worthwhile(axes, if last.src == 0 { near } else { innermost });
         let axis = axes[taken];
-        let shape = if last.src == 0 { Self::Repeat(axis, last) } else { Self::Tiles(axis, last) };
+        let shape = if last.src == 0 { Self::Repeat(axis, last) } else { Self::Short(axis, last) };
         brief.then_some((taken, shape))
     }
 
@@ -95,6 +97,7 @@ impl Shape {
     pub(super) fn last(self) -> Axis {
         match self {
             Self::Rows(_, axis)
+            | Self::Short(_, axis)
             | Self::Repeat(_, axis)
             | Self::Tiles(_, axis)
             | Self::Split(_, axis)
@@ -106,6 +109,7 @@ impl Shape {
     pub(super) fn first(&mut self) -> &mut Axis {
         match self {
             Self::Rows(axis, _)
+            | Self::Short(axis, _)
             | Self::Repeat(axis, _)
             | Self::Tiles(axis, _)
             | Self::Split(axis, _)
@@ -148,7 +152,7 @@ fn nearest(axes: &[Axis], least: usize) -> Option<usize> {
 /// Whether no two items along an axis share a line, and all lines of the plane stay in cache: then it is no nearer than another.
 fn is_at_hand(near: Axis, last: Axis) -> bool {
     let lines = near.len.saturating_mul(last.len);
-    near.src.unsigned_abs() >= LINE && lines <= CACHE / LINE
+    near.src.unsigned_abs() >= LINE && lines <= 2 * CACHE / LINE
 }
 
 /// `near`, or the longest axis if the plane of that and the last is so small that most of the time goes into the loops around it.

@@ -4,7 +4,7 @@ use super::super::copy::Stores;
 use super::super::isa::{Isa, prefetch};
 use super::super::row;
 use super::plan::{Axis, Plan};
-use super::runs;
+use super::runs::{self, BRIEF};
 use super::shape::{Outer, Shape, Walk};
 use super::tile::Plane;
 
@@ -62,7 +62,7 @@ unsafe fn sized(
             8 => items::<8>(how, shape, outer, src, dst),
             16 => items::<16>(how, shape, outer, src, dst),
             size => walk(outer, row, src, dst, &mut |src, dst| match shape {
-                Shape::Rows(outer, row) | Shape::Repeat(outer, row) => {
+                Shape::Rows(outer, row) | Shape::Short(outer, row) | Shape::Repeat(outer, row) => {
                     runs::rows(size, outer, row, src, dst);
                 }
                 Shape::Tiles(near, last) | Shape::Split(near, last) | Shape::Join(near, last) => {
@@ -88,6 +88,12 @@ unsafe fn items<const N: usize>(
         match shape {
             Shape::Rows(axis, row) => {
                 walk(outer, row, src, dst, &mut |src, dst| rows::<N>(isa, axis, row, src, dst));
+            }
+            Shape::Short(axis, row) if row.len >= BRIEF => {
+                walk(outer, row, src, dst, &mut |src, dst| runs::rows(N, axis, row, src, dst));
+            }
+            Shape::Short(axis, row) => {
+                walk(outer, row, src, dst, &mut |src, dst| runs::blocks(N, axis, row, src, dst));
             }
             Shape::Repeat(axis, row) => {
                 walk(outer, row, src, dst, &mut |src, dst| {

@@ -51,16 +51,11 @@ impl<const N: usize> Plane<N> {
         let far = near.dst.unsigned_abs().is_multiple_of(PAGE);
         let dense = (near.src, last.dst) == (N.cast_signed(), N.cast_signed());
         let way = match stores {
-            _ if near.len.min(last.len) < 16 / N => Way::Single,
+            _ if N == 16 || near.len.min(last.len) < 16 / N => Way::Single,
             #[cfg(target_arch = "x86_64")]
             Stores::Streaming if dense && far && isa == Isa::Avx2 => Way::Streamed,
             _ if dense => Way::Direct,
-            _ if N <= 2
-                && near.len >= PACKED / N
-                && near.src.unsigned_abs() < last.src.unsigned_abs() =>
-            {
-                Way::Packed
-            }
+            _ if Self::is_packed(near, last) => Way::Packed,
             _ => Way::Single,
         };
         // Measured. Long runs of the source are read best, and rows of the destination may not drive each other out.
@@ -79,6 +74,13 @@ impl<const N: usize> Plane<N> {
             Way::Packed => 2 * size,
         });
         Self { isa, near, last, start, way, sides, scratch }
+    }
+
+    /// Whether it pays to take out the items of each run first: where that is done by shuffles, or moving them one by one is
+    /// slow.
+    fn is_packed(near: Axis, last: Axis) -> bool {
+        let (step, far) = (near.src.unsigned_abs(), last.src.unsigned_abs());
+        step < far && near.len >= PACKED / N && (N <= 2 || N == 4 && step <= 4 * N)
     }
 
     /// Copies all items of the two axes.
