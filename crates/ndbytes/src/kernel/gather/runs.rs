@@ -13,6 +13,8 @@ pub(super) const BRIEF: usize = 4;
 /// Items of a block along the last axis, and bytes along the other: lines that a block touches stay until it is done.
 const WIDE: usize = 128;
 const HIGH: usize = 256;
+/// Bytes of the source to go along the other axis at once, at least.
+const RUN: usize = 2048;
 
 /// Items of one turn of a loop.
 const TURN: usize = 4;
@@ -62,7 +64,7 @@ pub(super) unsafe fn blocks(size: usize, near: Axis, last: Axis, src: *const u8,
         // SAFETY: the caller's promise.
         return unsafe { rows(size, near, last, src, dst) };
     }
-    let high = HIGH / size;
+    let high = (RUN / near.src.unsigned_abs().max(1)).max(HIGH / size);
     for top in (0..near.len).step_by(high) {
         let (src, dst) = (at(src, top, near.src), at_mut(dst, top, near.dst));
         let near = Axis { len: high.min(near.len - top), ..near };

@@ -18,7 +18,7 @@ const PAGE: usize = 1 << 12;
 /// Bytes of a line of cache.
 const LINE: usize = 64;
 /// Bytes of a run along the near axis from which on it is worth packing.
-const PACKED: usize = 32;
+const PACKED: usize = 64;
 
 /// How a plane is copied, and the memory for it: `near` lies closer in the source, `last` in the destination.
 pub(super) struct Plane<const N: usize> {
