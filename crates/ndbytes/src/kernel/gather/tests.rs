@@ -179,6 +179,38 @@ fn planes_of_more_than_a_block() {
 }
 
 #[test]
+fn long_axes_go_in_parts_and_end_with_a_rest() {
+    // The first axis is the only long one, and lies farthest: the other two are loops inside of its parts.
+    for (long, middle, last) in
+        [(700usize, 3usize, 2usize), (4400, 2, 1), (150, 3, 5), (2049, 2, 2)]
+    {
+        let long = if cfg!(miri) { long / 20 } else { long };
+        for itemsize in [1usize, 2, 4, 8, 16, 12] {
+            for (step, repeated) in [(1isize, false), (-2, false), (3, true)] {
+                let item = itemsize.cast_signed();
+                let strides = vec![
+                    90 * item * step,
+                    if repeated { 0 } else { -item },
+                    if last > 4 { 2 * item } else { -9 * item },
+                ];
+                check(&anchored(vec![long, middle, last], strides), itemsize, 3);
+            }
+        }
+    }
+}
+
+#[test]
+fn short_rows_of_one_item_are_filled() {
+    for itemsize in [1usize, 2, 4, 8, 16, 3, 12] {
+        for repeats in 1..130 / itemsize {
+            let repeats = if cfg!(miri) { repeats.min(9) } else { repeats };
+            let strides = vec![3 * itemsize.cast_signed(), -itemsize.cast_signed(), 0];
+            check(&anchored(vec![5, 3, repeats], strides), itemsize, repeats % 4);
+        }
+    }
+}
+
+#[test]
 fn rows_that_are_pages_apart() {
     for itemsize in [1, 2, 4, 8, 16] {
         let edges = [(1, 0), (40 / itemsize + 1, itemsize), (600 / itemsize, 3), (70, 48)];
