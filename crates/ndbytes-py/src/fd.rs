@@ -1,12 +1,14 @@
 //! A descriptor that Python lends: bytes move over it without the interpreter, and its modes stay as they are.
 
 use ndbytes::io::stream::Socket;
+use pyo3::intern;
+use pyo3::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, sockopt};
 use std::io::{Error, Read, Result, Write};
-use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
 
 /// How long one wait lasts: what is left of 100 ms is for whoever looks for signals.
@@ -16,16 +18,24 @@ const SEEN: usize = 1 << 12;
 /// A pipe that can be written to takes so many bytes without waiting (POSIX: `PIPE_BUF` is no less than 512).
 const PIPE_STEP: usize = if cfg!(target_os = "linux") { 4096 } else { 512 };
 
-/// A descriptor of one's own for what a Python object has open, so that closing the object meanwhile hurts nobody.
+/// The descriptor of what a Python object has open. Without the interpreter it is one of our own, so that closing the object
+/// meanwhile hurts nobody.
 ///
 /// It never waits for longer than a tick: then it says [`WouldBlock`](std::io::ErrorKind::WouldBlock). How it waits is
 /// not a mode of the open file, which others use too, but a matter of each call.
 #[derive(Debug)]
 pub(crate) struct Descriptor {
-    fd: OwnedFd,
+    hold: Hold,
     kind: Kind,
     tick: Duration,
     seen: Seen,
+}
+
+#[derive(Debug)]
+enum Hold {
+    Owned(OwnedFd),
+    /// That of a socket, for a thread with the interpreter: it is asked each time which one it is.
+    Lent(Py<PyAny>),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,30 +59,58 @@ impl Descriptor {
             FileType::RegularFile => Kind::Regular,
             _ => Kind::Pipe,
         };
-        Ok(Self { fd, kind, tick: TICK, seen: Seen::default() })
+        Ok(Self { hold: Hold::Owned(fd), kind, tick: TICK, seen: Seen::default() })
     }
 
-    /// The same for one of a socket, with waits of at most `most`.
+    /// That of a socket, with waits of at most `most`, during which other threads run.
+    pub(crate) fn of_socket(socket: &Bound<'_, PyAny>, most: Option<Duration>) -> Self {
+        let tick = most.map_or(TICK, |most| most.min(TICK));
+        let hold = Hold::Lent(socket.clone().unbind());
+        Self { hold, kind: Kind::Socket, tick, seen: Seen::default() }
+    }
+
+    /// Makes it one of our own, for use without the interpreter.
     ///
     /// # Errors
-    /// As [`Descriptor::of_file`].
-    pub(crate) fn of_socket(number: RawFd, most: Option<Duration>) -> Result<Self> {
-        let tick = most.map_or(TICK, |most| most.min(TICK));
-        Ok(Self { fd: duplicate(number)?, kind: Kind::Socket, tick, seen: Seen::default() })
+    /// Those of the system, such as `EBADF` where the object is closed.
+    pub(crate) fn own(&mut self) -> Result<()> {
+        if let Hold::Lent(socket) = &self.hold {
+            let fd = Python::attach(|py| number(socket.bind(py)).and_then(duplicate))?;
+            self.hold = Hold::Owned(fd);
+        }
+        Ok(())
+    }
+
+    /// Does something with the descriptor, in an instant.
+    fn with<T>(&self, step: impl FnOnce(BorrowedFd<'_>) -> rustix::io::Result<T>) -> Result<T> {
+        match &self.hold {
+            Hold::Owned(fd) => Ok(step(fd.as_fd())?),
+            // With the interpreter, so that no other thread closes it before the step is done.
+            Hold::Lent(socket) => Python::attach(|py| Ok(step(lent(number(socket.bind(py))?)?)?)),
+        }
     }
 
     /// Over TCP the end of an array goes at once, and does not wait for the answer to the one before.
     pub(crate) fn send_at_once(&self) {
         if self.kind == Kind::Socket {
             // Another kind of socket has no such option.
-            let _ = sockopt::set_tcp_nodelay(&self.fd, true);
+            let _ = self.with(|fd| sockopt::set_tcp_nodelay(fd, true));
         }
     }
 
     /// Waits until it is ready, or for a tick.
     fn wait(&self, flags: PollFlags) -> Result<()> {
         let tick = Timespec { tv_sec: 0, tv_nsec: self.tick.subsec_nanos().into() };
-        match poll(&mut [PollFd::new(&self.fd, flags)], Some(&tick))? {
+        let ready = |fd: BorrowedFd<'_>| poll(&mut [PollFd::new(&fd, flags)], Some(&tick));
+        let ready = match &self.hold {
+            Hold::Owned(fd) => ready(fd.as_fd()),
+            Hold::Lent(socket) => Python::attach(|py| {
+                let fd = number(socket.bind(py)).and_then(lent)?;
+                // Nothing is read or written: if it is closed meanwhile, and is another file's, a wait ends too soon.
+                Ok::<_, Error>(py.detach(|| ready(fd)))
+            })?,
+        };
+        match ready? {
             0 => Err(Errno::WOULDBLOCK.into()),
             // Errors and hang-ups are for the call to find.
             _ => Ok(()),
@@ -83,14 +121,14 @@ impl Descriptor {
     fn attempt<T>(
         &self,
         flags: PollFlags,
-        mut step: impl FnMut(&OwnedFd) -> rustix::io::Result<T>,
+        mut step: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<T>,
     ) -> Result<T> {
-        match step(&self.fd) {
-            Err(Errno::WOULDBLOCK) => {
+        match self.with(&mut step) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
                 self.wait(flags)?;
-                Ok(step(&self.fd)?)
+                self.with(step)
             }
-            done => Ok(done?),
+            done => done,
         }
     }
 }
@@ -100,15 +138,42 @@ impl Descriptor {
 /// # Errors
 /// Those of the system, such as `EBADF` where the object is closed.
 pub(crate) fn duplicate(number: RawFd) -> Result<OwnedFd> {
+    lent(number)?.try_clone_to_owned()
+}
+
+/// The descriptor `number` of an object that the caller holds, for as long as he does not let the interpreter go.
+fn lent<'fd>(number: RawFd) -> Result<BorrowedFd<'fd>> {
     if number < 0 {
         return Err(Errno::BADF.into());
     }
-    // SAFETY: The loan lasts for the next call only. The caller is attached to the interpreter and holds the object,
-    // so nothing closes the descriptor between its being told and its being duplicated; if it were closed after
-    // all, duplicating it is an error, and touches no memory.
+    // SAFETY: the caller is attached to the interpreter and holds the object, so nothing closes the descriptor between
+    // its being told and its being used; if it were closed after all, a call is an error, and touches no memory.
     #[allow(unsafe_code)]
-    let lent = unsafe { BorrowedFd::borrow_raw(number) };
-    lent.try_clone_to_owned()
+    Ok(unsafe { BorrowedFd::borrow_raw(number) })
+}
+
+/// The descriptor of an object that has one.
+pub(crate) fn number(object: &Bound<'_, PyAny>) -> Result<RawFd> {
+    let number = object.call_method0(intern!(object.py(), "fileno"))?;
+    Ok(number.extract()?)
+}
+
+impl Descriptor {
+    /// Takes what the reader was given out of the socket.
+    fn take_out(&mut self) -> Result<()> {
+        let mut seen = std::mem::take(&mut self.seen);
+        while seen.start > 0 {
+            let given = seen.bytes.get_mut(..seen.start).unwrap_or_default();
+            match self.with(|fd| rustix::net::recv(fd, given, RecvFlags::DONTWAIT)) {
+                Ok((n @ 1.., _)) => seen.start -= n,
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                _ => return Err(Error::other("another reader has taken bytes of this array")),
+            }
+        }
+        seen.end = 0;
+        self.seen = seen;
+        Ok(())
+    }
 }
 
 impl Read for Descriptor {
@@ -119,27 +184,27 @@ impl Read for Descriptor {
                     let mut seen = std::mem::take(&mut self.seen);
                     seen.bytes.resize(SEEN, 0);
                     let flags = RecvFlags::DONTWAIT | RecvFlags::PEEK;
-                    let look = |fd: &OwnedFd| rustix::net::recv(fd, &mut *seen.bytes, flags);
+                    let look = |fd: BorrowedFd<'_>| rustix::net::recv(fd, &mut *seen.bytes, flags);
                     let looked = self.attempt(PollFlags::IN, look);
                     self.seen = seen;
                     self.seen.end = looked?.0;
                 }
                 let n = self.seen.give(space);
                 if self.seen.is_empty() {
-                    self.seen.take_out(&self.fd)?;
+                    self.take_out()?;
                 }
                 Ok(n)
             }
             Kind::Socket => {
-                self.seen.take_out(&self.fd)?;
+                self.take_out()?;
                 self.attempt(PollFlags::IN, |fd| {
                     rustix::net::recv(fd, &mut *space, RecvFlags::DONTWAIT).map(|(n, _)| n)
                 })
             }
-            Kind::Regular => Ok(rustix::io::read(&self.fd, space)?),
+            Kind::Regular => self.with(|fd| rustix::io::read(fd, space)),
             Kind::Pipe => {
                 self.wait(PollFlags::IN)?;
-                Ok(rustix::io::read(&self.fd, space)?)
+                self.with(|fd| rustix::io::read(fd, space))
             }
         }
     }
@@ -151,12 +216,12 @@ impl Write for Descriptor {
             Kind::Socket => self.attempt(PollFlags::OUT, |fd| {
                 rustix::net::send(fd, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)
             }),
-            Kind::Regular => Ok(rustix::io::write(&self.fd, bytes)?),
+            Kind::Regular => self.with(|fd| rustix::io::write(fd, bytes)),
             Kind::Pipe => {
                 // More at a time could wait for as long as the reader likes, deaf to Ctrl-C.
                 let step = bytes.get(..bytes.len().min(PIPE_STEP)).unwrap_or_default();
                 self.wait(PollFlags::OUT)?;
-                Ok(rustix::io::write(&self.fd, step)?)
+                self.with(|fd| rustix::io::write(fd, step))
             }
         }
     }
@@ -196,27 +261,10 @@ impl Seen {
         self.start += n;
         n
     }
-
-    /// Takes what was given out of the socket.
-    fn take_out(&mut self, fd: &OwnedFd) -> Result<()> {
-        while self.start > 0 {
-            let given = self.bytes.get_mut(..self.start).unwrap_or_default();
-            match rustix::net::recv(fd, given, RecvFlags::DONTWAIT) {
-                Ok((n @ 1.., _)) => self.start -= n,
-                Err(Errno::INTR) => {}
-                _ => {
-                    self.start = 0;
-                    return Err(Error::other("another reader has taken bytes of this array"));
-                }
-            }
-        }
-        self.end = 0;
-        Ok(())
-    }
 }
 
 impl Drop for Descriptor {
     fn drop(&mut self) {
-        let _ = self.seen.take_out(&self.fd);
+        let _ = self.take_out();
     }
 }

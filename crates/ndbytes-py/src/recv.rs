@@ -1,9 +1,13 @@
 //! `ndbytes.recv` and `ndbytes.recv_iter`.
 
 use crate::decode::Destination;
+#[cfg(unix)]
+use crate::errors::IntoPy as _;
+#[cfg(unix)]
+use crate::fd::Descriptor;
 use crate::limits::{self, Limits};
 use crate::socket::{Channel, Way};
-use crate::work::wait;
+use crate::work::{LONG, signals, wait};
 use ndbytes::io::Watch;
 use ndbytes::io::stream::{Receiver, StreamOptions};
 use ndbytes::{Decoded, Error, ErrorKind, Result};
@@ -170,27 +174,45 @@ fn next<'py>(
     mut place: Destination,
     options: StreamOptions,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
-    let channel = Channel::new(f, Way::In)?;
-    let decoded = wait(py, |watch| match channel {
+    let decoded = match Channel::new(f, Way::In)? {
         #[cfg(unix)]
-        Channel::Descriptor(descriptor, timeout) => {
-            let receiver = Receiver::over(descriptor)?.with(StreamOptions { timeout, ..options });
-            receive(receiver, timeout, &mut place, watch)
+        Channel::Socket(descriptor, timeout) => {
+            let receiver = Receiver::over(descriptor).py()?;
+            let receiver = receiver.with(StreamOptions { timeout, ..options });
+            receive_attached(py, receiver, timeout, &mut place)?
+        }
+        #[cfg(unix)]
+        Channel::File(descriptor) => {
+            let receiver = Receiver::over(descriptor).py()?.with(options);
+            wait(py, |watch| receive(receiver, &mut place, watch))?
         }
         Channel::Object(file) => {
-            receive(Receiver::new(file).with(options), None, &mut place, watch)
+            let receiver = Receiver::new(file).with(options);
+            wait(py, |watch| receive(receiver, &mut place, watch))?
         }
-    })?;
+    };
     decoded.map(|decoded| place.finish(py, &decoded)).transpose()
 }
 
 fn receive<R: Read>(
     mut receiver: Receiver<R>,
-    timeout: Option<Duration>,
     place: &mut Destination,
     watch: Watch<'_>,
 ) -> Result<Option<Decoded>> {
-    let started = Instant::now();
+    let Some(incoming) = receiver.incoming(watch)? else { return Ok(None) };
+    let dest = place.choose(incoming.header(), false)?;
+    incoming.read(dest, watch).map(Some)
+}
+
+/// The same with the interpreter, which others have during waits only, and while an array comes that is not small.
+#[cfg(unix)]
+fn receive_attached(
+    py: Python<'_>,
+    mut receiver: Receiver<Descriptor>,
+    timeout: Option<Duration>,
+    place: &mut Destination,
+) -> PyResult<Option<Decoded>> {
+    let (started, mut watch) = (Instant::now(), signals());
     // The core waits for ever between arrays; a socket of Python's has a time-out there too.
     let mut patient = |seen: u64| match timeout {
         Some(timeout) if seen == 0 && started.elapsed() >= timeout => {
@@ -202,7 +224,11 @@ fn receive<R: Read>(
         }
         _ => watch(seen),
     };
-    let Some(incoming) = receiver.incoming(&mut patient)? else { return Ok(None) };
-    let dest = place.choose(incoming.header(), false)?;
-    incoming.read(dest, watch).map(Some)
+    let Some(mut incoming) = receiver.incoming(&mut patient).py()? else { return Ok(None) };
+    let dest = place.choose(incoming.header(), false).py()?;
+    if incoming.header().nbytes() <= LONG {
+        return incoming.read(dest, &mut watch).py().map(Some);
+    }
+    incoming.stream().own().map_err(Error::io).py()?;
+    wait(py, |watch| incoming.read(dest, watch)).map(Some)
 }

@@ -4,10 +4,10 @@ use crate::array::Source;
 use crate::errors::IntoPy as _;
 use crate::options::{codec, frame_options, metadata};
 use crate::socket::{Channel, Way};
-use crate::work::wait;
+use crate::work::{LONG, signals, wait};
 use ndbytes::io::Watch;
 use ndbytes::io::stream::{Sender, StreamOptions};
-use ndbytes::{ArrayRef, Metadata, Result, frame};
+use ndbytes::{ArrayRef, Error, Metadata, Result, frame};
 use pyo3::prelude::*;
 use std::io::Write;
 
@@ -72,16 +72,28 @@ pub(crate) fn send(
     let array = source.view().py()?;
     let channel = Channel::new(f, Way::Out)?;
     let options = StreamOptions { npy, timeout: None, ..Default::default() };
-    wait(py, |watch| match channel {
+    match channel {
         #[cfg(unix)]
-        Channel::Descriptor(descriptor, timeout) => {
-            let sender = Sender::over(descriptor)?.with(StreamOptions { timeout, ..options });
-            send_over(sender, &array, metadata, npy, watch)
+        Channel::Socket(descriptor, timeout) if source.nbytes() <= LONG => {
+            let sender = Sender::over(descriptor).py()?.with(StreamOptions { timeout, ..options });
+            send_over(sender, &array, metadata, npy, &mut signals()).py()
+        }
+        #[cfg(unix)]
+        Channel::Socket(mut descriptor, timeout) => {
+            descriptor.own().map_err(Error::io).py()?;
+            let sender = Sender::over(descriptor).py()?.with(StreamOptions { timeout, ..options });
+            wait(py, |watch| send_over(sender, &array, metadata, npy, watch))
+        }
+        #[cfg(unix)]
+        Channel::File(descriptor) => {
+            let sender = Sender::over(descriptor).py()?.with(options);
+            wait(py, |watch| send_over(sender, &array, metadata, npy, watch))
         }
         Channel::Object(file) => {
-            send_over(Sender::new(file).with(options), &array, metadata, npy, watch)
+            let sender = Sender::new(file).with(options);
+            wait(py, |watch| send_over(sender, &array, metadata, npy, watch))
         }
-    })
+    }
 }
 
 fn send_over<W: Write>(

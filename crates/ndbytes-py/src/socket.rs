@@ -4,7 +4,7 @@
 use crate::errors::IntoPy as _;
 use crate::errors::{argument, argument_type};
 #[cfg(unix)]
-use crate::fd::Descriptor;
+use crate::fd::{Descriptor, number};
 use crate::file::PyFile;
 #[cfg(unix)]
 use ndbytes::Error;
@@ -16,9 +16,12 @@ use std::time::Duration;
 
 /// A socket, a file or a pipe of Python's.
 pub(crate) enum Channel {
-    /// A plain socket or an unbuffered file. The time-out is the socket's.
+    /// A plain socket and its time-out, for a thread with the interpreter.
     #[cfg(unix)]
-    Descriptor(Descriptor, Option<Duration>),
+    Socket(Descriptor, Option<Duration>),
+    /// An unbuffered file.
+    #[cfg(unix)]
+    File(Descriptor),
     /// Any other object, which keeps its own time.
     Object(PyFile),
 }
@@ -76,11 +79,11 @@ impl Channel {
         {
             // What is too long to be a time-out never comes.
             let timeout = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-            let descriptor = Descriptor::of_socket(number(f)?, timeout).map_err(Error::io).py()?;
+            let descriptor = Descriptor::of_socket(f, timeout);
             if way == Way::Out {
                 descriptor.send_at_once();
             }
-            Ok(Self::Descriptor(descriptor, timeout))
+            Ok(Self::Socket(descriptor, timeout))
         }
         #[cfg(not(unix))]
         shim(f).map(Self::Object)
@@ -98,8 +101,8 @@ impl Channel {
         }
         #[cfg(unix)]
         {
-            let descriptor = Descriptor::of_file(number(f)?).map_err(Error::io).py()?;
-            Ok(Self::Descriptor(descriptor, None))
+            let descriptor = number(f).and_then(Descriptor::of_file).map_err(Error::io).py()?;
+            Ok(Self::File(descriptor))
         }
         #[cfg(not(unix))]
         Ok(Self::Object(PyFile(f.clone().unbind())))
@@ -116,12 +119,6 @@ fn shim(f: &Bound<'_, PyAny>) -> PyResult<PyFile> {
     Ok(PyFile(namespace.call((), Some(&methods))?.unbind()))
 }
 
-#[cfg(unix)]
-fn number(f: &Bound<'_, PyAny>) -> PyResult<std::os::fd::RawFd> {
-    f.call_method0(intern!(f.py(), "fileno"))?.extract()
-}
-
-/// Whether it is one of Python's own sockets.
 fn is_socket(f: &Bound<'_, PyAny>) -> PyResult<bool> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     if let Some(class) = CLASS.get(f.py()) {

@@ -32,7 +32,7 @@ pub(crate) fn wait<T: Send>(
 }
 
 /// A watch that runs the handlers of signals that have come, and ends the work with what they raise.
-fn signals() -> impl FnMut(u64) -> Result<()> {
+pub(crate) fn signals() -> impl FnMut(u64) -> Result<()> {
     let mut last = Instant::now();
     move |_| {
         if last.elapsed() < EAR {

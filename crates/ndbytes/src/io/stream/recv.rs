@@ -165,6 +165,11 @@ impl<R: Read> Incoming<'_, R> {
         &self.header
     }
 
+    /// The stream that it comes from. Who reads of it takes bytes of the array.
+    pub fn stream(&mut self) -> &mut R {
+        &mut self.receiver.wire.stream
+    }
+
     /// Receives the array into `dest`; `watch` counts its bytes, and is called several times a second.
     ///
     /// # Errors
