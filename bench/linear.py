@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import statistics
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ndbytes as ndb
 import numpy as np
 
+from .files import np_save
 from .figures import GiB, MiB, repeats, size_label
 from .goals.goal import Goal, row
 from .goals.net import OURS
@@ -19,11 +21,16 @@ from .run import Run
 SIZES = [1 * MiB, 16 * MiB, 64 * MiB, 256 * MiB, 1 * GiB, 4 * GiB]
 #: The largest size may take so many times the seconds per byte of 256 MiB, which is past every cache.
 FROM, AT_MOST = 256 * MiB, 1.5
+#: What the disk does to a save of any size, for the record: past what the page cache may hold of unwritten bytes, it sets the pace.
+BESIDE = "np.save"
 
 
 def section(run: Run):
     found: dict[str, dict[int, float]] = {}
     with connected(run, "S", [OURS]) as clients:
+        memory = memory_folder()
+        if memory is None:
+            run.record.miss("S", "all", "save (memory)", "no file system in memory at /dev/shm")
         for nbytes in SIZES:
             label = size_label(nbytes)
             if run.quick and nbytes >= FROM:
@@ -31,13 +38,14 @@ def section(run: Run):
             elif (there := available()) is not None and there < 3.5 * nbytes:
                 run.record.miss("S", label, "all", f"{there / GiB:.1f} GiB of memory left; it takes 3.5 times the array")
             else:
-                one_size(run, nbytes, label, clients, found)
+                one_size(run, nbytes, label, clients, memory, found)
     for verb, seconds in found.items():
-        judge(run, verb, seconds)
+        if verb != BESIDE:
+            judge(run, verb, seconds)
 
 
-def one_size(run: Run, nbytes: int, label: str, clients: dict, found: dict):
-    for verb, function in verbs(np.ones(nbytes // 8), run.work / "linear.npy", clients):
+def one_size(run: Run, nbytes: int, label: str, clients: dict, memory: Path | None, found: dict):
+    for verb, function in verbs(np.ones(nbytes // 8), run.work, memory, clients):
         try:
             runner = calls(function)
             number = repeats(runner(1), 0.02)
@@ -54,8 +62,9 @@ def one_size(run: Run, nbytes: int, label: str, clients: dict, found: dict):
         })
 
 
-def verbs(array: np.ndarray, path: Path, clients: dict) -> Iterator[tuple[str, Callable]]:
+def verbs(array: np.ndarray, work: Path, memory: Path | None, clients: dict) -> Iterator[tuple[str, Callable]]:
     """What is timed, in turn; what one needs is made when it is its turn, and gone before the next."""
+    path = work / "linear.npy"
     yield "tobytes", lambda: ndb.tobytes(array)
     yield "dumps", lambda: ndb.dumps(array)
     dumped = ndb.dumps(array)
@@ -64,8 +73,19 @@ def verbs(array: np.ndarray, path: Path, clients: dict) -> Iterator[tuple[str, C
     yield "save", lambda: ndb.save(path, array)
     yield "load", lambda: ndb.load(path)
     path.unlink(missing_ok=True)
+    yield BESIDE, lambda: np_save(path, array)
+    path.unlink(missing_ok=True)
+    if memory is not None:
+        with tempfile.TemporaryDirectory(dir=memory) as folder:
+            yield "save (memory)", lambda: ndb.save(Path(folder) / "linear.npy", array)
     for client in clients.values():
         yield "send", lambda: client.call(array)
+
+
+def memory_folder() -> Path | None:
+    """A file system without a disk behind it: there a save takes the time that is its own."""
+    folder = Path("/dev/shm")
+    return folder if folder.is_dir() else None
 
 
 def judge(run: Run, verb: str, per_byte: dict[int, float]):
