@@ -62,14 +62,39 @@ pub(super) unsafe fn stream(
             src.copy_to_nonoverlapping(dst, lead);
             for at in (lead..whole).step_by(LINE) {
                 let line = [0, 32].map(|half| arch::_mm256_loadu_si256(src.add(at + half).cast()));
-                arch::_mm256_stream_si256(dst.add(at).cast(), line[0]);
-                arch::_mm256_stream_si256(dst.add(at + 32).cast(), line[1]);
+                store_past_cache(dst.add(at), line[0]);
+                store_past_cache(dst.add(at + 32), line[1]);
             }
             src.add(whole).copy_to_nonoverlapping(dst.add(whole), len - whole);
         }
     }
-    // What was streamed is there before whatever follows.
-    arch::_mm_sfence();
+    fence();
+}
+
+/// What was streamed is there before whatever follows. Miri does not know it, nor needs it.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn fence() {
+    if !cfg!(miri) {
+        arch::_mm_sfence();
+    }
+}
+
+/// Miri does not know this store; it watches another that asks for the same.
+///
+/// # Safety
+/// 32 bytes can be written at `to`, which is aligned to as many; the processor has AVX2.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn store_past_cache(to: *mut u8, bytes: __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if cfg!(miri) {
+            arch::_mm256_store_si256(to.cast(), bytes);
+        } else {
+            arch::_mm256_stream_si256(to.cast(), bytes);
+        }
+    }
 }
 
 /// Whether rows of 8-byte items are lines, and a multiple of four of them.
@@ -94,14 +119,13 @@ pub(super) unsafe fn stream_lines(block: &Block) {
                 let high = four_by_four(at(from, 4, block.src_pitch), block.src_pitch);
                 for (index, half) in low.into_iter().enumerate() {
                     let line = at_mut(to, index, block.dst_pitch);
-                    arch::_mm256_stream_si256(line.cast(), half);
-                    arch::_mm256_stream_si256(line.add(32).cast(), high[index]);
+                    store_past_cache(line, half);
+                    store_past_cache(line.add(32), high[index]);
                 }
             }
         }
     }
-    // What was streamed is there before whatever follows.
-    arch::_mm_sfence();
+    fence();
 }
 
 /// Four rows of four 8-byte items, as columns.
