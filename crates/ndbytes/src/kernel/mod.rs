@@ -17,9 +17,7 @@ mod windows;
 pub use convert::{copy_to, to_bytes};
 pub(crate) use copy::{Look, Stores};
 pub use fresh::huge_pages;
-#[cfg(feature = "std")]
-pub(crate) use fresh::touch;
-pub(crate) use fresh::zeroed;
+pub(crate) use fresh::{touch, zeroed};
 pub use gaps::GapPlan;
 pub use gather::{gather, scatter};
 pub use items::Copying;

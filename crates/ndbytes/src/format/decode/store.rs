@@ -1,10 +1,10 @@
 //! The data of an array on their way in: where they go, and their sums.
 
-use crate::buffer::{Buffer, BufferMut};
+use crate::buffer::{Buffer, BufferMut, HUGE, HUGE_FROM};
 use crate::codec::{BLOCK, BlockSums, PartSums};
 use crate::error::{Error, Result};
 use crate::format::{Dest, misfit};
-use crate::kernel::{Copying, Items};
+use crate::kernel::{Copying, Items, touch};
 
 /// Up to so many bytes are copied and summed without asking who could help.
 const SMALL: usize = 1 << 16;
@@ -71,6 +71,14 @@ impl<'d> Store<'d> {
 
     pub(super) fn space(&mut self) -> Result<&mut [u8]> {
         let end = self.size.min(self.done.saturating_add(self.step));
+        // Not the first page: a promise and ten bytes must not commit so much.
+        let page = self.size.min(end.next_multiple_of(HUGE));
+        let fresh = self.size >= HUGE_FROM && self.done >= HUGE && self.step == BLOCK;
+        match &mut self.place {
+            Place::Owned(buffer) if fresh => touch(buffer.space(self.done, page)?, 1),
+            Place::Fill(buffer) if fresh => touch(buffer.space(self.done, page)?, 1),
+            _ => {}
+        }
         match &mut self.place {
             Place::Owned(buffer) => buffer.space(self.done, end),
             Place::Fill(buffer) => buffer.space(self.done, end),
