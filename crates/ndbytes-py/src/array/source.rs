@@ -9,8 +9,8 @@ use ndbytes::{ArrayRef, DType, Error, Layout, Order, Result, gather};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// Up to this many bytes a copy takes tens of microseconds: less than others would gain by being let in.
-pub(super) const SMALL: usize = 1 << 20;
+/// Up to this many bytes a copy takes a tenth of a millisecond: less than others would gain by being let in.
+pub(super) const SMALL: usize = 1 << 22;
 /// The same for items at strides.
 const SMALL_AT_STRIDES: u64 = 1 << 18;
 

@@ -12,6 +12,8 @@ use super::portable;
 
 /// Bytes that a shuffle moves within.
 const LANE: usize = 16;
+/// Bytes of one value that are filled by a loop of our own.
+const LONG: usize = 1 << 12;
 /// Bytes of a vector.
 const WIDE: usize = 2 * LANE;
 
@@ -52,7 +54,8 @@ pub(super) unsafe fn fill<const N: usize>(src: *const u8, dst: *mut u8, len: usi
     let size = len * N;
     // SAFETY: the caller's promise; the vector at the end writes again what is there, for whole items fill it.
     unsafe {
-        if size < WIDE || N == 1 {
+        // The C library's way pays from some pages on.
+        if size < WIDE || N == 1 && size > LONG {
             return portable::fill::<N>(src, dst, len);
         }
         let mut items = [0; WIDE];

@@ -62,6 +62,7 @@ impl<const N: usize> Plane<N> {
         let (high, wide) = match way {
             Way::Direct if !far => (2048, 512),
             Way::Streamed => (2048.min(512 * N), 256),
+            Way::Packed => (1024, 256),
             _ => (256, 256),
         };
         let sides = (high / N, wide / N);
