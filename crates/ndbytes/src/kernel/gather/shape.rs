@@ -122,7 +122,7 @@ impl Shape {
         let size = row.len * item;
         match row.src / item.cast_signed() {
             0 if row.src == 0 => size <= REPEATED,
-            -4..=-1 | 2..=4 if item <= 2 && row.dst == item.cast_signed() => size < 32 + item,
+            -4..=-1 | 2..=4 if item <= 2 && row.dst == item.cast_signed() => size < 64 + item,
             _ => size < (32 * item).clamp(64, 512),
         }
     }

@@ -8,9 +8,9 @@ use super::runs::{self, BRIEF};
 use super::shape::{Outer, Shape, Walk};
 use super::tile::Plane;
 
-/// Bytes of a line of cache, of a row that are fetched before it is its turn, and how many rows before.
+/// Bytes of a line of cache, of the longest row that is fetched before it is its turn, and how many rows before.
 const LINE: usize = 64;
-const FETCHED: usize = 1 << 9;
+const FETCHED: usize = 1 << 10;
 pub(super) const AHEAD: usize = 2;
 
 /// Copies all items of a plan.
@@ -176,13 +176,13 @@ unsafe fn rows<const N: usize>(isa: Isa, outer: Axis, row: Axis, src: *const u8,
     }
 }
 
-/// Has the lines of a row fetched that begins there, as far as the processor would not do so itself in time.
+/// Has the lines of a row fetched that begins there, if it ends before the processor would fetch ahead by itself.
 #[inline(always)]
 pub(super) fn fetch(row: Axis, src: *const u8) {
-    let reach = row.src.unsigned_abs().saturating_mul(row.len).min(FETCHED);
-    let (step, line) = (row.src.signum() * LINE.cast_signed(), reach.div_ceil(LINE));
-    for line in 0..line {
-        prefetch(at(src, line, step));
+    let reach = row.src.unsigned_abs().saturating_mul(row.len);
+    if reach <= FETCHED {
+        let step = row.src.signum() * LINE.cast_signed();
+        (0..reach.div_ceil(LINE)).for_each(|line| prefetch(at(src, line, step)));
     }
 }
 

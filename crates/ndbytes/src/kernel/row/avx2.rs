@@ -13,7 +13,7 @@ use super::portable;
 /// Bytes that a shuffle moves within.
 const LANE: usize = 16;
 /// Bytes of one value that are filled by a loop of our own.
-const LONG: usize = 1 << 12;
+const LONG: usize = 1 << 10;
 /// Bytes of a vector.
 const WIDE: usize = 2 * LANE;
 

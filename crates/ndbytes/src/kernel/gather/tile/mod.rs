@@ -81,7 +81,7 @@ impl<const N: usize> Plane<N> {
     /// slow.
     fn is_packed(near: Axis, last: Axis) -> bool {
         let (step, far) = (near.src.unsigned_abs(), last.src.unsigned_abs());
-        step < far && near.len >= PACKED / N && (N <= 2 || N == 4 && step <= 4 * N)
+        step < far && near.len >= PACKED / N && N <= 2
     }
 
     /// Copies all items of the two axes.
