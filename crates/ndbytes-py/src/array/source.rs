@@ -12,7 +12,7 @@ use pyo3::types::PyBytes;
 /// Up to this many bytes a copy takes a tenth of a millisecond: less than others would gain by being let in.
 pub(super) const SMALL: usize = 1 << 22;
 /// The same for items at strides.
-const SMALL_AT_STRIDES: u64 = 1 << 18;
+const SMALL_AT_STRIDES: u64 = 1 << 20;
 
 /// The items of a small array of a usual kind as bytes; `None` for anything else, which goes the long way round.
 #[inline]

@@ -1,7 +1,7 @@
 //! Rows item by item: what every processor can do, and the ends of rows elsewhere.
 
 /// Items of one turn of a loop.
-const TURN: usize = 4;
+const TURN: usize = 8;
 
 /// Copies one item.
 ///
