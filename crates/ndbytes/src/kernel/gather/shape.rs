@@ -66,7 +66,10 @@ impl Walk {
             axis,
             same: index < taken && axis.src == 0 && axis.dst.unsigned_abs() >= AGAIN,
         });
-        Self { shape, outer: outer.collect(), cut }
+        let outer: Vec<Outer> = outer.collect();
+        // A part of the axis does not fill what an axis around it would have copied.
+        let cut = cut.filter(|_| outer.iter().all(|outer| !outer.same));
+        Self { shape, outer, cut }
     }
 }
 

@@ -234,6 +234,17 @@ fn long_axes_go_in_parts_and_end_with_a_rest() {
 }
 
 #[test]
+fn a_repeated_axis_around_a_long_one_is_copied_whole() {
+    for itemsize in [1usize, 2, 4, 8, 16, 24] {
+        let (item, long) = (itemsize.cast_signed(), if cfg!(miri) { 37 } else { 100 });
+        for steps in [[0, 3456, 64, 576, 1152], [0, 10_000, 100, 1700, 7]] {
+            let strides = steps.map(|step| step * item).to_vec();
+            check(&anchored(vec![2, long, 9, 2, 3], strides), itemsize, 1);
+        }
+    }
+}
+
+#[test]
 fn short_rows_of_one_item_are_filled() {
     for itemsize in [1usize, 2, 4, 8, 16, 3, 12] {
         for repeats in 1..130 / itemsize {
