@@ -1,9 +1,9 @@
 //! CRC-32C (Castagnoli, RFC 3720 appendix B.4), whole and block by block; and the CRC-32 of zip archives.
 
 use crate::error::Result;
-use crate::kernel::Look;
+use crate::kernel::{Look, Stores, copy_by_steps, copy_folded};
 use crate::threads::Threads;
-use crc_fast::{CrcAlgorithm, Digest, checksum};
+use crc_fast::{CrcAlgorithm, Digest, checksum, checksum_combine};
 
 /// Bytes of one checked block of data: 1 MiB.
 pub const BLOCK: usize = 1 << 20;
@@ -44,6 +44,32 @@ impl Crc32c {
     #[must_use]
     pub fn value(&self) -> u32 {
         low(self.0.finalize())
+    }
+
+    /// Copies all of `from` to `to`, which are of one length, and takes the copy in.
+    pub(crate) fn copy(&mut self, from: &[u8], to: &mut [u8], stores: Stores) {
+        let begun = |lead: &[u8]| {
+            self.update(lead);
+            low(self.0.get_state())
+        };
+        let Some(folded) = copy_folded(from, to, stores, begun) else {
+            return copy_by_steps(from, to, |copied| self.update(copied));
+        };
+        *self = Self::behind(0);
+        self.update(&folded.bytes);
+        self.update(to.get(folded.lead + folded.len..).unwrap_or_default());
+    }
+
+    /// Takes in the `len` bytes that `next` has summed.
+    fn append(&mut self, next: &Self, len: usize) {
+        let (sum, next) = (self.0.finalize(), next.0.finalize());
+        let joint = checksum_combine(CrcAlgorithm::Crc32Iscsi, sum, next, len as u64);
+        *self = Self::behind(!low(joint));
+    }
+
+    /// Behind bytes that have left it in this state: the complement of their sum.
+    fn behind(state: u32) -> Self {
+        Self(Digest::new_with_init_state(CrcAlgorithm::Crc32Iscsi, state.into()))
     }
 }
 
@@ -87,25 +113,46 @@ impl From<usize> for PartSums {
     }
 }
 
-impl Look for PartSums {
-    fn see(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
+impl PartSums {
+    /// Tells `step` of the sum of each part that the next bytes belong to, and how many do.
+    fn by_parts(&mut self, mut len: usize, mut step: impl FnMut(&mut Crc32c, usize)) {
+        while len > 0 {
             let filled = self.end % BLOCK;
-            let (part, rest) = bytes.split_at(bytes.len().min(BLOCK - filled));
+            let n = len.min(BLOCK - filled);
             match self.parts.last_mut().filter(|_| filled > 0) {
                 Some((len, sum)) => {
-                    *len += part.len();
-                    sum.update(part);
+                    *len += n;
+                    step(sum, n);
                 }
                 None => {
                     let mut sum = Crc32c::default();
-                    sum.update(part);
-                    self.parts.push((part.len(), sum));
+                    step(&mut sum, n);
+                    self.parts.push((n, sum));
                 }
             }
-            self.end += part.len();
-            bytes = rest;
+            self.end += n;
+            len -= n;
         }
+    }
+}
+
+impl Look for PartSums {
+    fn see(&mut self, mut bytes: &[u8]) {
+        self.by_parts(bytes.len(), |sum, n| {
+            let (part, rest) = bytes.split_at(n);
+            sum.update(part);
+            bytes = rest;
+        });
+    }
+
+    fn copy(&mut self, mut from: &[u8], mut to: &mut [u8], stores: Stores) {
+        assert_eq!(from.len(), to.len(), "a copy keeps the length");
+        self.by_parts(from.len(), |sum, n| {
+            let (part, rest) = from.split_at(n);
+            let (space, after) = std::mem::take(&mut to).split_at_mut(n);
+            sum.copy(part, space, stores);
+            (from, to) = (rest, after);
+        });
     }
 }
 
@@ -179,7 +226,7 @@ impl BlockSums {
         for (len, sum) in parts.into_iter().flat_map(|part| part.parts) {
             match self.filled {
                 0 => self.current = sum,
-                _ => self.current.0.combine(&sum.0),
+                _ => self.current.append(&sum, len),
             }
             self.filled += len;
             if self.filled == BLOCK {
@@ -223,6 +270,39 @@ mod tests {
             assert_eq!(sums.finish(), expected);
         }
         assert!(BlockSums::default().finish().is_empty());
+    }
+
+    #[test]
+    fn a_copy_is_summed_as_it_is_made() {
+        let bytes: Vec<u8> = (0..BLOCK + 4000).map(|i| u8::try_from(i % 251).unwrap()).collect();
+        for stores in [Stores::Cached, Stores::Streaming] {
+            for (start, len) in (0..70).map(|start| (start, start * 61)).chain([(3, BLOCK)]) {
+                let from = &bytes[start / 3..][..len];
+                let (mut sum, mut to) = (Crc32c::default(), vec![0; start + len]);
+                sum.update(&bytes[..start]);
+                sum.copy(from, &mut to[start..], stores);
+                assert!(to[start..] == *from);
+                sum.update(b"more");
+                let all = [&bytes[..start], from, b"more"].concat();
+                assert_eq!(sum.value(), crc32c(&all), "{len} bytes to {start}, {stores:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn parts_that_are_copied_have_the_sums_of_parts_that_are_seen() {
+        let bytes: Vec<u8> = (0..BLOCK * 2 + 999).map(|i| u8::try_from(i % 241).unwrap()).collect();
+        let (mut seen, mut copied) = (PartSums::from(7000), PartSums::from(7000));
+        let mut to = vec![0; bytes.len()];
+        for (from, to) in bytes.chunks(300_007).zip(to.chunks_mut(300_007)) {
+            seen.see(from);
+            copied.copy(from, to, Stores::Streaming);
+        }
+        assert!(to == bytes);
+        let sums = |parts: PartSums| -> Vec<_> {
+            parts.parts.into_iter().map(|(len, sum)| (len, sum.value())).collect()
+        };
+        assert_eq!(sums(copied), sums(seen));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The items of an array on their way to bytes: where they lie, in which order they go, and what is done to them.
 
-use super::copy::{LARGE, Look, Stores, copy};
+use super::copy::{LARGE, Look, Stores};
 use super::fresh::touch;
 use super::gather::gather_past_cache;
 use super::{GapPlan, SwapPlan, gather};
@@ -126,17 +126,16 @@ impl<'a> Items<'a> {
         look: &mut L,
     ) -> Result<()> {
         let run = self.run_of(part).filter(|run| run.len() == out.len());
-        let past_cache = stores != Stores::Cached && self.size() >= LARGE;
         match (run, &self.gaps) {
             (Some(run), None) if self.swap.is_empty() => {
-                copy(run, out, stores, look);
+                look.copy(run, out, stores);
                 return Ok(());
             }
             (Some(run), Some(gaps)) if self.swap.is_empty() => gaps.copy(run, out),
             (run, gaps) => {
                 match run {
                     Some(run) => self.swap.copy(run, out),
-                    None if past_cache && !L::WANTED && self.is_as_stored() => {
+                    None if stores == Stores::Streaming && !L::WANTED && self.is_as_stored() => {
                         gather_past_cache(self.data, part, self.itemsize, out)?;
                     }
                     None => {
@@ -189,12 +188,9 @@ impl<'a> Items<'a> {
             let message = format!("the items have {needed} bytes, the buffer for them {found}");
             return Err(Error::argument(message));
         }
-        let stores = match how.touched {
-            true if needed >= LARGE => Stores::Streaming,
-            // Smaller memory comes from the heap, and was used before.
-            false if needed >= HUGE_FROM => Stores::Fresh,
-            _ => Stores::Cached,
-        };
+        let stores = if needed >= LARGE { Stores::Streaming } else { Stores::Cached };
+        // Smaller memory comes from the heap, and was used before.
+        let fresh = !how.touched && needed >= HUGE_FROM;
         if (1..=BLOCK).contains(&needed) {
             let mut look = look(0);
             self.write(&self.layout, out, stores, &mut look)?;
@@ -206,7 +202,7 @@ impl<'a> Items<'a> {
         // Nothing is gained by stopping in what is only moved.
         let moved = self.is_as_stored() && (self.run().is_some() || !L::WANTED);
         let block = match () {
-            () if moved && stores != Stores::Fresh => share,
+            () if moved && !fresh => share,
             () if L::WANTED => self.grain(SHORT_RUNS),
             () => self.grain(LONG_RUNS),
         };
@@ -223,7 +219,7 @@ impl<'a> Items<'a> {
             let mut rest = space;
             for part in part.blocks(self.itemsize, block) {
                 let size = self.size_of(&part);
-                if stores == Stores::Fresh {
+                if fresh {
                     touch(rest, size);
                 }
                 let (block, after) = rest.split_at_mut(size);

@@ -15,7 +15,7 @@ mod swap;
 mod windows;
 
 pub use convert::{copy_to, to_bytes};
-pub(crate) use copy::{Look, Stores};
+pub(crate) use copy::{Look, Stores, copy_by_steps, copy_folded};
 pub use fresh::huge_pages;
 pub(crate) use fresh::{touch, zeroed};
 pub use gaps::GapPlan;
