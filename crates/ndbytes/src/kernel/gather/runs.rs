@@ -6,8 +6,6 @@ use super::walk::{at, at_mut};
 
 /// Runs up to this size are copied by two overlapping moves, without a call.
 const SHORT: usize = 64;
-/// Rows of one item up to this size are written by two overlapping moves.
-pub(super) const REPEATED: usize = 64;
 /// Rows of fewer items are shorter than the loop around them.
 pub(super) const BRIEF: usize = 4;
 /// Items of a block along the last axis, and bytes along the other: lines that a block touches stay until it is done.
@@ -75,44 +73,6 @@ pub(super) unsafe fn blocks(size: usize, near: Axis, last: Axis, src: *const u8,
                 if row.len < near.len.min(BRIEF) { (row, near) } else { (near, row) };
             // SAFETY: a part of the caller's two axes.
             unsafe { rows(size, outer, row, src, dst) }
-        }
-    }
-}
-
-/// Writes each item of an axis again and again, to `size` bytes, which are whole items and at most [`REPEATED`].
-///
-/// # Safety
-/// As [`copy`](super::walk::copy), for this axis, and one of such a row in the destination.
-pub(super) unsafe fn repeat<const N: usize>(size: usize, axis: Axis, src: *const u8, dst: *mut u8) {
-    // SAFETY: the caller's promise; a power of two from the item's size on is of whole items.
-    unsafe {
-        match size {
-            ..4 => filled::<N, 2>(size, axis, src, dst),
-            4..8 => filled::<N, 4>(size, axis, src, dst),
-            8..16 => filled::<N, 8>(size, axis, src, dst),
-            16..32 => filled::<N, 16>(size, axis, src, dst),
-            _ => filled::<N, 32>(size, axis, src, dst),
-        }
-    }
-}
-
-/// # Safety
-/// As [`repeat`]; `size` is from `W` on at most twice that, and `W` is of whole items.
-#[inline(always)]
-unsafe fn filled<const N: usize, const W: usize>(
-    size: usize,
-    axis: Axis,
-    src: *const u8,
-    dst: *mut u8,
-) {
-    for i in 0..axis.len {
-        let (src, dst) = (at(src, i, axis.src), at_mut(dst, i, axis.dst));
-        // SAFETY: an item; then its row, by a move to its start and one to its end. Arrays of bytes need no alignment.
-        unsafe {
-            let item = src.cast::<[u8; N]>().read();
-            let row: [u8; W] = std::array::from_fn(|at| item[at % N]);
-            dst.cast::<[u8; W]>().write(row);
-            dst.wrapping_add(size - W).cast::<[u8; W]>().write(row);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Which two axes of a plan one kernel copies, and which are loops around it.
 
 use super::plan::{Axis, Plan};
-use super::runs::REPEATED;
 
 /// Bytes from which on a copy of what was written is quicker than gathering it again.
 const AGAIN: usize = 64;
+/// Rows of one item up to this size are not worth a call each.
+const REPEATED: usize = 512;
 /// Planes of fewer items are mostly loops around them.
 const SMALL: usize = 16;
 /// Axes of fewer items are not worth it to be walked first, however close they lie.
@@ -176,4 +177,28 @@ fn cut(axes: &[Axis], taken: usize) -> Option<usize> {
     let items: usize = inside.iter().map(|axis| axis.len).product();
     let most = (CACHE / LINE / items).max(LEAST);
     (nearest(axes, FEW) != Some(taken) && axes[taken].len > 2 * most).then_some(most)
+}
+
+#[cfg(test)]
+mod probe {
+    use super::*;
+    use crate::array::Layout;
+    #[test]
+    fn probe() {
+        for l in std::fs::read_to_string("/tmp/w/bad.txt").unwrap().lines() {
+            let (d, r) = l.split_once(" shape (").unwrap();
+            let item: usize = d[2..].parse().unwrap();
+            let (sh, st) = r.split_once(") strides (").unwrap();
+            let shape: Vec<usize> = sh.split(',').filter_map(|x| x.trim().parse().ok()).collect();
+            let strides: Vec<isize> =
+                st.trim_end_matches(')').split(',').filter_map(|x| x.trim().parse().ok()).collect();
+            let layout = Layout { shape, strides, offset: 0 };
+            let plan = Plan::gather(&layout, item);
+            let w = Walk::of(&plan);
+            println!(
+                "{l}\n    item {} {:?} cut {:?}\n    outer {:?}",
+                plan.item, w.shape, w.cut, w.outer
+            );
+        }
+    }
 }

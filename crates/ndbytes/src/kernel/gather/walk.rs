@@ -2,7 +2,7 @@
 
 use super::super::copy::Stores;
 use super::super::isa::{Isa, prefetch};
-use super::super::row;
+use super::super::row::{self, Rows};
 use super::plan::{Axis, Plan};
 use super::runs::{self, BRIEF};
 use super::shape::{Outer, Shape, Walk};
@@ -96,8 +96,10 @@ unsafe fn items<const N: usize>(
                 walk(outer, row, src, dst, &mut |src, dst| runs::blocks(N, axis, row, src, dst));
             }
             Shape::Repeat(axis, row) => {
+                let len = row.len;
                 walk(outer, row, src, dst, &mut |src, dst| {
-                    runs::repeat::<N>(row.len * N, axis, src, dst);
+                    let to = Rows { dst, stride: axis.dst, len, count: axis.len };
+                    row::fill_rows::<N>(isa, src, axis.src, to);
                 });
             }
             Shape::Tiles(near, last) => {
@@ -133,20 +135,24 @@ unsafe fn walk(
 ) {
     let Some((&Outer { axis, same }, inner)) = outer.split_first() else { return kernel(src, dst) };
     let apart = inner.is_empty() && axis.src.unsigned_abs() > 2 * LINE;
-    // SAFETY: the caller's promise. Of an axis without steps in the source, index 0 fills `axis.dst` bytes without gaps,
-    // which are those of each other index, and these follow.
-    unsafe {
-        walk(inner, row, src, dst, kernel);
-        for index in 1..axis.len {
-            if apart {
-                fetch(row, at(src, index + AHEAD, axis.src));
-            }
-            let place = at_mut(dst, index, axis.dst);
-            if same {
-                dst.copy_to_nonoverlapping(place, axis.dst.unsigned_abs());
-            } else {
-                walk(inner, row, at(src, index, axis.src), place, kernel);
-            }
+    let mut step = |src, dst| match inner {
+        // Without a call, for there may be many of few items each.
+        [] => kernel(src, dst),
+        // SAFETY: the caller's promise.
+        _ => unsafe { walk(inner, row, src, dst, kernel) },
+    };
+    step(src, dst);
+    for index in 1..axis.len {
+        if apart {
+            fetch(row, at(src, index + AHEAD, axis.src));
+        }
+        let place = at_mut(dst, index, axis.dst);
+        if same {
+            // SAFETY: of an axis without steps in the source, index 0 fills `axis.dst` bytes without gaps, which are those of
+            // each other index, and these follow.
+            unsafe { dst.copy_to_nonoverlapping(place, axis.dst.unsigned_abs()) }
+        } else {
+            step(at(src, index, axis.src), place);
         }
     }
 }

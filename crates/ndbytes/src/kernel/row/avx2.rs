@@ -3,19 +3,21 @@
 //! Every shuffle here is one of constants: where the compiler knows a shorter way for one, it takes it.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_castsi256_si128,
-    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_permute2x128_si256,
-    _mm256_set_m128i, _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_storeu_si256,
+    __m128i, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_broadcastsi128_si256,
+    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_or_si256,
+    _mm256_permute2x128_si256, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16,
+    _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi8,
+    _mm256_storeu_si256,
 };
 
-use super::portable;
+use super::{Rows, portable};
 
 /// Bytes that a shuffle moves within.
 const LANE: usize = 16;
 /// Bytes of one value that are filled by a loop of our own.
 const LONG: usize = 1 << 10;
 /// Bytes of a vector.
-const WIDE: usize = 2 * LANE;
+pub(super) const WIDE: usize = 2 * LANE;
 
 /// # Safety
 /// As [`gather_row`](super::gather_row), and the processor has AVX2.
@@ -58,13 +60,55 @@ pub(super) unsafe fn fill<const N: usize>(src: *const u8, dst: *mut u8, len: usi
         if size < WIDE || N == 1 && size > LONG {
             return portable::fill::<N>(src, dst, len);
         }
-        let mut items = [0; WIDE];
-        portable::fill::<N>(src, items.as_mut_ptr(), WIDE / N);
-        let items = _mm256_loadu_si256(items.as_ptr().cast());
-        for at in (0..size - WIDE).step_by(WIDE) {
+        write_over(repeated::<N>(src), dst, size);
+    }
+}
+
+/// # Safety
+/// As [`fill_rows`](super::fill_rows), for rows of at least a vector, and the processor has AVX2.
+#[target_feature(enable = "avx2")]
+pub(super) unsafe fn fill_rows<const N: usize>(mut src: *const u8, stride: isize, rows: Rows) {
+    let (mut dst, size) = (rows.dst, rows.len * N);
+    for _ in 0..rows.count {
+        // SAFETY: an item and its row.
+        unsafe { write_over(repeated::<N>(src), dst, size) };
+        (src, dst) = (src.wrapping_offset(stride), dst.wrapping_offset(rows.stride));
+    }
+}
+
+/// Writes a vector of whole items again and again, the last one at the end.
+///
+/// # Safety
+/// `size` bytes from `dst` on can be written, at least a vector.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn write_over(items: __m256i, dst: *mut u8, size: usize) {
+    let last = size - WIDE;
+    // SAFETY: the caller's promise.
+    unsafe {
+        for at in (0..last).step_by(WIDE) {
             _mm256_storeu_si256(dst.add(at).cast(), items);
         }
-        _mm256_storeu_si256(dst.add(size - WIDE).cast(), items);
+        _mm256_storeu_si256(dst.add(last).cast(), items);
+    }
+}
+
+/// A vector of the item at `src`.
+///
+/// # Safety
+/// `N` bytes can be read there.
+#[inline]
+#[target_feature(enable = "avx2")]
+unsafe fn repeated<const N: usize>(src: *const u8) -> __m256i {
+    // SAFETY: the caller's promise.
+    unsafe {
+        match N {
+            1 => _mm256_set1_epi8(src.cast::<i8>().read_unaligned()),
+            2 => _mm256_set1_epi16(src.cast::<i16>().read_unaligned()),
+            4 => _mm256_set1_epi32(src.cast::<i32>().read_unaligned()),
+            8 => _mm256_set1_epi64x(src.cast::<i64>().read_unaligned()),
+            _ => _mm256_broadcastsi128_si256(_mm_loadu_si128(src.cast())),
+        }
     }
 }
 

@@ -44,6 +44,38 @@ pub(super) unsafe fn gather_row<const N: usize>(
     }
 }
 
+/// Rows of one item each, which is what contiguous memory for them holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows {
+    /// Where the first row begins, and how far behind it the next one.
+    pub(super) dst: *mut u8,
+    pub(super) stride: isize,
+    /// Items of a row, at least 1.
+    pub(super) len: usize,
+    pub(super) count: usize,
+}
+
+/// Fills row by row with the items that are `stride` bytes apart from `src` on.
+///
+/// # Safety
+/// All of these can be read, and all rows be written; the two share no byte.
+#[inline]
+pub(super) unsafe fn fill_rows<const N: usize>(
+    isa: Isa,
+    src: *const u8,
+    stride: isize,
+    rows: Rows,
+) {
+    // SAFETY: the caller's promise is that of both, and the processor has the instructions of its `Isa`.
+    unsafe {
+        match isa {
+            #[cfg(target_arch = "x86_64")]
+            Isa::Avx2 if rows.len * N >= avx2::WIDE => avx2::fill_rows::<N>(src, stride, rows),
+            _ => portable::fill_rows::<N>(src, stride, rows),
+        }
+    }
+}
+
 /// Copies `len` contiguous items to places `stride` bytes apart, in their order: of those that share bytes the last one
 /// remains.
 ///

@@ -1,5 +1,7 @@
 //! Rows item by item: what every processor can do, and the ends of rows elsewhere.
 
+use super::Rows;
+
 /// Items of one turn of a loop.
 const TURN: usize = 8;
 
@@ -70,6 +72,55 @@ pub(super) unsafe fn fill<const N: usize>(src: *const u8, dst: *mut u8, len: usi
         for i in 0..len {
             dst.cast::<[u8; N]>().add(i).write(item);
         }
+    }
+}
+
+/// # Safety
+/// As [`fill_rows`](super::fill_rows).
+#[inline(always)]
+pub(super) unsafe fn fill_rows<const N: usize>(src: *const u8, stride: isize, rows: Rows) {
+    // SAFETY: the caller's promise; a power of two from the item's size on is of whole items.
+    unsafe {
+        match rows.len * N {
+            _ if N == 16 => each_row(src, stride, rows, |src, dst| fill::<N>(src, dst, rows.len)),
+            ..4 => by_two_moves::<N, 2>(src, stride, rows),
+            4..8 => by_two_moves::<N, 4>(src, stride, rows),
+            8..16 => by_two_moves::<N, 8>(src, stride, rows),
+            16..32 => by_two_moves::<N, 16>(src, stride, rows),
+            32..=64 => by_two_moves::<N, 32>(src, stride, rows),
+            _ => each_row(src, stride, rows, |src, dst| fill::<N>(src, dst, rows.len)),
+        }
+    }
+}
+
+/// # Safety
+/// As [`fill_rows`]; a row has from `W` bytes on at most twice that, and `W` is of whole items.
+#[inline(always)]
+unsafe fn by_two_moves<const N: usize, const W: usize>(src: *const u8, stride: isize, rows: Rows) {
+    let back = rows.len * N - W;
+    each_row(src, stride, rows, |src, dst| {
+        // SAFETY: an item; then its row, by a move to its start and one to its end. Arrays of bytes need no alignment.
+        unsafe {
+            let item = src.cast::<[u8; N]>().read();
+            let row: [u8; W] = std::array::from_fn(|at| item[at % N]);
+            dst.cast::<[u8; W]>().write(row);
+            dst.wrapping_add(back).cast::<[u8; W]>().write(row);
+        }
+    });
+}
+
+/// Calls `fill` for the item and the start of each row.
+#[inline(always)]
+pub(super) fn each_row(
+    mut src: *const u8,
+    stride: isize,
+    rows: Rows,
+    mut fill: impl FnMut(*const u8, *mut u8),
+) {
+    let mut dst = rows.dst;
+    for _ in 0..rows.count {
+        fill(src, dst);
+        (src, dst) = (src.wrapping_offset(stride), dst.wrapping_offset(rows.stride));
     }
 }
 
