@@ -9,7 +9,7 @@ const SHORT: usize = 64;
 /// Rows of fewer items are shorter than the loop around them.
 pub(super) const BRIEF: usize = 4;
 /// Items of a block along the last axis, and bytes along the other: lines that a block touches stay until it is done.
-const WIDE: usize = 128;
+const WIDE: usize = 1024;
 const HIGH: usize = 256;
 /// Bytes of the source to go along the other axis at once, at least.
 const RUN: usize = 2048;

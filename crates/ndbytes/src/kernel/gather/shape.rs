@@ -7,9 +7,7 @@ const AGAIN: usize = 64;
 /// Rows of one item up to this size are not worth a call each.
 const REPEATED: usize = 512;
 /// Planes of fewer items are mostly loops around them.
-const SMALL: usize = 16;
-/// Axes of fewer items are not worth it to be walked first, however close they lie.
-const FEW: usize = 8;
+const SMALL: usize = 256;
 /// Bytes of a line of cache, of as many as stay while a part of an axis is copied, and the least items of such a part.
 const LINE: usize = 64;
 const CACHE: usize = 1 << 17;
@@ -80,10 +78,11 @@ impl Shape {
         let (&last, before) = axes.split_last()?;
         let innermost = before.len().checked_sub(1)?;
         let closest = nearest(axes, 2)?;
-        if let Some(grouped) = Self::grouped(axes[closest], last, item) {
+        let is_large = axes[closest].len * last.len >= SMALL;
+        if let Some(grouped) = Self::grouped(axes[closest], last, item).filter(|_| is_large) {
             return Some((closest, grouped));
         }
-        let near = nearest(axes, FEW).unwrap_or(closest);
+        let near = most_shared(axes).unwrap_or(closest);
         let brief = Self::is_brief(last, item);
         if near != before.len() && last.src != 0 && !is_at_hand(axes[near], last) {
             let taken = worthwhile(axes, near);
@@ -153,6 +152,16 @@ fn nearest(axes: &[Axis], least: usize) -> Option<usize> {
     moving.min_by_key(|&axis| axes[axis].src.unsigned_abs())
 }
 
+/// The last one of the axes of which most items share a line, if any do.
+fn most_shared(axes: &[Axis]) -> Option<usize> {
+    let shared = |axis: Axis| match axis.src.unsigned_abs() {
+        0 => 0,
+        step => (LINE / step).min(axis.len),
+    };
+    let best = (0..axes.len()).max_by_key(|&axis| shared(axes[axis]))?;
+    (shared(axes[best]) > 1).then_some(best)
+}
+
 /// Whether no two items along an axis share a line, and all lines of the plane stay in cache: then it is no nearer than another.
 fn is_at_hand(near: Axis, last: Axis) -> bool {
     let lines = near.len.saturating_mul(last.len);
@@ -176,7 +185,7 @@ fn cut(axes: &[Axis], taken: usize) -> Option<usize> {
     let inside = axes.get(taken + 1..).filter(|inside| inside.len() > 1)?;
     let items: usize = inside.iter().map(|axis| axis.len).product();
     let most = (CACHE / LINE / items).max(LEAST);
-    (nearest(axes, FEW) != Some(taken) && axes[taken].len > 2 * most).then_some(most)
+    (most_shared(axes) != Some(taken) && axes[taken].len > 2 * most).then_some(most)
 }
 
 #[cfg(test)]

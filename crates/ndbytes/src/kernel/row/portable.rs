@@ -3,7 +3,7 @@
 use super::Rows;
 
 /// Items of one turn of a loop.
-const TURN: usize = 8;
+const TURN: usize = 4;
 
 /// Copies one item.
 ///

@@ -19,6 +19,8 @@ const PAGE: usize = 1 << 12;
 const LINE: usize = 64;
 /// Bytes of a run along the near axis from which on it is worth packing.
 const PACKED: usize = 64;
+/// Items of a row of the destination from which on it is.
+const WIDE: usize = 32;
 
 /// How a plane is copied, and the memory for it: `near` lies closer in the source, `last` in the destination.
 pub(super) struct Plane<const N: usize> {
@@ -77,11 +79,11 @@ impl<const N: usize> Plane<N> {
         Self { isa, near, last, start, way, sides, scratch }
     }
 
-    /// Whether it pays to take out the items of each run first: where that is done by shuffles, or moving them one by one is
-    /// slow.
+    /// Whether it pays to take out the items of each run first: where that is done by shuffles, for planes that are wide enough to
+    /// gain by vectors what it costs.
     fn is_packed(near: Axis, last: Axis) -> bool {
         let (step, far) = (near.src.unsigned_abs(), last.src.unsigned_abs());
-        step < far && near.len >= PACKED / N && N <= 2
+        N <= 2 && step <= 4 * N && step < far && near.len >= PACKED / N && last.len >= WIDE
     }
 
     /// Copies all items of the two axes.

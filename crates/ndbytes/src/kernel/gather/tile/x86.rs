@@ -156,6 +156,7 @@ unsafe fn four_by_four(from: *const u8, pitch: isize) -> [__m256i; 4] {
 #[inline(always)]
 unsafe fn tiles<V: Vector, const N: usize, const R: usize>(block: &Block) {
     let per = V::BYTES / N;
+    let lane = block.src_pitch * R.cast_signed();
     // SAFETY: the caller's promise; tiles at the ends are moved back to lie inside, where they write again what is there.
     unsafe {
         if block.rows < per || block.cols < R {
@@ -166,11 +167,13 @@ unsafe fn tiles<V: Vector, const N: usize, const R: usize>(block: &Block) {
             let dst = block.dst.add(row * N);
             for col in (0..block.cols).step_by(R).map(|col| col.min(block.cols - R)) {
                 let from = src.wrapping_add(col * N);
-                let rows = std::array::from_fn(|row| {
-                    V::load(at(from, row, block.src_pitch), block.src_pitch * R.cast_signed())
-                });
-                for (index, row) in turned::<V, N, R>(rows).into_iter().enumerate() {
-                    row.store(at_mut(dst, col + index, block.dst_pitch));
+                let mut rows = [V::load(from, lane); R];
+                for (index, row) in rows.iter_mut().enumerate().skip(1) {
+                    *row = V::load(at(from, index, block.src_pitch), lane);
+                }
+                let columns = turned::<V, N, R>(rows);
+                for (index, column) in columns.iter().enumerate() {
+                    column.store(at_mut(dst, col + index, block.dst_pitch));
                 }
             }
         }
@@ -184,11 +187,12 @@ unsafe fn tiles<V: Vector, const N: usize, const R: usize>(block: &Block) {
 #[inline(always)]
 unsafe fn turned<V: Vector, const N: usize, const R: usize>(mut rows: [V; R]) -> [V; R] {
     for _ in 0..R.ilog2() {
-        // SAFETY: the caller's promise.
-        rows = std::array::from_fn(|index| unsafe {
-            let (low, high) = (rows[index / 2], rows[index / 2 + R / 2]);
-            if index % 2 == 0 { V::low::<N>(low, high) } else { V::high::<N>(low, high) }
-        });
+        let halves = rows;
+        for index in 0..R / 2 {
+            let (a, b) = (halves[index], halves[index + R / 2]);
+            // SAFETY: the caller's promise.
+            (rows[2 * index], rows[2 * index + 1]) = unsafe { (V::low::<N>(a, b), V::high::<N>(a, b)) };
+        }
     }
     rows
 }
