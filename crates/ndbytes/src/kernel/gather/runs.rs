@@ -62,6 +62,10 @@ pub(super) unsafe fn blocks(size: usize, near: Axis, last: Axis, src: *const u8,
         // SAFETY: the caller's promise.
         return unsafe { rows(size, near, last, src, dst) };
     }
+    if near.len * size <= HIGH && last.len <= WIDE {
+        // SAFETY: the caller's promise.
+        return unsafe { block(size, near, last, src, dst) };
+    }
     let high = (RUN / near.src.unsigned_abs().max(1)).max(HIGH / size);
     for top in (0..near.len).step_by(high) {
         let (src, dst) = (at(src, top, near.src), at_mut(dst, top, near.dst));
@@ -69,12 +73,21 @@ pub(super) unsafe fn blocks(size: usize, near: Axis, last: Axis, src: *const u8,
         for left in (0..last.len).step_by(WIDE) {
             let row = Axis { len: WIDE.min(last.len - left), ..last };
             let (src, dst) = (at(src, left, last.src), at_mut(dst, left, last.dst));
-            let (outer, row) =
-                if row.len < near.len.min(BRIEF) { (row, near) } else { (near, row) };
             // SAFETY: a part of the caller's two axes.
-            unsafe { rows(size, outer, row, src, dst) }
+            unsafe { block(size, near, row, src, dst) }
         }
     }
+}
+
+/// One block of [`blocks`].
+///
+/// # Safety
+/// As [`blocks`].
+#[inline(always)]
+unsafe fn block(size: usize, near: Axis, last: Axis, src: *const u8, dst: *mut u8) {
+    let (outer, row) = if last.len < near.len.min(BRIEF) { (last, near) } else { (near, last) };
+    // SAFETY: the caller's promise.
+    unsafe { rows(size, outer, row, src, dst) }
 }
 
 /// Items whose rows have no gaps in the destination.

@@ -6,8 +6,8 @@ use super::plan::{Axis, Plan};
 const AGAIN: usize = 64;
 /// Rows of one item up to this size are not worth a call each.
 const REPEATED: usize = 512;
-/// Planes of fewer items are mostly loops around them.
-const SMALL: usize = 256;
+/// Planes of fewer bytes are mostly loops around them.
+const SMALL: usize = 128;
 /// Bytes of a line of cache, of as many as stay while a part of an axis is copied, and the least items of such a part.
 const LINE: usize = 64;
 const CACHE: usize = 1 << 17;
@@ -78,19 +78,19 @@ impl Shape {
         let (&last, before) = axes.split_last()?;
         let innermost = before.len().checked_sub(1)?;
         let closest = nearest(axes, 2)?;
-        let is_large = axes[closest].len * last.len >= SMALL;
+        let is_large = axes[closest].len * last.len * item >= SMALL;
         if let Some(grouped) = Self::grouped(axes[closest], last, item).filter(|_| is_large) {
             return Some((closest, grouped));
         }
         let near = most_shared(axes).unwrap_or(closest);
         let brief = Self::is_brief(last, item);
         if near != before.len() && last.src != 0 && !is_at_hand(axes[near], last) {
-            let taken = worthwhile(axes, near);
+            let taken = worthwhile(axes, near, item);
             // What is repeated inside of it would be gathered again each time, and not copied.
             let repeats = before[taken + 1..].iter().any(|axis| axis.src == 0);
             return (brief || !repeats).then_some((taken, Self::Tiles(axes[taken], last)));
         }
-        let taken = worthwhile(axes, if last.src == 0 { near } else { innermost });
+        let taken = worthwhile(axes, if last.src == 0 { near } else { innermost }, item);
         let axis = axes[taken];
         let shape = if last.src == 0 { Self::Repeat(axis, last) } else { Self::Short(axis, last) };
         brief.then_some((taken, shape))
@@ -169,10 +169,10 @@ fn is_at_hand(near: Axis, last: Axis) -> bool {
 }
 
 /// `near`, or the longest axis if the plane of that and the last is so small that most of the time goes into the loops around it.
-fn worthwhile(axes: &[Axis], near: usize) -> usize {
+fn worthwhile(axes: &[Axis], near: usize, item: usize) -> usize {
     let before = 0..axes.len().saturating_sub(1);
     match axes.last() {
-        Some(last) if axes[near].len * last.len < SMALL => {
+        Some(last) if axes[near].len * last.len * item < SMALL => {
             before.max_by_key(|&axis| axes[axis].len).unwrap_or(near)
         }
         _ => near,

@@ -54,6 +54,7 @@ impl<const N: usize> Plane<N> {
         let dense = (near.src, last.dst) == (N.cast_signed(), N.cast_signed());
         let way = match stores {
             _ if N == 16 || near.len.min(last.len) < 16 / N => Way::Single,
+            _ if N == 8 && near.len * last.len < 128 => Way::Single,
             #[cfg(target_arch = "x86_64")]
             Stores::Streaming if dense && far && isa == Isa::Avx2 => Way::Streamed,
             _ if dense => Way::Direct,
