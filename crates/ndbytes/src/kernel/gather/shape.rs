@@ -60,10 +60,12 @@ impl Walk {
             _ => (before.len(), Shape::Rows(Axis::ONE, last)),
         });
         let outer = before.iter().enumerate().filter(|&(index, _)| index != taken);
+        // Long rows of one item are filled as quickly as copied.
+        let filled = last.src == 0 && last.len * item > REPEATED;
         // Only what is gathered has a stride of 0 in the source, and then the destination has no gaps.
         let outer = outer.map(|(index, &axis)| Outer {
             axis,
-            same: index < taken && axis.src == 0 && axis.dst.unsigned_abs() >= AGAIN,
+            same: index < taken && axis.src == 0 && axis.dst.unsigned_abs() >= AGAIN && !filled,
         });
         let outer: Vec<Outer> = outer.collect();
         // A part of the axis does not fill what an axis around it would have copied.

@@ -3,11 +3,11 @@
 //! Every shuffle here is one of constants: where the compiler knows a shorter way for one, it takes it.
 
 use std::arch::x86_64::{
-    __m128i, __m256i, _mm_loadu_si128, _mm_storeu_si128, _mm256_broadcastsi128_si256,
-    _mm256_castsi256_si128, _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_or_si256,
-    _mm256_permute2x128_si256, _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16,
-    _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256, _mm256_shuffle_epi8,
-    _mm256_storeu_si256,
+    __m128i, __m256i, _mm_castpd_si128, _mm_castsi128_pd, _mm_loadh_pd, _mm_loadl_epi64,
+    _mm_loadu_si128, _mm_storeu_si128, _mm256_broadcastsi128_si256, _mm256_castsi256_si128,
+    _mm256_extracti128_si256, _mm256_loadu_si256, _mm256_or_si256, _mm256_permute2x128_si256,
+    _mm256_set_m128i, _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_storeu_si256,
 };
 
 use super::{Rows, portable};
@@ -32,10 +32,9 @@ pub(super) unsafe fn gather<const N: usize>(
     // SAFETY: the caller's promise is that of each of these.
     unsafe {
         match stride / step {
-            _ if stride % step != 0 || N > 4 && (N == LANE || stride != -step) => {
-                portable::gather::<N>(src, stride, dst, len);
-            }
+            _ if stride % step != 0 || N == LANE => portable::gather::<N>(src, stride, dst, len),
             -1 => reverse::<N>(src, dst, len),
+            _ if N == 8 => by_fours(src, stride, dst, len),
             2 => pick::<N, 2, false>(src, dst, len),
             3 => pick::<N, 3, false>(src, dst, len),
             4 => pick::<N, 4, false>(src, dst, len),
@@ -131,6 +130,29 @@ unsafe fn reverse<const N: usize>(src: *const u8, dst: *mut u8, len: usize) {
     let rest = src.wrapping_sub(whole * N);
     // SAFETY: what is left of the same row.
     unsafe { portable::gather::<N>(rest, -N.cast_signed(), dst.add(whole * N), len - whole) }
+}
+
+/// Items of 8 bytes, as many at a time as a vector holds: the fewer the stores, the more loads are under way.
+///
+/// # Safety
+/// As [`gather`].
+#[target_feature(enable = "avx2")]
+unsafe fn by_fours(mut src: *const u8, stride: isize, dst: *mut u8, len: usize) {
+    const N: usize = 8;
+    let whole = len - len % 4;
+    // SAFETY: so many items lie where the caller says, and so do their places.
+    unsafe {
+        for i in (0..whole).step_by(4) {
+            let item = |at: isize| src.wrapping_offset(stride.wrapping_mul(at));
+            let [low, high] = [0, 2].map(|at| {
+                let first = _mm_castsi128_pd(_mm_loadl_epi64(item(at).cast()));
+                _mm_castpd_si128(_mm_loadh_pd(first, item(at + 1).cast()))
+            });
+            _mm256_storeu_si256(dst.add(i * N).cast(), _mm256_set_m128i(high, low));
+            src = item(4);
+        }
+        portable::gather::<N>(src, stride, dst.add(whole * N), len - whole);
+    }
 }
 
 /// Every `C`th item, upwards or `BACK`.

@@ -191,7 +191,8 @@ unsafe fn turned<V: Vector, const N: usize, const R: usize>(mut rows: [V; R]) ->
         for index in 0..R / 2 {
             let (a, b) = (halves[index], halves[index + R / 2]);
             // SAFETY: the caller's promise.
-            (rows[2 * index], rows[2 * index + 1]) = unsafe { (V::low::<N>(a, b), V::high::<N>(a, b)) };
+            (rows[2 * index], rows[2 * index + 1]) =
+                unsafe { (V::low::<N>(a, b), V::high::<N>(a, b)) };
         }
     }
     rows
