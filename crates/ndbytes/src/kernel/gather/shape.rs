@@ -1,6 +1,7 @@
 //! Which two axes of a plan one kernel copies, and which are loops around it.
 
 use super::plan::{Axis, Plan};
+use super::tile::is_single;
 
 /// Bytes from which on a copy of what was written is quicker than gathering it again.
 const AGAIN: usize = 64;
@@ -8,6 +9,10 @@ const AGAIN: usize = 64;
 const REPEATED: usize = 512;
 /// Planes of fewer bytes are mostly loops around them.
 const SMALL: usize = 128;
+/// Axes of fewer items are not walked first where they share no lines.
+const FEW: usize = 8;
+/// So many lines stay in cache while what lies next to them is copied.
+const FEW_LINES: usize = 256;
 /// Bytes of a line of cache, of as many as stay while a part of an axis is copied, and the least items of such a part.
 const LINE: usize = 64;
 const CACHE: usize = 1 << 17;
@@ -79,14 +84,16 @@ impl Shape {
     fn loose(axes: &[Axis], item: usize) -> Option<(usize, Self)> {
         let (&last, before) = axes.split_last()?;
         let innermost = before.len().checked_sub(1)?;
-        let closest = nearest(axes, 2)?;
+        let closest = closest(axes, 2)?;
         let is_large = axes[closest].len * last.len * item >= SMALL;
         if let Some(grouped) = Self::grouped(axes[closest], last, item).filter(|_| is_large) {
             return Some((closest, grouped));
         }
-        let near = most_shared(axes).unwrap_or(closest);
+        let near = nearest(axes)?;
         let brief = Self::is_brief(last, item);
-        if near != before.len() && last.src != 0 && !is_at_hand(axes[near], last) {
+        let in_order =
+            near == innermost && last.len <= FEW_LINES && is_single(item, axes[near], last);
+        if near != before.len() && last.src != 0 && !in_order && !is_at_hand(axes[near], last) {
             let taken = worthwhile(axes, near, item);
             // What is repeated inside of it would be gathered again each time, and not copied.
             let repeats = before[taken + 1..].iter().any(|axis| axis.src == 0);
@@ -148,20 +155,27 @@ impl Shape {
 }
 
 /// The last one of the axes with the smallest steps in the source, among those of at least so many items.
-fn nearest(axes: &[Axis], least: usize) -> Option<usize> {
+fn closest(axes: &[Axis], least: usize) -> Option<usize> {
     let moving = (0..axes.len()).rev();
     let moving = moving.filter(|&axis| axes[axis].src != 0 && axes[axis].len >= least);
     moving.min_by_key(|&axis| axes[axis].src.unsigned_abs())
 }
 
-/// The last one of the axes of which most items share a line, if any do.
-fn most_shared(axes: &[Axis]) -> Option<usize> {
-    let shared = |axis: Axis| match axis.src.unsigned_abs() {
+/// The axis to read along: that of which most items share a line, if those are twice as many as of the last one; where none
+/// do, the one with the smallest steps.
+fn nearest(axes: &[Axis]) -> Option<usize> {
+    // In sixteenths.
+    let shared = |axis: usize| match axes[axis].src.unsigned_abs() {
         0 => 0,
-        step => (LINE / step).min(axis.len),
+        step => (16 * LINE / step).min(16 * axes[axis].len).max(16),
     };
-    let best = (0..axes.len()).max_by_key(|&axis| shared(axes[axis]))?;
-    (shared(axes[best]) > 1).then_some(best)
+    let last = axes.len().checked_sub(1)?;
+    let best = (0..=last).max_by_key(|&axis| shared(axis))?;
+    match (shared(best), shared(last)) {
+        (..32, ..=16) => closest(axes, FEW).or(Some(last)),
+        (most, least) if most < 2 * least => Some(last),
+        _ => Some(best),
+    }
 }
 
 /// Whether no two items along an axis share a line, and all lines of the plane stay in cache: then it is no nearer than another.
@@ -187,29 +201,5 @@ fn cut(axes: &[Axis], taken: usize) -> Option<usize> {
     let inside = axes.get(taken + 1..).filter(|inside| inside.len() > 1)?;
     let items: usize = inside.iter().map(|axis| axis.len).product();
     let most = (CACHE / LINE / items).max(LEAST);
-    (most_shared(axes) != Some(taken) && axes[taken].len > 2 * most).then_some(most)
-}
-
-#[cfg(test)]
-mod probe {
-    use super::*;
-    use crate::array::Layout;
-    #[test]
-    fn probe() {
-        for l in std::fs::read_to_string("/tmp/w/bad.txt").unwrap().lines() {
-            let (d, r) = l.split_once(" shape (").unwrap();
-            let item: usize = d[2..].parse().unwrap();
-            let (sh, st) = r.split_once(") strides (").unwrap();
-            let shape: Vec<usize> = sh.split(',').filter_map(|x| x.trim().parse().ok()).collect();
-            let strides: Vec<isize> =
-                st.trim_end_matches(')').split(',').filter_map(|x| x.trim().parse().ok()).collect();
-            let layout = Layout { shape, strides, offset: 0 };
-            let plan = Plan::gather(&layout, item);
-            let w = Walk::of(&plan);
-            println!(
-                "{l}\n    item {} {:?} cut {:?}\n    outer {:?}",
-                plan.item, w.shape, w.cut, w.outer
-            );
-        }
-    }
+    (nearest(axes) != Some(taken) && axes[taken].len > 2 * most).then_some(most)
 }

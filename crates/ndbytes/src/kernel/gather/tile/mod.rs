@@ -21,6 +21,8 @@ const LINE: usize = 64;
 const PACKED: usize = 64;
 /// Items of a row of the destination from which on it is.
 const WIDE: usize = 32;
+/// Items of 8 bytes from which on tiles of them gain more than they cost.
+const EIGHTS: usize = 128;
 
 /// How a plane is copied, and the memory for it: `near` lies closer in the source, `last` in the destination.
 pub(super) struct Plane<const N: usize> {
@@ -53,13 +55,11 @@ impl<const N: usize> Plane<N> {
         let far = near.dst.unsigned_abs().is_multiple_of(PAGE);
         let dense = (near.src, last.dst) == (N.cast_signed(), N.cast_signed());
         let way = match stores {
-            _ if N == 16 || near.len.min(last.len) < 16 / N => Way::Single,
-            _ if N == 8 && near.len * last.len < 128 => Way::Single,
+            _ if is_single(N, near, last) => Way::Single,
             #[cfg(target_arch = "x86_64")]
             Stores::Streaming if dense && far && isa == Isa::Avx2 => Way::Streamed,
             _ if dense => Way::Direct,
-            _ if Self::is_packed(near, last) => Way::Packed,
-            _ => Way::Single,
+            _ => Way::Packed,
         };
         // Measured. Long runs of the source are read best, and rows of the destination may not drive each other out.
         let (high, wide) = match way {
@@ -78,13 +78,6 @@ impl<const N: usize> Plane<N> {
             Way::Packed => 2 * size,
         });
         Self { isa, near, last, start, way, sides, scratch }
-    }
-
-    /// Whether it pays to take out the items of each run first: where that is done by shuffles, for planes that are wide enough to
-    /// gain by vectors what it costs.
-    fn is_packed(near: Axis, last: Axis) -> bool {
-        let (step, far) = (near.src.unsigned_abs(), last.src.unsigned_abs());
-        N <= 2 && step <= 4 * N && step < far && near.len >= PACKED / N && last.len >= WIDE
     }
 
     /// Copies all items of the two axes.
@@ -155,6 +148,19 @@ impl<const N: usize> Plane<N> {
             }
         }
     }
+}
+
+/// Whether items of `size` bytes go one by one, since a tile is not filled, or gains nothing.
+pub(super) fn is_single(size: usize, near: Axis, last: Axis) -> bool {
+    let tiled = matches!(size, 1 | 2 | 4 | 8) && near.len.min(last.len) >= 16 / size;
+    let (step, far) = (near.src.unsigned_abs(), last.src.unsigned_abs());
+    if !tiled || size == 8 && near.len * last.len < EIGHTS {
+        return true;
+    }
+    let dense = (step, last.dst) == (size, size.cast_signed());
+    // Items are taken out of each run first where that is done by shuffles, and the plane is so wide that vectors gain what it costs.
+    let packed = size <= 2 && step <= 4 * size && step < far;
+    !dense && !(packed && near.len >= PACKED / size && last.len >= WIDE)
 }
 
 /// Starts and lengths of the blocks of an axis, the first of which is shorter by `lead`. The last one may be longer by less
