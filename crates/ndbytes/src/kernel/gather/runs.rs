@@ -85,7 +85,8 @@ pub(super) unsafe fn blocks(size: usize, near: Axis, last: Axis, src: *const u8,
 /// As [`blocks`].
 #[inline(always)]
 unsafe fn block(size: usize, near: Axis, last: Axis, src: *const u8, dst: *mut u8) {
-    let (outer, row) = if last.len < near.len.min(BRIEF) { (last, near) } else { (near, last) };
+    let (outer, row) =
+        if last.len < near.len.min(BRIEF) && size < 16 { (last, near) } else { (near, last) };
     // SAFETY: the caller's promise.
     unsafe { rows(size, outer, row, src, dst) }
 }

@@ -3,8 +3,8 @@
 use super::plan::{Axis, Plan};
 use super::tile::is_single;
 
-/// Bytes from which on a copy of what was written is quicker than gathering it again.
-const AGAIN: usize = 64;
+/// Items from which on a copy of what was written, which waits until that has been, is quicker than gathering them again.
+const AGAIN: usize = 128;
 /// Rows of one item up to this size are not worth a call each.
 const REPEATED: usize = 512;
 /// Planes of fewer bytes are mostly loops around them.
@@ -61,7 +61,9 @@ impl Walk {
         let loose = if plan.ordered { None } else { Shape::loose(axes, item) };
         let cut = loose.and_then(|(taken, _)| Some((taken, cut(axes, taken)?)));
         let (taken, shape) = loose.unwrap_or_else(|| match before.split_last() {
-            Some((&axis, outer)) if axis.src != 0 => (outer.len(), Shape::Rows(axis, last)),
+            Some((&axis, outer)) if !is_copied(axis, item) => {
+                (outer.len(), Shape::Rows(axis, last))
+            }
             _ => (before.len(), Shape::Rows(Axis::ONE, last)),
         });
         let outer = before.iter().enumerate().filter(|&(index, _)| index != taken);
@@ -70,7 +72,7 @@ impl Walk {
         // Only what is gathered has a stride of 0 in the source, and then the destination has no gaps.
         let outer = outer.map(|(index, &axis)| Outer {
             axis,
-            same: index < taken && axis.src == 0 && axis.dst.unsigned_abs() >= AGAIN && !filled,
+            same: index < taken && is_copied(axis, item) && !filled,
         });
         let outer: Vec<Outer> = outer.collect();
         // A part of the axis does not fill what an axis around it would have copied.
@@ -89,20 +91,25 @@ impl Shape {
         if let Some(grouped) = Self::grouped(axes[closest], last, item).filter(|_| is_large) {
             return Some((closest, grouped));
         }
-        let near = nearest(axes)?;
         let brief = Self::is_brief(last, item);
-        let in_order =
-            near == innermost && last.len <= FEW_LINES && is_single(item, axes[near], last);
-        if near != before.len() && last.src != 0 && !in_order && !is_at_hand(axes[near], last) {
-            let taken = worthwhile(axes, near, item);
-            // What is repeated inside of it would be gathered again each time, and not copied.
-            let repeats = before[taken + 1..].iter().any(|axis| axis.src == 0);
-            return (brief || !repeats).then_some((taken, Self::Tiles(axes[taken], last)));
+        if last.src == 0 {
+            let taken = worthwhile(axes, closest, item);
+            return brief.then_some((taken, Self::Repeat(axes[taken], last)));
         }
-        let taken = worthwhile(axes, if last.src == 0 { near } else { innermost }, item);
-        let axis = axes[taken];
-        let shape = if last.src == 0 { Self::Repeat(axis, last) } else { Self::Short(axis, last) };
-        brief.then_some((taken, shape))
+        let near = nearest(axes)?;
+        let single = is_single(item, axes[near], last);
+        // In order, too, lines are in cache until their other items have been taken.
+        let in_order = near == before.len()
+            || single && near == innermost && last.len <= FEW_LINES
+            || is_at_hand(axes[near], last);
+        if in_order {
+            let taken = worthwhile(axes, innermost, item);
+            return brief.then_some((taken, Self::Short(axes[taken], last)));
+        }
+        let taken = worthwhile(axes, near, item);
+        // What is repeated inside of it would be gathered again each time, and not copied.
+        let repeats = before[taken + 1..].iter().any(|&axis| is_copied(axis, item));
+        (!repeats || brief && !single).then_some((taken, Self::Tiles(axes[taken], last)))
     }
 
     /// The last axis.
@@ -176,6 +183,11 @@ fn nearest(axes: &[Axis]) -> Option<usize> {
         (most, least) if most < 2 * least => Some(last),
         _ => Some(best),
     }
+}
+
+/// Whether what is inside of an axis is the same for all of its indices, and so much that it is copied.
+fn is_copied(axis: Axis, item: usize) -> bool {
+    axis.src == 0 && (axis.len - 1).saturating_mul(axis.dst.unsigned_abs() / item) >= AGAIN
 }
 
 /// Whether no two items along an axis share a line, and all lines of the plane stay in cache: then it is no nearer than another.

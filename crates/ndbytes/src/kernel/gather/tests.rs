@@ -247,8 +247,12 @@ fn a_repeated_axis_around_a_long_one_is_copied_whole() {
 #[test]
 fn short_rows_of_one_item_are_filled() {
     for itemsize in [1usize, 2, 4, 8, 16, 3, 12] {
-        for repeats in 1..130 / itemsize {
-            let repeats = if cfg!(miri) { repeats.min(9) } else { repeats };
+        let long = [250, 511, 512, 513, 528].map(|size| size / itemsize);
+        let long = if cfg!(miri) { &long[4..] } else { &long };
+        for repeats in (1..130 / itemsize).chain(long.iter().copied()) {
+            if cfg!(miri) && (9..100).contains(&repeats) {
+                continue;
+            }
             let strides = vec![3 * itemsize.cast_signed(), -itemsize.cast_signed(), 0];
             check(&anchored(vec![5, 3, repeats], strides), itemsize, repeats % 4);
         }
@@ -318,9 +322,27 @@ fn an_axis_without_steps_repeats_what_is_inside() {
     for strides in
         [[0, 8, 40], [8, 0, 80], [8, 80, 0], [0, 0, 8], [0, 8, 0], [-8, 0, 80], [0, 40, 8]]
     {
-        for itemsize in [4, 8, 12] {
+        for itemsize in [4, 8, 12, 32] {
             let shape = if cfg!(miri) { vec![2, 3, 4] } else { vec![7, 10, 11] };
             check(&anchored(shape, strides.to_vec()), itemsize, 2);
+        }
+    }
+    for itemsize in SIZES {
+        let step = itemsize.cast_signed();
+        check(&anchored(vec![2, 2], vec![-2 * step, 0]), itemsize, 0);
+        check(&anchored(vec![2, 9, 2], vec![-2 * step, 4 * step, 0]), itemsize, 0);
+    }
+}
+
+#[test]
+fn what_is_repeated_often_is_copied_twice_as_long_each_time() {
+    for itemsize in [1usize, 4, 8, 24] {
+        let step = itemsize.cast_signed();
+        for times in if cfg!(miri) { 2..9 } else { 2..40 }.chain([255, 1000, 2111]) {
+            if !(cfg!(miri) && times > 9) {
+                let strides = vec![18 * step, 0, 3 * step];
+                check(&anchored(vec![2, times, 3], strides), itemsize, times % 5);
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ use super::tile::Plane;
 const LINE: usize = 64;
 const FETCHED: usize = 1 << 10;
 pub(super) const AHEAD: usize = 2;
+/// Bytes that are written again at once.
+const AT_ONCE: usize = if cfg!(miri) { 64 } else { 1 << 14 };
 
 /// Copies all items of a plan.
 ///
@@ -142,18 +144,31 @@ unsafe fn walk(
         _ => unsafe { walk(inner, row, src, dst, kernel) },
     };
     step(src, dst);
+    if same {
+        // SAFETY: of an axis without steps in the source, index 0 fills `axis.dst` bytes without gaps, which are those of each
+        // other index, and these follow.
+        return unsafe { repeat(dst, axis.dst.unsigned_abs(), axis.len) };
+    }
     for index in 1..axis.len {
         if apart {
             fetch(row, at(src, index + AHEAD, axis.src));
         }
-        let place = at_mut(dst, index, axis.dst);
-        if same {
-            // SAFETY: of an axis without steps in the source, index 0 fills `axis.dst` bytes without gaps, which are those of
-            // each other index, and these follow.
-            unsafe { dst.copy_to_nonoverlapping(place, axis.dst.unsigned_abs()) }
-        } else {
-            step(at(src, index, axis.src), place);
-        }
+        step(at(src, index, axis.src), at_mut(dst, index, axis.dst));
+    }
+}
+
+/// Writes the `size` bytes at `dst` behind themselves until they are there `times`: twice as many each time, as long as they
+/// stay in cache.
+///
+/// # Safety
+/// `times * size` bytes can be written there, and the first `size` have been.
+unsafe fn repeat(dst: *mut u8, size: usize, times: usize) {
+    let (mut done, most) = (1, (AT_ONCE / size).max(1));
+    while done < times {
+        let next = done.min(most).min(times - done);
+        // SAFETY: what is there already, to bytes that follow it.
+        unsafe { dst.copy_to_nonoverlapping(dst.add(done * size), next * size) };
+        done += next;
     }
 }
 

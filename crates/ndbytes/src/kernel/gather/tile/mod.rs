@@ -160,7 +160,7 @@ pub(super) fn is_single(size: usize, near: Axis, last: Axis) -> bool {
     let dense = (step, last.dst) == (size, size.cast_signed());
     // Items are taken out of each run first where that is done by shuffles, and the plane is so wide that vectors gain what it costs.
     let packed = size <= 2 && step <= 4 * size && step < far;
-    !dense && !(packed && near.len >= PACKED / size && last.len >= WIDE)
+    !(dense || packed && near.len >= PACKED / size && last.len >= WIDE)
 }
 
 /// Starts and lengths of the blocks of an axis, the first of which is shorter by `lead`. The last one may be longer by less
