@@ -107,9 +107,10 @@ impl Shape {
             return brief.then_some((taken, Self::Short(axes[taken], last)));
         }
         let taken = worthwhile(axes, near, item);
-        // What is repeated inside of it would be gathered again each time, and not copied.
+        // What is repeated inside of it would be gathered again each time, and not copied: that pays for tiles of short rows.
         let repeats = before[taken + 1..].iter().any(|&axis| is_copied(axis, item));
-        (!repeats || brief && !single).then_some((taken, Self::Tiles(axes[taken], last)))
+        let pays = !repeats || !single && last.len * item < SMALL;
+        pays.then_some((taken, Self::Tiles(axes[taken], last)))
     }
 
     /// The last axis.
@@ -141,8 +142,8 @@ impl Shape {
         let size = row.len * item;
         match row.src / item.cast_signed() {
             0 if row.src == 0 => size <= REPEATED,
-            -4..=-1 | 2..=4 if item <= 2 && row.dst == item.cast_signed() => size < 64 + item,
-            _ => size < (32 * item).clamp(64, 512),
+            -4..=-1 | 2..=4 if item <= 4 && row.dst == item.cast_signed() => size < 64 + 24 * item,
+            _ => size < (128 * item).clamp(64, 512),
         }
     }
 

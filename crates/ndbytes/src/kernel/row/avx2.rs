@@ -10,10 +10,9 @@ use std::arch::x86_64::{
     _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_storeu_si256,
 };
 
+use super::lanes::{LANE, Lane, joins, reversed, splits};
 use super::{Rows, portable};
 
-/// Bytes that a shuffle moves within.
-const LANE: usize = 16;
 /// Bytes of one value that are filled by a loop of our own.
 const LONG: usize = 1 << 10;
 /// Bytes of a vector.
@@ -305,50 +304,4 @@ fn shuffle(items: __m256i, lane: &Lane) -> __m256i {
     // SAFETY: a lane is 16 bytes, and their address need not be aligned.
     let lane = unsafe { _mm_loadu_si128(lane.as_ptr().cast()) };
     _mm256_shuffle_epi8(items, _mm256_set_m128i(lane, lane))
-}
-
-/// For each byte of a lane, which one moves there.
-type Lane = [u8; LANE];
-
-/// The byte that moves nowhere: zero is put there.
-const NONE: u8 = 0x80;
-
-const fn reversed<const N: usize>() -> Lane {
-    let mut lane = [NONE; LANE];
-    let mut to = 0;
-    while to < LANE {
-        lane[to] = index(LANE - N - to / N * N + to % N);
-        to += 1;
-    }
-    lane
-}
-
-/// From lane `part` of groups to row `c`: `[c][part]`.
-const fn splits<const N: usize, const C: usize>() -> [[Lane; C]; C] {
-    let mut table = [[[NONE; LANE]; C]; C];
-    let mut from = 0;
-    while from < C * LANE {
-        let (group, c) = (from / N / C, from / N % C);
-        table[c][from / LANE][group * N + from % N] = index(from % LANE);
-        from += 1;
-    }
-    table
-}
-
-/// From row `c` to lane `part` of groups: `[part][c]`.
-const fn joins<const N: usize, const C: usize>() -> [[Lane; C]; C] {
-    let mut table = [[[NONE; LANE]; C]; C];
-    let mut to = 0;
-    while to < C * LANE {
-        let (group, c) = (to / N / C, to / N % C);
-        table[to / LANE][c][to % LANE] = index(group * N + to % N);
-        to += 1;
-    }
-    table
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "below 16")]
-const fn index(at: usize) -> u8 {
-    assert!(at < LANE);
-    at as u8
 }

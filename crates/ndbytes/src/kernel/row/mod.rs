@@ -9,6 +9,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod lanes;
 pub(super) mod portable;
 #[cfg(test)]
 mod tests;
