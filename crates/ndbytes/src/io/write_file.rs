@@ -20,7 +20,7 @@ const SMALL: usize = 1 << 16;
 /// From this many bytes on a thread that writes gains more than its start costs.
 const PARALLEL: u64 = 8 << 20;
 /// Pieces made ahead of the one that is written.
-const AHEAD: usize = 2;
+const AHEAD: usize = 4;
 
 /// Writes all pieces of a machine to a file that is empty; `watch` counts them. Where pieces are made for the
 /// purpose, and are many, a second thread writes them.
