@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::kernel::{Look, Stores, copy_by_steps, copy_folded};
 use crate::threads::Threads;
 use crc_fast::{CrcAlgorithm, Digest, checksum, checksum_combine};
+use std::ops::Range;
 
 /// Bytes of one checked block of data: 1 MiB.
 pub const BLOCK: usize = 1 << 20;
@@ -114,45 +115,43 @@ impl From<usize> for PartSums {
 }
 
 impl PartSums {
-    /// Tells `step` of the sum of each part that the next bytes belong to, and how many do.
-    fn by_parts(&mut self, mut len: usize, mut step: impl FnMut(&mut Crc32c, usize)) {
-        while len > 0 {
+    /// Tells `step` of the sum of each part that the next bytes belong to, and which of them do.
+    fn by_parts(&mut self, len: usize, mut step: impl FnMut(&mut Crc32c, Range<usize>)) {
+        let mut start = 0;
+        while start < len {
             let filled = self.end % BLOCK;
-            let n = len.min(BLOCK - filled);
+            let end = len.min(start + BLOCK - filled);
             match self.parts.last_mut().filter(|_| filled > 0) {
                 Some((len, sum)) => {
-                    *len += n;
-                    step(sum, n);
+                    *len += end - start;
+                    step(sum, start..end);
                 }
                 None => {
                     let mut sum = Crc32c::default();
-                    step(&mut sum, n);
-                    self.parts.push((n, sum));
+                    step(&mut sum, start..end);
+                    self.parts.push((end - start, sum));
                 }
             }
-            self.end += n;
-            len -= n;
+            self.end += end - start;
+            start = end;
         }
     }
 }
 
 impl Look for PartSums {
-    fn see(&mut self, mut bytes: &[u8]) {
-        self.by_parts(bytes.len(), |sum, n| {
-            let (part, rest) = bytes.split_at(n);
-            sum.update(part);
-            bytes = rest;
-        });
+    fn see(&mut self, bytes: &[u8]) {
+        self.by_parts(bytes.len(), |sum, part| sum.update(bytes.get(part).unwrap_or_default()));
     }
 
-    fn copy(&mut self, mut from: &[u8], mut to: &mut [u8], stores: Stores) {
-        assert_eq!(from.len(), to.len(), "a copy keeps the length");
-        self.by_parts(from.len(), |sum, n| {
-            let (part, rest) = from.split_at(n);
-            let (space, after) = std::mem::take(&mut to).split_at_mut(n);
-            sum.copy(part, space, stores);
-            (from, to) = (rest, after);
-        });
+    fn copy(&mut self, from: &[u8], to: &mut [u8], stores: Stores) {
+        self.by_parts(from.len(), |sum, part| copy_part(sum, part, from, to, stores));
+    }
+}
+
+/// Copies a part of `from`, and takes it into its sum.
+fn copy_part(sum: &mut Crc32c, part: Range<usize>, from: &[u8], to: &mut [u8], stores: Stores) {
+    if let (Some(from), Some(to)) = (from.get(part.clone()), to.get_mut(part)) {
+        sum.copy(from, to, stores);
     }
 }
 
@@ -168,16 +167,26 @@ impl Look for BlockSums {
     fn see(&mut self, bytes: &[u8]) {
         self.update(bytes);
     }
+
+    fn copy(&mut self, from: &[u8], to: &mut [u8], stores: Stores) {
+        self.by_blocks(from.len(), |sum, part| copy_part(sum, part, from, to, stores));
+    }
 }
 
 impl BlockSums {
     /// Takes the next bytes in.
-    pub fn update(&mut self, mut bytes: &[u8]) {
-        while !bytes.is_empty() {
-            let (part, rest) = bytes.split_at(bytes.len().min(BLOCK - self.filled));
-            self.current.update(part);
-            self.filled += part.len();
-            bytes = rest;
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.by_blocks(bytes.len(), |sum, part| sum.update(bytes.get(part).unwrap_or_default()));
+    }
+
+    /// Tells `step` of the sum of each block that the next bytes belong to, and which of them do.
+    fn by_blocks(&mut self, len: usize, mut step: impl FnMut(&mut Crc32c, Range<usize>)) {
+        let mut start = 0;
+        while start < len {
+            let end = len.min(start + BLOCK - self.filled);
+            step(&mut self.current, start..end);
+            self.filled += end - start;
+            start = end;
             if self.filled == BLOCK {
                 self.close();
             }
@@ -293,16 +302,19 @@ mod tests {
     fn parts_that_are_copied_have_the_sums_of_parts_that_are_seen() {
         let bytes: Vec<u8> = (0..BLOCK * 2 + 999).map(|i| u8::try_from(i % 241).unwrap()).collect();
         let (mut seen, mut copied) = (PartSums::from(7000), PartSums::from(7000));
+        let mut blocks = BlockSums::default();
         let mut to = vec![0; bytes.len()];
         for (from, to) in bytes.chunks(300_007).zip(to.chunks_mut(300_007)) {
             seen.see(from);
             copied.copy(from, to, Stores::Streaming);
+            blocks.copy(from, to, Stores::Cached);
         }
         assert!(to == bytes);
         let sums = |parts: PartSums| -> Vec<_> {
             parts.parts.into_iter().map(|(len, sum)| (len, sum.value())).collect()
         };
         assert_eq!(sums(copied), sums(seen));
+        assert_eq!(blocks.finish(), bytes.chunks(BLOCK).map(crc32c).collect::<Vec<_>>());
     }
 
     #[test]

@@ -19,7 +19,7 @@ const WRITE: usize = 16 << 20;
 const SMALL: usize = 1 << 16;
 /// From this many bytes on a thread that writes gains more than its start costs.
 const PARALLEL: u64 = 8 << 20;
-/// Pieces made ahead of the one that is written.
+/// Pieces that are made while as many are written.
 const AHEAD: usize = 4;
 
 /// Writes all pieces of a machine to a file that is empty; `watch` counts them. Where pieces are made for the
@@ -94,15 +94,16 @@ fn write_beside<'a>(
     })
 }
 
-/// Writes what comes, as much at a time as has come.
+/// Writes what comes, so many pieces at a time: the system is slower at small writes.
 fn write_all(file: &File, pieces: &Receiver<Piece<'_>>) -> Result<()> {
     let mut batch = Batch::new(file);
-    while let Ok(piece) = pieces.recv() {
-        batch.push(piece);
-        pieces.try_iter().take(AHEAD).for_each(|piece| batch.push(piece));
+    loop {
+        pieces.iter().take(AHEAD).for_each(|piece| batch.push(piece));
+        if batch.pieces.is_empty() {
+            return Ok(());
+        }
         batch.write()?;
     }
-    Ok(())
 }
 
 /// Pieces that are written together.
