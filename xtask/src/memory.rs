@@ -14,7 +14,7 @@ const NIGHTLY: &str =
     "rustup toolchain install nightly --profile minimal --component miri,rust-src";
 
 /// Interprets the tests on `target`, or on this machine's: undefined behaviour of any kind ends them. On x86-64 a second run has
-/// AVX2.
+/// AVX2 and VPCLMULQDQ.
 pub(crate) fn miri(workspace: &Workspace, target: Option<&str>) -> bool {
     if !rustup_has(workspace, &["miri", "--version"]) {
         eprintln!("error: Miri needs a nightly toolchain that has it: {NIGHTLY}");
@@ -24,7 +24,7 @@ pub(crate) fn miri(workspace: &Workspace, target: Option<&str>) -> bool {
     let target = target.unwrap_or(&host);
     let mut report = run_miri(workspace, target, "");
     if target.starts_with("x86_64-") {
-        report.add(run_miri(workspace, target, "-Ctarget-feature=+avx2"));
+        report.add(run_miri(workspace, target, "-Ctarget-feature=+avx2,+vpclmulqdq"));
     }
     close(&report)
 }
