@@ -1,6 +1,9 @@
 """Small calls take shortcuts past Python's own ways; what comes of them is the same."""
 
+import copy
+import inspect
 import itertools
+import pickle
 import random
 import sys
 import threading
@@ -200,3 +203,33 @@ def test_calls_leave_no_references():
     found = [sys.getrefcount(thing) for thing in things]
     # Others hold NumPy's own dtypes too, and let go of them when they like; a leak would be of hundreds.
     assert all(abs(now - then) < 50 for now, then in zip(found, before, strict=True)), (before, found)
+
+
+@pytest.mark.unpickles
+def test_the_short_way_is_the_function_that_its_text_tells_of():
+    function = ndb.tobytes
+    parameters = inspect.signature(function).parameters
+    assert list(parameters)[:2] == ["a", "order"] and "threads" in parameters and "byteorder" in parameters
+    assert function.__name__ == "tobytes" and function.__module__ == "ndbytes._core"
+    assert pickle.loads(pickle.dumps(function)) is function and copy.copy(function) is function
+    array = np.arange(6.0)
+    wrong = [
+        (lambda: function(), "missing 1 required positional argument"),
+        (lambda: function(array, "C", "C"), "positional arguments"),
+        (lambda: function(array, wrong=1), "unexpected keyword argument"),
+        (lambda: function(array, a=array), "multiple values|got some positional-only|unexpected keyword"),
+    ]
+    for call, words in wrong:
+        with pytest.raises(TypeError, match=words):
+            call()
+    assert function(a=array) == function(array, None) == function(array, order="C") == array.tobytes()
+
+
+@pytest.mark.parametrize("edge", [1 << 20, 4 << 20, 8 << 20])
+def test_sizes_around_those_where_the_way_changes(edge):
+    memory = np.random.default_rng(edge).integers(0, 256, 2 * edge + 64, "u1")
+    for nbytes in (edge - 8, edge, edge + 8):
+        for array in (memory[:nbytes], memory[1 : nbytes + 1].view("<f8"), memory[: 2 * nbytes : 2], memory[nbytes - 1 :: -1][:nbytes]):
+            assert ndb.tobytes(array) == array.tobytes()
+            back = ndb.loads(ndb.dumps(array))
+            assert np.array_equal(back.view("u1"), np.ascontiguousarray(array).view("u1"))
