@@ -5,6 +5,8 @@ use std::process::{Command, Stdio};
 use crate::tidy;
 use crate::workspace::{Workspace, succeeds};
 
+/// Features of the core that are asked for by themselves; all together and none are checked as well.
+const FEATURES: [&str; 5] = ["std", "map", "deflate", "std,map", "std,deflate"];
 const WASM: &str = "wasm32-unknown-unknown";
 
 /// Runs every step, even after one failed: one run shows all that is to be done.
@@ -50,6 +52,10 @@ fn steps(workspace: &Workspace) -> Vec<(&'static str, Command)> {
         ("doc (fuzz)", doc(&[&["doc", "--no-deps", "-pndbytes-fuzz"]])),
         ("doc", doc(&[&["doc", "--no-deps", "--exclude", "ndbytes-cli"], &rest])),
     ];
+    for features in FEATURES {
+        let args = ["clippy", "-pndbytes", "--no-default-features", "--features", features];
+        steps.push((features, cargo(&[&args, &["--", "-Dwarnings"]])));
+    }
     if has_target(workspace, WASM) {
         let args = ["check", "-pndbytes", "--no-default-features", "--target", WASM];
         steps.push(("wasm", cargo(&[&args])));

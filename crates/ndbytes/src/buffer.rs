@@ -246,6 +246,10 @@ mod tests {
             [(0, step), (10, step + 16), (step, 2 * step), (step + 1, 2 * step + 16)]
         {
             buffer.space(start, start + step).unwrap();
+            #[allow(
+                irrefutable_let_patterns,
+                reason = "without the feature `map` there is no other"
+            )]
             let Store::Words(words) = &buffer.store else { unreachable!() };
             assert!(words.len() * 16 <= most + 16, "{} for {start}", words.len() * 16);
         }

@@ -26,7 +26,9 @@ use bytes::Bytes;
 pub(crate) use body::Body;
 pub use decode::{Accept, BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDecoder};
 #[cfg(feature = "deflate")]
-pub(crate) use deflate::{decompress_array, decompress_into};
+pub(crate) use deflate::decompress_array;
+#[cfg(all(feature = "deflate", feature = "std"))]
+pub(crate) use deflate::decompress_into;
 pub use header::{Format, Header};
 pub use metadata::Metadata;
 pub use tail::{TAIL_MAGIC, Tail};

@@ -10,6 +10,7 @@ mod file;
 pub mod map;
 #[cfg(feature = "deflate")]
 pub mod npz;
+#[cfg(feature = "deflate")]
 mod peek;
 mod read;
 mod read_file;
