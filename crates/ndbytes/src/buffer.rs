@@ -15,7 +15,7 @@ const MAP_FROM: usize = 1 << 20;
 )]
 pub(crate) const HUGE_FROM: usize = 8 << 20;
 /// Bytes of a huge page where that is the usual one; where another is, less is gained.
-pub(crate) const HUGE: usize = 2 << 20;
+pub(crate) const HUGE: usize = if cfg!(miri) { 1 << 12 } else { 2 << 20 };
 
 /// Immutable shared bytes: a vector, a memory map, a Python object or a network read, all alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
