@@ -97,13 +97,12 @@ fn write_beside<'a>(
 /// Writes what comes, so many pieces at a time: the system is slower at small writes.
 fn write_all(file: &File, pieces: &Receiver<Piece<'_>>) -> Result<()> {
     let mut batch = Batch::new(file);
-    loop {
-        pieces.iter().take(AHEAD).for_each(|piece| batch.push(piece));
-        if batch.pieces.is_empty() {
-            return Ok(());
-        }
+    while let Ok(piece) = pieces.recv() {
+        batch.push(piece);
+        pieces.iter().take(AHEAD - 1).for_each(|piece| batch.push(piece));
         batch.write()?;
     }
+    Ok(())
 }
 
 /// Pieces that are written together.

@@ -87,7 +87,10 @@ pub(crate) fn copy_folded(
     #[cfg(target_arch = "x86_64")]
     return x86::copy_folded(from, to, stores, state);
     #[cfg(not(target_arch = "x86_64"))]
-    None
+    {
+        let _ = (from, to, stores, state);
+        None
+    }
 }
 
 #[cfg(test)]

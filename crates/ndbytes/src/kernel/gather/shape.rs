@@ -87,7 +87,7 @@ impl Shape {
         let (&last, before) = axes.split_last()?;
         let innermost = before.len().checked_sub(1)?;
         let closest = closest(axes, 2)?;
-        let is_large = axes[closest].len * last.len * item >= SMALL;
+        let is_large = !is_small(axes[closest], last, item);
         if let Some(grouped) = Self::grouped(axes[closest], last, item).filter(|_| is_large) {
             return Some((closest, grouped));
         }
@@ -139,11 +139,11 @@ impl Shape {
 
     /// Whether a row along the axis is not worth a call: that depends on how many items a vector moves at once.
     fn is_brief(row: Axis, item: usize) -> bool {
-        let size = row.len * item;
+        let size = row.len.saturating_mul(item);
         match row.src / item.cast_signed() {
             0 if row.src == 0 => size <= REPEATED,
             -4..=-1 | 2..=4 if item <= 4 && row.dst == item.cast_signed() => size < 64 + 24 * item,
-            _ => size < (128 * item).clamp(64, 512),
+            _ => size < item.saturating_mul(128).clamp(64, 512),
         }
     }
 
@@ -175,7 +175,7 @@ fn nearest(axes: &[Axis]) -> Option<usize> {
     // In sixteenths.
     let shared = |axis: usize| match axes[axis].src.unsigned_abs() {
         0 => 0,
-        step => (16 * LINE / step).min(16 * axes[axis].len).max(16),
+        step => (16 * LINE / step).min(axes[axis].len.saturating_mul(16)).max(16),
     };
     let last = axes.len().checked_sub(1)?;
     let best = (0..=last).max_by_key(|&axis| shared(axis))?;
@@ -197,11 +197,16 @@ fn is_at_hand(near: Axis, last: Axis) -> bool {
     near.src.unsigned_abs() >= LINE && lines <= 2 * CACHE / LINE
 }
 
+/// Whether a plane is mostly loops around it.
+fn is_small(near: Axis, last: Axis, item: usize) -> bool {
+    near.len.saturating_mul(last.len).saturating_mul(item) < SMALL
+}
+
 /// `near`, or the longest axis if the plane of that and the last is so small that most of the time goes into the loops around it.
 fn worthwhile(axes: &[Axis], near: usize, item: usize) -> usize {
     let before = 0..axes.len().saturating_sub(1);
     match axes.last() {
-        Some(last) if axes[near].len * last.len * item < SMALL => {
+        Some(&last) if is_small(axes[near], last, item) => {
             before.max_by_key(|&axis| axes[axis].len).unwrap_or(near)
         }
         _ => near,

@@ -1,5 +1,6 @@
 //! Both ways on every set of instructions, against loops over items.
 
+use super::shape::Walk;
 use super::*;
 use crate::array::Order;
 use proptest::prelude::*;
@@ -343,6 +344,27 @@ fn what_is_repeated_often_is_copied_twice_as_long_each_time() {
                 let strides = vec![18 * step, 0, 3 * step];
                 check(&anchored(vec![2, times, 3], strides), itemsize, times % 5);
             }
+        }
+    }
+}
+
+#[test]
+fn axes_longer_than_any_product_of_theirs_have_a_shape() {
+    let long = 1usize << 33;
+    for (strides, itemsize) in [
+        ([0, -1], 1),
+        ([9_000_000_000, 2], 1),
+        ([0, -8], 8),
+        ([8, -16], 8),
+        ([1, 0], 1),
+        ([3, 5], 16),
+    ] {
+        let layout = anchored(vec![2, long], strides.to_vec());
+        for plan in [Plan::gather(&layout, itemsize), Plan::scatter(&layout, itemsize)] {
+            let Walk { mut shape, outer, .. } = Walk::of(&plan);
+            let axes =
+                [*shape.first(), shape.last()].into_iter().chain(outer.iter().map(|o| o.axis));
+            assert!(axes.map(|axis| axis.len).any(|len| len == long), "{shape:?} {outer:?}");
         }
     }
 }

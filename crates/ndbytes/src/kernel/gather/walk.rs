@@ -127,7 +127,8 @@ unsafe fn items<const N: usize>(
 /// Calls the kernel for every index of the outer axes; it begins with a row like this one.
 ///
 /// # Safety
-/// As the kernel at each of them; the same from `src` to `dst` for the axes that [`Outer::same`] marks.
+/// As the kernel at each of them. Behind an axis that [`Outer::same`] marks stand all axes of which `axis.dst` bytes of the
+/// destination are made, without gaps.
 unsafe fn walk(
     outer: &[Outer],
     row: Axis,

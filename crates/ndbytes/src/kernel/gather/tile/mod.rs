@@ -154,7 +154,7 @@ impl<const N: usize> Plane<N> {
 pub(super) fn is_single(size: usize, near: Axis, last: Axis) -> bool {
     let tiled = matches!(size, 1 | 2 | 4 | 8) && near.len.min(last.len) >= 16 / size;
     let (step, far) = (near.src.unsigned_abs(), last.src.unsigned_abs());
-    if !tiled || size == 8 && near.len * last.len < EIGHTS {
+    if !tiled || size == 8 && near.len.saturating_mul(last.len) < EIGHTS {
         return true;
     }
     let dense = (step, last.dst) == (size, size.cast_signed());
