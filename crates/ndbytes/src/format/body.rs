@@ -8,10 +8,13 @@ use crate::error::Result;
 use crate::kernel::{Copying, Items, SHORT_RUNS, Stores, zeroed};
 use bytes::{Bytes, BytesMut};
 
-/// The most that is gathered ahead of the pieces it is cut into. Up to three times as much is held by who writes them beside.
+/// The most that is gathered ahead of the pieces it is cut into.
 const AHEAD: usize = 1 << 22;
 
-/// The items in an order, in pieces of at most 1 MiB.
+/// Bytes of a piece that is made, at most: larger ones leave the cache before they are written, and the system is slower at smaller ones.
+const PIECE: usize = 1 << 21;
+
+/// The items in an order, in pieces of at most 2 MiB.
 #[derive(Debug)]
 pub(crate) struct Body<'a> {
     items: Items<'a>,
@@ -77,7 +80,7 @@ impl<'a> Body<'a> {
             *state = match items.run().filter(|_| !self.shared) {
                 Some(run) => State::Run(run),
                 None => {
-                    let parts = items.parts(items.grain(SHORT_RUNS).clamp(BLOCK, AHEAD));
+                    let parts = items.parts(items.grain(SHORT_RUNS).clamp(PIECE, AHEAD));
                     State::Made { parts, made: Vec::new(), rest: Bytes::new() }
                 }
             };
@@ -103,7 +106,7 @@ impl<'a> Body<'a> {
                     *rest = space.freeze();
                     made.push(rest.clone());
                 }
-                Ok(Some(Piece::Owned(rest.split_to(rest.len().min(BLOCK)))))
+                Ok(Some(Piece::Owned(rest.split_to(rest.len().min(PIECE)))))
             }
         }
     }

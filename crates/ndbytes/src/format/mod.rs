@@ -52,8 +52,8 @@ impl std::ops::Deref for Piece<'_> {
     }
 }
 
-/// A machine that turns an array into pieces of at most 1 MiB, in order.
-pub trait Encode<'a> {
+/// A machine that turns an array into pieces of at most 2 MiB, in order.
+pub trait Encode<'a>: Send {
     /// The next piece; `None` at the end.
     ///
     /// # Errors

@@ -53,12 +53,12 @@ fn read_at(mut file: &File, space: &mut [u8], offset: u64) -> Result<usize> {
 }
 
 /// Writes all of it there.
-#[cfg(all(feature = "map", unix))]
+#[cfg(unix)]
 pub(super) fn write_at(file: &File, bytes: &[u8], offset: u64) -> Result<()> {
     std::os::unix::fs::FileExt::write_all_at(file, bytes, offset)
 }
 
-#[cfg(all(feature = "map", not(unix)))]
+#[cfg(not(unix))]
 pub(super) fn write_at(mut file: &File, bytes: &[u8], offset: u64) -> Result<()> {
     file.seek(SeekFrom::Start(offset))?;
     std::io::Write::write_all(&mut file, bytes)

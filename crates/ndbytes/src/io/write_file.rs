@@ -1,14 +1,16 @@
 //! All bytes of a machine into a file, as quickly as the page cache takes them: room is made first, writes are large, and what
-//! must be made is made while what was made before is written.
+//! must be made is made while what another thread has made is written.
 
+use super::at::write_at;
 use super::file::{FileKind, kind};
 use super::{Watch, write};
 use crate::error::Result;
 use crate::format::{Encode, Piece};
 use crate::threads::Threads;
 use std::fs::File;
-use std::io::{ErrorKind, IoSlice, Write as _};
-use std::sync::mpsc::{Receiver, sync_channel};
+use std::io::{ErrorKind, IoSlice, Seek as _, SeekFrom, Write as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// From this many bytes on making room first is quicker than to have the file grow.
@@ -19,11 +21,9 @@ const WRITE: usize = 16 << 20;
 const SMALL: usize = 1 << 16;
 /// From this many bytes on a thread that writes gains more than its start costs.
 const PARALLEL: u64 = 8 << 20;
-/// Pieces that are made while as many are written.
-const AHEAD: usize = 4;
 
 /// Writes all pieces of a machine to a file that is empty; `watch` counts them. Where pieces are made for the
-/// purpose, and are many, a second thread writes them.
+/// purpose, and are many, a second thread makes and writes half of them.
 ///
 /// # Errors
 /// [`Io`](crate::ErrorKind::Io), where the disk has no room for all of it before anything is written; and whatever
@@ -31,7 +31,7 @@ const AHEAD: usize = 4;
 pub fn write_file<'a>(
     encoder: &mut dyn Encode<'a>,
     file: &File,
-    mut threads: Threads,
+    threads: Threads,
     watch: Watch<'_>,
 ) -> Result<()> {
     if kind(&file.metadata()?)? == FileKind::Stream {
@@ -45,13 +45,12 @@ pub fn write_file<'a>(
     let (mut batch, mut moved) = (Batch::new(file), 0);
     while let Some(piece) = encoder.next()? {
         let is_made = matches!(piece, Piece::Owned(_)) && piece.len() > SMALL;
-        let mut piece = Some(piece);
-        if is_made && threads.get() > 1 && total.saturating_sub(moved) >= PARALLEL {
+        let beside = cfg!(unix) && threads.get() > 1;
+        if is_made && beside && total.saturating_sub(moved) >= PARALLEL {
             batch.write()?;
-            write_beside(file, &mut piece, encoder, &mut moved, watch)?;
-            threads = Threads::ONE;
+            write_beside(file, piece, encoder, &mut moved, watch)?;
+            continue;
         }
-        let Some(piece) = piece else { continue };
         moved += piece.len() as u64;
         batch.push(piece);
         // What was made is written at once, so that its memory can be made use of again.
@@ -64,45 +63,73 @@ pub fn write_file<'a>(
     watch(moved)
 }
 
-/// Makes the pieces that follow `first` on this thread, and writes them all on another; where none is to be had, `first` stays.
+/// Makes and writes `first` and all pieces that follow on this thread and another, each those that it has made itself: they
+/// are in its cache. Where no other thread is to be had, this one does all.
 fn write_beside<'a>(
     file: &File,
-    first: &mut Option<Piece<'a>>,
+    first: Piece<'a>,
     encoder: &mut dyn Encode<'a>,
     moved: &mut u64,
     watch: Watch<'_>,
 ) -> Result<()> {
-    thread::scope(|scope| {
-        let (sender, pieces) = sync_channel(AHEAD);
-        let writer = thread::Builder::new().spawn_scoped(scope, move || write_all(file, &pieces));
-        let Ok(writer) = writer else { return Ok(()) };
-        let made = (|| {
-            let mut next = first.take();
-            while let Some(piece) = next {
-                *moved += piece.len() as u64;
-                if sender.send(piece).is_err() {
-                    break; // The writer has failed, and says why.
-                }
-                watch(*moved)?;
-                next = encoder.next()?;
+    let source = Mutex::new(Source { encoder, first: Some(first), place: *moved, ended: false });
+    let source = || source.lock().unwrap_or_else(PoisonError::into_inner);
+    let written = AtomicU64::new(*moved);
+    let step = || -> Result<bool> {
+        let Some((piece, place)) = source().next()? else { return Ok(false) };
+        write_at(file, &piece, place)?;
+        written.fetch_add(piece.len() as u64, Ordering::Relaxed);
+        Ok(true)
+    };
+    // Whoever fails ends the other's work as well.
+    let ended = |done: Result<()>| done.inspect_err(|_| source().ended = true);
+    let done = thread::scope(|scope| {
+        let other = thread::Builder::new().spawn_scoped(scope, || {
+            ended((|| {
+                while step()? {}
+                Ok(())
+            })())
+        });
+        let own = ended((|| {
+            while step()? {
+                watch(written.load(Ordering::Relaxed))?;
             }
             Ok(())
-        })();
-        drop(sender);
-        let written = writer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        written.and(made)
-    })
+        })());
+        let others = other.map_or(Ok(()), |other| {
+            other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
+        own.and(others)
+    });
+    *moved = source().place;
+    done?;
+    (&*file).seek(SeekFrom::Start(*moved))?;
+    Ok(())
 }
 
-/// Writes what comes, so many pieces at a time: the system is slower at small writes.
-fn write_all(file: &File, pieces: &Receiver<Piece<'_>>) -> Result<()> {
-    let mut batch = Batch::new(file);
-    while let Ok(piece) = pieces.recv() {
-        batch.push(piece);
-        pieces.iter().take(AHEAD - 1).for_each(|piece| batch.push(piece));
-        batch.write()?;
+/// Where pieces come from, and where in the file the next one goes.
+struct Source<'e, 'a> {
+    encoder: &'e mut dyn Encode<'a>,
+    first: Option<Piece<'a>>,
+    place: u64,
+    ended: bool,
+}
+
+impl<'a> Source<'_, 'a> {
+    fn next(&mut self) -> Result<Option<(Piece<'a>, u64)>> {
+        let piece = match self.first.take() {
+            _ if self.ended => None,
+            None => self.encoder.next()?,
+            first => first,
+        };
+        let Some(piece) = piece else {
+            self.ended = true;
+            return Ok(None);
+        };
+        let place = self.place;
+        self.place += piece.len() as u64;
+        Ok(Some((piece, place)))
     }
-    Ok(())
 }
 
 /// Pieces that are written together.

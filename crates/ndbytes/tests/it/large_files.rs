@@ -62,7 +62,8 @@ fn an_error_on_either_side_of_a_save_ends_it() {
         let file = File::create(&path).unwrap();
         let error = io::write_file(&mut encoder(), &file, Threads::new(threads), &mut { stop });
         assert_eq!(error.unwrap_err().message(), "enough");
-        assert!(fs::metadata(&path).unwrap().len() < SIZE as u64);
+        // Another thread may have written all of it before this one is heard.
+        assert!(threads > 1 || fs::metadata(&path).unwrap().len() < SIZE as u64);
         let mut pieces = Alive::new(32, Some(12));
         let error = written(&path, &mut pieces, threads).unwrap_err();
         assert_eq!(error.message(), "no piece 12");
@@ -92,15 +93,14 @@ fn pieces_without_bytes_are_no_end() {
 }
 
 #[test]
-fn few_pieces_are_made_ahead_of_the_disk() {
+fn each_thread_holds_one_piece() {
     let folder = tempfile::tempdir().unwrap();
     for threads in [1, 2] {
         let mut pieces = Alive::new(64, None);
         let found = written(&folder.path().join("a"), &mut pieces, threads).unwrap();
         assert_eq!(found.len(), 64 * MIB);
         assert!(found.chunks(MIB).enumerate().all(|(i, part)| usize::from(part[MIB - 1]) == i));
-        // Four that are written, four that wait, and one that is made.
-        assert!(pieces.most <= 9, "{} at once", pieces.most);
+        assert!(pieces.most <= threads, "{} at once", pieces.most);
     }
 }
 
