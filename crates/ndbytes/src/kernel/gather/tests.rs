@@ -236,9 +236,11 @@ fn long_axes_go_in_parts_and_end_with_a_rest() {
 
 #[test]
 fn a_repeated_axis_around_a_long_one_is_copied_whole() {
-    for itemsize in [1usize, 2, 4, 8, 16, 24] {
+    // Miri takes long to make memory, and the near steps reach less far.
+    let (sizes, kinds) = if cfg!(miri) { (&SIZES[..1], 1) } else { (&SIZES[..], 2) };
+    for &itemsize in sizes {
         let (item, long) = (itemsize.cast_signed(), if cfg!(miri) { 37 } else { 100 });
-        for steps in [[0, 3456, 64, 576, 1152], [0, 10_000, 100, 1700, 7]] {
+        for steps in &[[0, 3456, 64, 576, 1152], [0, 10_000, 100, 1700, 7]][..kinds] {
             let strides = steps.map(|step| step * item).to_vec();
             check(&anchored(vec![2, long, 9, 2, 3], strides), itemsize, 1);
         }
