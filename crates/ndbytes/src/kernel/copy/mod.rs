@@ -4,6 +4,8 @@
 mod x86;
 
 use super::isa::prefetch;
+#[cfg(target_arch = "x86_64")]
+pub(super) use x86::{fence, store_past_cache};
 
 /// From this many bytes on they are written past the cache: more than the last level of it holds, so that lines would be
 /// read only to be overwritten and driven out again.

@@ -4,8 +4,9 @@
 use super::super::isa::{Isa, prefetch};
 use super::{Folded, LINE, Stores, TURN};
 use std::arch::x86_64::{
-    __m256i, _mm_cvtsi32_si128, _mm256_clmulepi64_epi128, _mm256_loadu_si256, _mm256_set_epi64x,
-    _mm256_setzero_si256, _mm256_storeu_si256, _mm256_xor_si256, _mm256_zextsi128_si256,
+    __m256i, _mm_cvtsi32_si128, _mm_sfence, _mm256_clmulepi64_epi128, _mm256_loadu_si256,
+    _mm256_set_epi64x, _mm256_setzero_si256, _mm256_store_si256, _mm256_storeu_si256,
+    _mm256_stream_si256, _mm256_xor_si256, _mm256_zextsi128_si256,
 };
 
 /// Bytes of a vector.
@@ -166,17 +167,12 @@ fn load(from: &Turn) -> Vectors {
 #[inline]
 #[target_feature(enable = "avx2")]
 unsafe fn store<const STREAM: bool>(turn: &Vectors, to: &mut Turn) {
-    // Miri does not know the stores past the cache; it watches another that asks for the same.
-    #[cfg(miri)]
-    use std::arch::x86_64::_mm256_store_si256 as stream;
-    #[cfg(not(miri))]
-    use std::arch::x86_64::_mm256_stream_si256 as stream;
     let start = to.as_mut_ptr().cast::<__m256i>();
     for (i, part) in turn.iter().enumerate() {
         // SAFETY: so many vectors are a turn; the caller vouches for the alignment.
         unsafe {
             if STREAM {
-                stream(start.add(i), *part);
+                store_past_cache(start.add(i), *part);
             } else {
                 _mm256_storeu_si256(start.add(i), *part);
             }
@@ -184,9 +180,28 @@ unsafe fn store<const STREAM: bool>(turn: &Vectors, to: &mut Turn) {
     }
 }
 
-/// What was streamed is there before whatever follows.
+/// Miri does not know this store; it watches another that asks for the same.
+///
+/// # Safety
+/// A vector can be written at `to`, which is aligned to one; the processor has AVX2.
+#[inline]
 #[target_feature(enable = "avx2")]
-fn fence() {
-    #[cfg(not(miri))]
-    std::arch::x86_64::_mm_sfence();
+pub(in crate::kernel) unsafe fn store_past_cache(to: *mut __m256i, bytes: __m256i) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if cfg!(miri) {
+            _mm256_store_si256(to, bytes);
+        } else {
+            _mm256_stream_si256(to, bytes);
+        }
+    }
+}
+
+/// What was streamed is there before whatever follows. Miri does not know it, nor needs it.
+#[inline]
+#[target_feature(enable = "avx2")]
+pub(in crate::kernel) fn fence() {
+    if !cfg!(miri) {
+        _mm_sfence();
+    }
 }

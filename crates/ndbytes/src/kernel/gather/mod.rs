@@ -1,8 +1,8 @@
 //! Moving the items of a layout to contiguous bytes and back.
 //!
 //! One driver for both ways: drop axes of length 1, merge axes that continue each other on both sides, take contiguous items
-//! as one larger item, and then look at two axes: the one with the smallest steps in the source, and the one with the
-//! smallest in the destination. Where they are one, rows are copied; else the plane of both is transposed in tiles.
+//! as one larger item, and then look at two axes: the one along which items share lines of the source, and the one with the
+//! smallest steps in the destination. Where they are one, rows are copied; else the plane of both is transposed in tiles.
 //! All other axes are loops around that.
 
 #![allow(unsafe_code, reason = "items at strides are pointers, their bounds proved once here")]

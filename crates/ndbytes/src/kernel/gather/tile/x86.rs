@@ -6,6 +6,7 @@
 use std::arch::x86_64 as arch;
 use std::arch::x86_64::{__m128i, __m256i};
 
+use super::super::super::copy::{fence, store_past_cache};
 use super::super::walk::{at, at_mut};
 use super::{Block, LINE, portable};
 
@@ -62,39 +63,13 @@ pub(super) unsafe fn stream(
             src.copy_to_nonoverlapping(dst, lead);
             for at in (lead..whole).step_by(LINE) {
                 let line = [0, 32].map(|half| arch::_mm256_loadu_si256(src.add(at + half).cast()));
-                store_past_cache(dst.add(at), line[0]);
-                store_past_cache(dst.add(at + 32), line[1]);
+                store_past_cache(dst.add(at).cast(), line[0]);
+                store_past_cache(dst.add(at + 32).cast(), line[1]);
             }
             src.add(whole).copy_to_nonoverlapping(dst.add(whole), len - whole);
         }
     }
     fence();
-}
-
-/// What was streamed is there before whatever follows. Miri does not know it, nor needs it.
-#[inline]
-#[target_feature(enable = "avx2")]
-fn fence() {
-    if !cfg!(miri) {
-        arch::_mm_sfence();
-    }
-}
-
-/// Miri does not know this store; it watches another that asks for the same.
-///
-/// # Safety
-/// 32 bytes can be written at `to`, which is aligned to as many; the processor has AVX2.
-#[inline]
-#[target_feature(enable = "avx2")]
-unsafe fn store_past_cache(to: *mut u8, bytes: __m256i) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        if cfg!(miri) {
-            arch::_mm256_store_si256(to.cast(), bytes);
-        } else {
-            arch::_mm256_stream_si256(to.cast(), bytes);
-        }
-    }
 }
 
 /// Whether rows of 8-byte items are lines, and a multiple of four of them.
@@ -119,8 +94,8 @@ pub(super) unsafe fn stream_lines(block: &Block) {
                 let high = four_by_four(at(from, 4, block.src_pitch), block.src_pitch);
                 for (index, half) in low.into_iter().enumerate() {
                     let line = at_mut(to, index, block.dst_pitch);
-                    store_past_cache(line, half);
-                    store_past_cache(line.add(32), high[index]);
+                    store_past_cache(line.cast(), half);
+                    store_past_cache(line.add(32).cast(), high[index]);
                 }
             }
         }
