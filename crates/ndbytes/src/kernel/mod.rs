@@ -5,6 +5,7 @@
 
 mod convert;
 mod copy;
+pub(crate) mod filter;
 mod fresh;
 mod gaps;
 mod gather;
