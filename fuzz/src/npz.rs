@@ -125,8 +125,8 @@ fn written<W: std::io::Write>(mut writer: Writer<W>, members: &[&Stored]) -> W {
         fn next(&mut self) -> ndbytes::Result<Option<Piece<'a>>> {
             Ok(self.0.take().map(Piece::Run))
         }
-        fn total(&self) -> u64 {
-            self.0.map_or(0, <[u8]>::len) as u64
+        fn total(&self) -> Option<u64> {
+            Some(self.0.map_or(0, <[u8]>::len) as u64)
         }
     }
     for member in members {

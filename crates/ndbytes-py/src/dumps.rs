@@ -7,10 +7,10 @@ use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::limits::Limits;
 use crate::options::{self, codec, decode_options, frame_options, is_bundle, metadata};
 use crate::work::run;
-use ndbytes::{Container, Copying, DecodeOptions, Decoded, Dest, Encode, Order, frame, io, npy};
+use ndbytes::{BufferMut, Container, Copying, DecodeOptions, Decoded, Dest, Encode, Order, frame, io, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::PyString;
+use pyo3::types::{PyBytes, PyString};
 use std::io::Cursor;
 
 /// An array as bytes that say what it is and have checksums.
@@ -20,16 +20,18 @@ use std::io::Cursor;
 /// a : array or dict of arrays
 ///     Any array without Python objects. A dict becomes a stored ``.npz``, which ``np.load`` reads too.
 /// codec : str, optional
-///     None, the default: a checked ``.npy``, which ``np.load`` reads too. ``"none"``: a frame.
+///     None, the default: a checked ``.npy``, which ``np.load`` reads too. Else a frame: ``"none"``, ``"auto"`` (small at good speed),
+///     ``"fast"``, ``"small"`` (however long it takes), or one of ``"lz4"``, ``"zstd"``, ``"deflate"`` and ``"pco"``, behind the
+///     filter that suits the array best.
 /// level : int, optional
-///     For codecs that have levels.
+///     For ``"zstd"`` (1 to 19), ``"deflate"`` (1 to 9) and ``"pco"`` (0 to 12).
 /// name : str, optional
 ///     The array's name.
 /// attrs : dict, optional
 ///     Whatever else is to be said of it, as far as JSON can.
 /// threads : int, optional
 ///     How many threads may work on large arrays; by default as many as this process may run on where
-///     ``out`` takes the bytes, and one for new ones, which gain little from more.
+///     ``out`` takes the bytes, or a codec makes them, and one for new ones, which gain little from more.
 /// out : writable buffer, optional
 ///     Takes the bytes, which may be fewer than it has. Its content is undefined after an error.
 ///
@@ -76,29 +78,45 @@ pub(crate) fn dumps<'py>(
         }
         return bundle::dumps(py, a);
     }
-    let codec = self::codec(codec, level)?;
+    let how = match codec {
+        // What is compressed is work for all.
+        Some(_) => Copying { threads: options::threads(threads)?, ..how },
+        None => how,
+    };
     let metadata = metadata(name, attrs)?;
     let source = Source::new(a)?;
     let array = source.view().py()?;
-    let mut encoder: Box<dyn Encode<'_> + Send> = if codec.is_some() {
-        Box::new(frame::Encoder::new(&array, &frame_options(metadata)).py()?)
+    let mut encoder: Box<dyn Encode<'_> + Send> = if let Some(codec) = codec {
+        let codec = self::codec(codec, level)?;
+        let options = frame::EncodeOptions { codec, ..frame_options(metadata) };
+        Box::new(run(py, array.nbytes() as u64, |_| frame::Encoder::new(&array, &options))?)
     } else {
+        options::no_codec(None, level)?;
         let options =
             npy::EncodeOptions { metadata, zero_gaps: true, ..npy::EncodeOptions::checked() };
         Box::new(npy::Encoder::new(&array, &options).py()?)
     };
-    let total = encoder.total();
-    let mut fill = |bytes: &mut [u8]| run(py, total, |watch| encoder.write_into(bytes, how, watch));
-    let Some(out) = out else { return Ok(new_bytes(py, total, fill)?.into_any()) };
+    let (total, most) = (encoder.total(), encoder.most());
+    let mut fill = |bytes: &mut [u8]| run(py, most, |watch| encoder.write_into(bytes, how, watch));
+    let Some(out) = out else {
+        if let Some(total) = total {
+            return Ok(new_bytes(py, total, |bytes| fill(bytes).map(drop))?.into_any());
+        }
+        // How many there will be is not known: they are made where room costs nothing.
+        let mut space = BufferMut::known(most).py()?;
+        let written = fill(space.all().py()?)?;
+        let bytes = space.space(0, usize::try_from(written).unwrap_or(usize::MAX)).py()?;
+        return Ok(PyBytes::new(py, bytes).into_any());
+    };
     let mut target = Out::new(out)?;
     let found = target.bytes().len();
-    let size = usize::try_from(total).unwrap_or(usize::MAX);
+    let size = total.map_or(found, |total| usize::try_from(total).unwrap_or(usize::MAX));
     let bytes = target.bytes().get_mut(..size);
     let bytes =
-        bytes.ok_or_else(|| argument(format!("out has {found} bytes, {total} are needed")))?;
+        bytes.ok_or_else(|| argument(format!("out has {found} bytes, {most} are needed")))?;
     source.check_apart(bytes)?;
-    fill(bytes)?;
-    front(out, size)
+    let written = fill(bytes)?;
+    front(out, usize::try_from(written).unwrap_or(usize::MAX))
 }
 
 /// The array that bytes describe, after their checksums were compared.

@@ -1,8 +1,8 @@
 //! Options that several verbs take.
 
-use crate::errors::{IntoPy as _, argument, argument_type, unsupported};
+use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::limits::{self, Limits};
-use ndbytes::{Checks, Copying, DecodeOptions, Endian, Level, Metadata, Order, Threads, frame};
+use ndbytes::{Checks, Codec, Copying, DecodeOptions, Endian, Level, Metadata, Order, Threads, frame};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -82,34 +82,23 @@ pub(crate) fn level(level: Option<i32>) -> PyResult<Level> {
     }
 }
 
-/// How the items of a frame are coded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Codec {
-    /// As they are.
-    None,
-}
-
-/// A codec by its name.
+/// A codec by its name, and its level.
 ///
 /// # Errors
-/// `UnsupportedError` for one that this version does not have; `ArgumentError` for a level without a codec that has
-/// levels.
-pub(crate) fn codec(name: Option<&str>, level: Option<i32>) -> PyResult<Option<Codec>> {
-    let codec = match name {
-        None => None,
-        Some("none" | "auto") => Some(Codec::None),
-        Some(other) => {
-            return Err(unsupported(format!(
-                "codec {other:?} is not one of this version: 'none' and 'auto' (which is 'none') are; \
-                 .npy.zz and .npy.gz files are compressed"
-            )));
-        }
-    };
-    match level {
-        Some(level) => Err(argument(format!(
-            "level={level}: nothing here has levels; .npy.zz and .npy.gz have"
-        ))),
-        None => Ok(codec),
+/// `ArgumentError` for a name or level that there is not; `UnsupportedError` for one that this build does not have.
+pub(crate) fn codec(name: &str, level: Option<i32>) -> PyResult<Codec> {
+    Codec::named(name, level).py()
+}
+
+/// That no codec is asked for where there is none to have.
+///
+/// # Errors
+/// `ArgumentError` with what is for it.
+pub(crate) fn no_codec(name: Option<&str>, level: Option<i32>) -> PyResult<()> {
+    match (name, level) {
+        (None | Some("none" | "auto"), None) => Ok(()),
+        (Some(name), _) => Err(argument(format!("codec {name:?} is for .ndb files and frames, \"deflate\" for .npz"))),
+        (None, Some(level)) => Err(argument(format!("level={level}: there is no codec here that has levels"))),
     }
 }
 

@@ -5,11 +5,13 @@ use crate::bundle::{Bundle, write_options};
 use crate::errors::{IntoPy as _, argument};
 use crate::file::Place;
 use crate::format::{Format, suffixes};
-use crate::options::{self, codec, frame_options, is_bundle, metadata};
+use crate::options::{self, frame_options, is_bundle, metadata};
 use crate::work::wait;
 use ndbytes::io::npz::{WriteOptions, Writer};
 use ndbytes::io::{self, SaveOptions, Watch};
-use ndbytes::{ArrayRef, Encode, Level, Metadata, Order, Result, frame, npy, raw};
+use ndbytes::{
+    ArrayRef, Codec, Encode, Error, Level, Metadata, Order, Result, Threads, frame, npy, raw,
+};
 use pyo3::prelude::*;
 use std::io::Write;
 
@@ -26,9 +28,9 @@ use std::io::Write;
 /// format : str, optional
 ///     A suffix without its dot, instead of the file's own.
 /// codec : str, optional
-///     For ``.ndb``: ``"auto"`` or ``"none"``. For ``.npz``: ``"deflate"``, which is the default, or ``"stored"``.
+///     For ``.ndb``: ``"auto"``, which is the default, ``"none"`` for a file that can be mapped, and those of :func:`dumps`. For ``.npz``: ``"deflate"``, which is the default, or ``"stored"``.
 /// level : int, optional
-///     For ``.npy.zz``, ``.npy.gz`` and ``.npz``: 0 to 9, as zlib's.
+///     For ``.npy.zz``, ``.npy.gz`` and ``.npz``: 0 to 9, as zlib's. For a codec of ``.ndb``: its own.
 /// checksum : bool, optional
 ///     For ``.npy``: True adds checksums that NumPy passes over. A ``.ndb`` always has them.
 /// name : str, optional
@@ -91,10 +93,10 @@ pub(crate) fn save(
         return Err(argument("a dict of arrays is saved as .npz; another file holds one array"));
     }
     let metadata = metadata(name, attrs)?;
-    let level = levels(format, codec, level)?;
+    let (codec, level) = coding(format, codec, level)?;
     let source = Source::new(a)?;
     let array = source.view().py()?;
-    let mut encoder = encoder(&array, format, checksum, metadata)?;
+    let mut encoder = wait(py, |_| encoder(&array, format, codec, threads, checksum, metadata))?;
     wait(py, |watch| match &mut place {
         Place::Path(path) => io::replace(&*path, SaveOptions::durable(durable), |file| {
             if let Format::Compressed(_) = format {
@@ -145,12 +147,14 @@ fn chosen(
     }
 }
 
-fn levels(format: Format, codec: Option<&str>, level: Option<i32>) -> PyResult<Level> {
-    if let Format::Compressed(_) = format {
-        self::codec(codec, None)?;
-        return options::level(level);
+/// The codec of a .ndb file, and the level of a compressed one.
+fn coding(format: Format, codec: Option<&str>, level: Option<i32>) -> PyResult<(Codec, Level)> {
+    if format == Format::Ndb {
+        return Ok((options::codec(codec.unwrap_or("auto"), level)?, Level::default()));
     }
-    self::codec(codec, level).map(|_| Level::default())
+    let is_compressed = matches!(format, Format::Compressed(_));
+    options::no_codec(codec, level.filter(|_| !is_compressed))?;
+    Ok((Codec::None, options::level(level)?))
 }
 
 type Encoder<'a> = Box<dyn Encode<'a> + Send + 'a>;
@@ -159,26 +163,31 @@ type Encoder<'a> = Box<dyn Encode<'a> + Send + 'a>;
 fn encoder<'a>(
     array: &ArrayRef<'a>,
     format: Format,
+    codec: Codec,
+    threads: Threads,
     checksum: Option<bool>,
     metadata: Metadata,
-) -> PyResult<Encoder<'a>> {
+) -> Result<Encoder<'a>> {
     Ok(match format {
         Format::Ndb if checksum == Some(false) => {
-            return Err(argument("a .ndb file always has checksums"));
+            return Err(Error::argument("a .ndb file always has checksums"));
         }
-        Format::Ndb => Box::new(frame::Encoder::new(array, &frame_options(metadata)).py()?),
+        Format::Ndb => {
+            let options = frame::EncodeOptions { codec, threads, ..frame_options(metadata) };
+            Box::new(frame::Encoder::new(array, &options)?)
+        }
         Format::Raw if checksum == Some(true) || metadata != Metadata::default() => {
-            return Err(argument(
+            return Err(Error::argument(
                 "a file of items alone has no place for checksums, a name or attributes",
             ));
         }
-        Format::Raw => Box::new(raw::Encoder::new(&array.clone().unshared(), Order::C, None).py()?),
+        Format::Raw => Box::new(raw::Encoder::new(&array.clone().unshared(), Order::C, None)?),
         _ => {
             let checksum = checksum == Some(true);
             let options = npy::EncodeOptions { checksum, metadata, ..npy::EncodeOptions::bare() };
             let is_summed = checksum || array.dtype().has_extension() || format != Format::Npy;
             let array = if is_summed { array.clone() } else { array.clone().unshared() };
-            Box::new(npy::Encoder::new(&array, &options).py()?)
+            Box::new(npy::Encoder::new(&array, &options)?)
         }
     })
 }

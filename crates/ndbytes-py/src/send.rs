@@ -2,7 +2,7 @@
 
 use crate::array::Source;
 use crate::errors::IntoPy as _;
-use crate::options::{codec, frame_options, metadata};
+use crate::options::{self, frame_options, metadata};
 use crate::socket::{Channel, Way};
 use crate::work::{LONG, signals, wait};
 use ndbytes::io::Watch;
@@ -66,7 +66,7 @@ pub(crate) fn send(
     codec: Option<&str>,
     npy: bool,
 ) -> PyResult<()> {
-    self::codec(codec, None)?;
+    options::no_codec(codec, None)?;
     let metadata = metadata(name, attrs)?;
     let source = Source::new(a)?;
     let array = source.view().py()?;

@@ -292,7 +292,7 @@ fn encode(mut args: Args<'_>) -> Result<Fields> {
 }
 
 fn encoded<'a>(encoder: &mut dyn Encode<'a>, chunk: usize) -> Result<Fields> {
-    let total = encoder.total();
+    let total = encoder.most();
     let mut out = Choppy::new(Vec::new(), chunk);
     io::write(encoder, &mut out, &mut io::unwatched)?;
     if out.inner.len() as u64 != total {

@@ -39,7 +39,7 @@ pub mod zlib;
 
 pub use array::{Array, ArrayRef, Blocks, Element, Layout, Order, Slice, nbytes};
 pub use buffer::{Buffer, BufferMut};
-pub use codec::{BLOCK, BlockSums, Crc32c, crc32c};
+pub use codec::{BLOCK, BlockSums, Codec, Crc32c, Engine, Filter, crc32c};
 #[cfg(feature = "deflate")]
 pub use codec::{Container, Deflater, Inflater, Level, Step};
 pub use dtype::{DType, Dim, Endian, Field, Record, Scalar, Spec, TimeKind, TimeUnit, Unit};

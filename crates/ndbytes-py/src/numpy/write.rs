@@ -39,7 +39,7 @@ pub(super) struct Headed<'a> {
 impl<'a> Headed<'a> {
     pub(super) fn new(head: &'a [u8], array: Option<&ArrayRef<'a>>, order: Order) -> Result<Self> {
         let items = array.map(|array| raw::Encoder::new(array, order, None)).transpose()?;
-        let total = head.len() as u64 + items.as_ref().map_or(0, Encode::total);
+        let total = head.len() as u64 + items.as_ref().map_or(0, Encode::most);
         let head = (!head.is_empty()).then_some(Piece::Run(head));
         Ok(Self { head, items, total })
     }
@@ -54,7 +54,7 @@ impl<'a> Encode<'a> for Headed<'a> {
         }
     }
 
-    fn total(&self) -> u64 {
-        self.total
+    fn total(&self) -> Option<u64> {
+        Some(self.total)
     }
 }

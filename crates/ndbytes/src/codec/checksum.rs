@@ -138,6 +138,16 @@ impl PartSums {
     }
 }
 
+impl Look for Crc32c {
+    fn see(&mut self, bytes: &[u8]) {
+        self.update(bytes);
+    }
+
+    fn copy(&mut self, from: &[u8], to: &mut [u8], stores: Stores) {
+        Self::copy(self, from, to, stores);
+    }
+}
+
 impl Look for PartSums {
     fn see(&mut self, bytes: &[u8]) {
         self.by_parts(bytes.len(), |sum, part| sum.update(bytes.get(part).unwrap_or_default()));

@@ -1,11 +1,17 @@
 //! Blocks in, blocks out: checksums, and compression.
 
+pub(crate) mod block;
 mod checksum;
+mod choose;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod engine;
 
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use checksum::Crc32;
+pub use block::Filter;
+pub use choose::Codec;
+pub(crate) use choose::{Plan, Sample};
 pub(crate) use checksum::PartSums;
 pub use checksum::{BLOCK, BlockSums, Crc32c, crc32c};
 #[cfg(all(feature = "deflate", feature = "std"))]
@@ -14,3 +20,4 @@ pub(crate) use deflate::trailing;
 pub use deflate::{Container, Deflater, Inflater, Level, Step};
 #[cfg(feature = "deflate")]
 pub(crate) use deflate::{Pull, compress, decompress, too_long};
+pub use engine::Engine;

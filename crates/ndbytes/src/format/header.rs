@@ -1,6 +1,7 @@
 //! What the header of any self-describing format says.
 
 use super::Metadata;
+use super::frame::Coding;
 use super::npy::Version;
 use crate::array::{Layout, Order};
 use crate::dtype::DType;
@@ -41,6 +42,8 @@ pub struct Header {
     pub fortran_order: bool,
     /// Name and attributes, where they stand before the data: in a frame.
     pub metadata: Metadata,
+    /// How the data are kept in a coded frame; none where they lie in one piece.
+    pub coding: Option<Coding>,
     /// Bytes of the header, magic included: where the data starts.
     pub len: u64,
     /// CRC-32C that a checksum tail repeats: of all its bytes, or of those before its own sum.

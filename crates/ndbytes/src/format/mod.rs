@@ -60,35 +60,45 @@ pub trait Encode<'a>: Send {
     /// [`Memory`](crate::ErrorKind::Memory).
     fn next(&mut self) -> Result<Option<Piece<'a>>>;
 
-    /// Bytes of all pieces together.
-    fn total(&self) -> u64;
+    /// Bytes of all pieces together, where that is known before they are made: not of what is compressed.
+    fn total(&self) -> Option<u64>;
 
-    /// Writes all pieces, none of which was taken yet, to memory of their size; `each` is told the bytes so far.
+    /// Bytes of all pieces together, at most.
+    fn most(&self) -> u64 {
+        self.total().unwrap_or(u64::MAX)
+    }
+
+    /// Writes all pieces, none of which was taken yet, to the front of memory, and gives how many bytes they are; `each` is told the
+    /// bytes so far. Memory of [`Encode::most`] bytes is always enough.
     ///
     /// # Errors
-    /// [`Argument`](crate::ErrorKind::Argument) for memory of another size, those of [`Encode::next`], and whatever
-    /// `each` returns.
+    /// [`Argument`](crate::ErrorKind::Argument) for memory of another size than [`Encode::total`] where that is known, else for too
+    /// little; those of [`Encode::next`], and whatever `each` returns.
     fn write_into(
         &mut self,
         out: &mut [u8],
         how: Copying,
         each: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let _ = how;
-        let (total, found) = (self.total(), out.len());
+        let (most, found) = (self.most(), out.len());
         let mut rest = out;
         while let Some(piece) = self.next()? {
-            rest = put(rest, &piece).ok_or_else(|| misfit(total, found))?;
+            rest = put(rest, &piece).ok_or_else(|| misfit(most, found))?;
             each((found - rest.len()) as u64)?;
         }
-        close(rest, &[], total, found)
+        let written = (found - rest.len()) as u64;
+        match self.total() {
+            Some(total) => close(rest, &[], total, found),
+            None => Ok(written),
+        }
     }
 }
 
-/// Fills the rest of memory of `total` bytes: with a tail, or nothing.
-fn close(rest: &mut [u8], tail: &[u8], total: u64, found: usize) -> Result<()> {
+/// Fills the rest of memory of `total` bytes, with a tail or nothing, and gives that number.
+fn close(rest: &mut [u8], tail: &[u8], total: u64, found: usize) -> Result<u64> {
     match put(rest, tail) {
-        Some([]) => Ok(()),
+        Some([]) => Ok(total),
         _ => Err(misfit(total, found)),
     }
 }

@@ -174,8 +174,8 @@ impl<'a> Encode<'a> for Encoder<'a> {
         self.0.next(None)
     }
 
-    fn total(&self) -> u64 {
-        self.0.total()
+    fn total(&self) -> Option<u64> {
+        Some(self.0.total())
     }
 
     fn write_into(
@@ -183,10 +183,10 @@ impl<'a> Encode<'a> for Encoder<'a> {
         out: &mut [u8],
         how: Copying,
         each: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let found = out.len();
         let rest = self.0.write_into(&[], out, how, None, each)?;
-        close(rest, &[], self.total(), found)
+        close(rest, &[], self.0.total(), found)
     }
 }
 

@@ -14,8 +14,7 @@ use std::io::Write;
 /// As [`Encoder::new`]; [`Memory`](crate::ErrorKind::Memory).
 pub fn to_vec(array: &ArrayRef<'_>) -> Result<Vec<u8>> {
     let mut encoder = Encoder::new(array, &EncodeOptions::checked())?;
-    let total = encoder.total();
-    let size = usize::try_from(total).map_err(|_| Error::overflow("the file's size"))?;
+    let size = usize::try_from(encoder.most()).map_err(|_| Error::overflow("the file's size"))?;
     let mut bytes = zeroed(size)?;
     encoder.write_into(&mut bytes, Copying::default(), &mut unwatched)?;
     Ok(bytes)

@@ -38,7 +38,8 @@ pub fn write_file<'a>(
         // Whoever reads it may be slow: Ctrl-C is heard after each piece.
         return write(encoder, file, watch);
     }
-    let total = encoder.total();
+    // What is compressed has no size yet, and threads of its own.
+    let total = encoder.total().unwrap_or(0);
     if total >= ROOM {
         make_room(file, total)?;
     }

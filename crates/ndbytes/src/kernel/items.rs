@@ -57,19 +57,27 @@ impl<'a> Items<'a> {
     /// # Errors
     /// As [`SwapPlan::new`].
     pub(crate) fn new(array: &ArrayRef<'a>, order: Order, endian: Option<Endian>) -> Result<Self> {
-        let itemsize = array.itemsize();
-        let swap = match endian {
-            Some(endian) => SwapPlan::new(array.dtype(), &array.dtype().with_endian(endian))?,
-            None => SwapPlan::default(),
-        };
-        let mut layout = array.layout().clone();
+        let Self { data, mut layout, itemsize, swap, gaps } = Self::of_parts(array, endian)?;
         if layout.is_fortran(order, itemsize) {
             layout = layout.transposed();
         }
         if layout.is_c_contiguous(itemsize) {
             layout = layout.flat(itemsize);
         }
-        Ok(Self { data: array.data(), layout, itemsize, swap, gaps: None })
+        Ok(Self { data, layout, itemsize, swap, gaps })
+    }
+
+    /// The items of which parts of the array's own layout are written.
+    ///
+    /// # Errors
+    /// As [`SwapPlan::new`].
+    pub(crate) fn of_parts(array: &ArrayRef<'a>, endian: Option<Endian>) -> Result<Self> {
+        let swap = match endian {
+            Some(endian) => SwapPlan::new(array.dtype(), &array.dtype().with_endian(endian))?,
+            None => SwapPlan::default(),
+        };
+        let (data, layout, itemsize) = (array.data(), array.layout().clone(), array.itemsize());
+        Ok(Self { data, layout, itemsize, swap, gaps: None })
     }
 
     /// Bytes as they are.
@@ -83,6 +91,11 @@ impl<'a> Items<'a> {
     pub(crate) fn with_gaps_zeroed(mut self, dtype: &DType) -> Self {
         self.gaps = Some(GapPlan::new(dtype)).filter(|gaps| !gaps.is_empty());
         self
+    }
+
+    /// Bytes of one item.
+    pub(crate) fn itemsize(&self) -> usize {
+        self.itemsize
     }
 
     /// Bytes of all items.

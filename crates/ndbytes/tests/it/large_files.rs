@@ -39,7 +39,7 @@ fn a_file_is_what_the_pieces_are_however_it_is_written() {
         for options in [EncodeOptions::bare(), EncodeOptions::checked()] {
             let options = EncodeOptions { order: Some(Order::C), ..options };
             let encoder = || Encoder::new(array, &options).unwrap();
-            let mut expected = vec![0; usize::try_from(encoder().total()).unwrap()];
+            let mut expected = vec![0; usize::try_from(encoder().most()).unwrap()];
             let how = Copying { threads: Threads::ONE, ..Default::default() };
             encoder().write_into(&mut expected, how, &mut io::unwatched).unwrap();
             for threads in [1, 2, 4] {
@@ -61,7 +61,7 @@ fn an_error_on_either_side_of_a_save_ends_it() {
         let file = File::create(&path).unwrap();
         let error = io::write_file(&mut pieces, &file, Threads::new(threads), &mut { stop });
         assert_eq!(error.unwrap_err().message(), "enough");
-        assert!(fs::metadata(&path).unwrap().len() < pieces.total());
+        assert!(fs::metadata(&path).unwrap().len() < pieces.most());
         let mut pieces = Alive::new(32, Some(12));
         let error = written(&path, &mut pieces, threads).unwrap_err();
         assert_eq!(error.message(), "no piece 12");

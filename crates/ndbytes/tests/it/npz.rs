@@ -44,7 +44,7 @@ fn filled<W: Write, N: AsRef<str>>(mut writer: Writer<W>, members: &[(N, &Array)
             Ok(())
         };
         writer.add(name.as_ref(), &mut encoder, &mut watch).unwrap();
-        assert_eq!(seen, encoder.total());
+        assert_eq!(Some(seen), encoder.total());
     }
     writer.finish().unwrap()
 }

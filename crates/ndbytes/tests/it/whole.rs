@@ -19,9 +19,9 @@ fn pieces<'a>(mut encoder: impl Encode<'a>) -> Vec<u8> {
 }
 
 fn whole<'a>(mut encoder: impl Encode<'a>, threads: usize) -> Vec<u8> {
-    let mut bytes = vec![0xAA; usize::try_from(encoder.total()).unwrap()];
+    let mut bytes = vec![0xAA; usize::try_from(encoder.most()).unwrap()];
     let how = Copying { threads: Threads::new(threads), touched: false };
-    let (total, mut last) = (encoder.total(), 0);
+    let (total, mut last) = (encoder.most(), 0);
     let each = &mut |n| {
         assert!(last <= n && n <= total);
         last = n;

@@ -104,7 +104,7 @@ fn by_raw(array: &ArrayRef<'_>, path: &Path) -> Result<Arrived> {
 }
 
 fn by_tcp(array: &ArrayRef<'_>, _: &Path) -> Result<Arrived> {
-    let stored = frame::Encoder::new(array, &frame::EncodeOptions::default())?.total();
+    let stored = frame::Encoder::new(array, &frame::EncodeOptions::default())?.most();
     let decoded = over_tcp(|socket| Sender::over(socket)?.send(array))?;
     let array = decoded.and_then(|decoded| decoded.array);
     let array = array.ok_or_else(|| Error::argument("nothing was sent"))?;

@@ -1,6 +1,7 @@
 //! Data that any thread may fetch from where they are, such as a file's: straight to where they stay, and summed there.
 
-use super::body::{BodyDecoder, Stage, cut_data};
+use super::body::{BodyDecoder, Form};
+use super::plain::{Plain, Stage, cut_data};
 use super::store::{Place, Store};
 use crate::codec::PartSums;
 use crate::error::Result;
@@ -19,11 +20,29 @@ const PARALLEL: usize = 1 << 23;
 
 impl BodyDecoder<'_> {
     /// Fetches the data from where any thread may read them, as [`BodyDecoder::filled`] those of the space, and gives how many bytes that
-    /// were: none where they have no place of their own. `each` is told how many so far.
+    /// were: none where they have no place of their own, or are in blocks, which several threads may then decode. `each` is told how
+    /// many so far.
     ///
     /// # Errors
     /// [`Truncated`](crate::ErrorKind::Truncated), [`Memory`](crate::ErrorKind::Memory), and whatever `fetch` or `each` return.
     pub(crate) fn fetch(
+        &mut self,
+        fetch: Fetch<'_>,
+        threads: Threads,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<u64> {
+        match &mut self.0 {
+            Form::Plain(plain) => plain.fetch(fetch, threads, each),
+            Form::Coded(coded) => {
+                coded.set_threads(threads);
+                Ok(0)
+            }
+        }
+    }
+}
+
+impl Plain<'_> {
+    fn fetch(
         &mut self,
         fetch: Fetch<'_>,
         threads: Threads,

@@ -1,9 +1,11 @@
 //! Bytes to an array: machines that hand out the space they want filled. They tell the formats apart by the magic.
 
+mod blocks;
 mod body;
 #[cfg(feature = "std")]
 mod fetch;
 mod header;
+mod plain;
 mod store;
 
 pub use body::{BodyDecoder, Decoded};

@@ -42,19 +42,35 @@ impl std::fmt::Debug for Place<'_> {
     }
 }
 
+impl<'d> Place<'d> {
+    /// The place for an array of so many bytes, and their number.
+    pub(super) fn new(dest: Dest<'d>, size: u64) -> Result<(Self, usize)> {
+        let fits = usize::try_from(size).map_err(|_| Error::overflow("the array's size"))?;
+        let place = match dest {
+            Dest::Owned => Self::Owned(BufferMut::new(size)?),
+            Dest::Into(memory) if memory.len() == fits => Self::Into(memory),
+            Dest::Into(memory) => return Err(misfit(size, memory.len())),
+            Dest::Fill(buffer) if buffer.capacity() == fits => Self::Fill(buffer),
+            Dest::Fill(buffer) => return Err(misfit(size, buffer.capacity())),
+            Dest::Sink(sink) => Self::Sink(sink),
+            Dest::Discard => Self::Discard,
+        };
+        Ok((place, fits))
+    }
+
+    /// The bytes, where they are the machine's own.
+    pub(super) fn finish(self) -> Result<Option<Buffer>> {
+        match self {
+            Self::Owned(buffer) => buffer.freeze().map(Some),
+            Self::Into(_) | Self::Fill(_) | Self::Sink(_) | Self::Discard => Ok(None),
+        }
+    }
+}
+
 impl<'d> Store<'d> {
     /// For so many bytes, touched at most `grow` ahead, and summed or not.
     pub(super) fn new(dest: Dest<'d>, size: u64, grow: usize, summed: bool) -> Result<Self> {
-        let fits = usize::try_from(size).map_err(|_| Error::overflow("the array's size"))?;
-        let place = match dest {
-            Dest::Owned => Place::Owned(BufferMut::new(size)?),
-            Dest::Into(memory) if memory.len() == fits => Place::Into(memory),
-            Dest::Into(memory) => return Err(misfit(size, memory.len())),
-            Dest::Fill(buffer) if buffer.capacity() == fits => Place::Fill(buffer),
-            Dest::Fill(buffer) => return Err(misfit(size, buffer.capacity())),
-            Dest::Sink(sink) => Place::Sink(sink),
-            Dest::Discard => Place::Discard,
-        };
+        let (place, fits) = Place::new(dest, size)?;
         let step = BLOCK.min(grow.max(1));
         let sums = summed.then(BlockSums::default);
         Ok(Self { place, scratch: Vec::new(), size: fits, done: 0, step, sums })
@@ -182,9 +198,6 @@ impl<'d> Store<'d> {
 
     /// The bytes, where they are the machine's own.
     pub(super) fn finish(self) -> Result<Option<Buffer>> {
-        match self.place {
-            Place::Owned(buffer) => buffer.freeze().map(Some),
-            Place::Into(_) | Place::Fill(_) | Place::Sink(_) | Place::Discard => Ok(None),
-        }
+        self.place.finish()
     }
 }

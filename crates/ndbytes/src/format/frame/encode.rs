@@ -1,16 +1,27 @@
 //! An array to a frame.
 
-use super::encode_header;
+use super::coded::{Blocks, Coded};
+use super::grid::Grid;
+use super::header::{self, Coding};
 use crate::array::{ArrayRef, Order};
-use crate::codec::BlockSums;
-use crate::dtype::Endian;
-use crate::error::Result;
-use crate::format::{Body, Encode, Format, Metadata, Piece, Tail, close};
-use crate::kernel::Copying;
+use crate::codec::block::Elements;
+use crate::codec::{BlockSums, Codec};
+use crate::dtype::{DType, Endian};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Body, Encode, Format, Header, Metadata, Piece, Tail, close};
+use crate::kernel::{Copying, Items};
+use crate::threads::Threads;
 use bytes::Bytes;
 
+/// Bytes of a block, where nothing else is asked for: a slice decodes little that it does not need, and what is decoded fits the cache
+/// of a core together with what it is made from. Wide items have twice as many, so that as many lie together.
+const BLOCK: usize = 1 << 17;
+
+/// An array that has fewer bytes is not compressed by [`Codec::Auto`]: header and index would be most of it.
+const LEAST: usize = 1 << 9;
+
 /// How a frame is written.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct EncodeOptions {
     /// The byte order of the numbers; by default as stored.
     pub endian: Option<Endian>,
@@ -20,9 +31,29 @@ pub struct EncodeOptions {
     pub metadata: Metadata,
     /// Whether bytes of items that hold no value are written as zeros: see [`GapPlan`](crate::GapPlan).
     pub zero_gaps: bool,
+    /// How the data are compressed; by default not at all.
+    pub codec: Codec,
+    /// The lengths of a block along each axis, where the data are compressed; chosen by default.
+    pub block: Option<Vec<usize>>,
+    /// How many threads may compress; one by default.
+    pub threads: Threads,
 }
 
-/// Turns an array into a frame: header, data, tail.
+impl Default for EncodeOptions {
+    fn default() -> Self {
+        Self {
+            endian: None,
+            order: None,
+            metadata: Metadata::default(),
+            zero_gaps: false,
+            codec: Codec::None,
+            block: None,
+            threads: Threads::ONE,
+        }
+    }
+}
+
+/// Turns an array into a frame: header, data, tail; or header, blocks and index.
 ///
 /// ```
 /// use ndbytes::{ArrayRef, Encode as _, frame};
@@ -34,7 +65,124 @@ pub struct EncodeOptions {
 /// # Ok::<(), ndbytes::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Encoder<'a> {
+pub struct Encoder<'a>(Form<'a>);
+
+#[derive(Debug)]
+enum Form<'a> {
+    Plain(Plain<'a>),
+    Coded(Box<Coded<'a>>),
+}
+
+impl<'a> Encoder<'a> {
+    /// Everything that can be refused is refused here, before the first byte; and of what is to be compressed samples are tried.
+    ///
+    /// # Errors
+    /// As [`encode_header`](super::encode_header()); [`Argument`](ErrorKind::Argument) for lengths of a block that cannot be.
+    pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
+        let mut body = Body::new(array, options.order.unwrap_or(Order::A), options.endian)?;
+        if options.zero_gaps {
+            body = body.with_gaps_zeroed();
+        }
+        let is_tiny = options.codec == Codec::Auto && options.block.is_none() && body.total() < LEAST as u64;
+        if options.codec == Codec::None || is_tiny {
+            return Plain::new(array, body, &options.metadata).map(|plain| Self(Form::Plain(plain)));
+        }
+        coded(array, &body, options).map(|coded| Self(Form::Coded(Box::new(coded))))
+    }
+
+    fn form(&mut self) -> &mut dyn Encode<'a> {
+        match &mut self.0 {
+            Form::Plain(plain) => plain,
+            Form::Coded(coded) => &mut **coded,
+        }
+    }
+}
+
+impl<'a> Encode<'a> for Encoder<'a> {
+    fn next(&mut self) -> Result<Option<Piece<'a>>> {
+        self.form().next()
+    }
+
+    fn total(&self) -> Option<u64> {
+        match &self.0 {
+            Form::Plain(plain) => plain.total(),
+            Form::Coded(coded) => coded.total(),
+        }
+    }
+
+    fn most(&self) -> u64 {
+        match &self.0 {
+            Form::Plain(plain) => plain.most(),
+            Form::Coded(coded) => coded.most(),
+        }
+    }
+
+    fn write_into(
+        &mut self,
+        out: &mut [u8],
+        how: Copying,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<u64> {
+        self.form().write_into(out, how, each)
+    }
+}
+
+/// The machine of a coded frame.
+fn coded<'a>(array: &ArrayRef<'a>, body: &Body<'a>, options: &EncodeOptions) -> Result<Coded<'a>> {
+    let (dtype, itemsize) = (body.dtype(), array.itemsize());
+    let elements = Elements::of(dtype);
+    let layout = match body.is_fortran() {
+        true => array.layout().clone().transposed(),
+        false => array.layout().clone(),
+    };
+    let shape = layout.shape().to_vec();
+    let storage = |mut lens: Vec<usize>| {
+        if body.is_fortran() {
+            lens.reverse();
+        }
+        lens
+    };
+    let grid = match &options.block {
+        Some(block) => Grid::new(shape, storage(block.clone()), itemsize)
+            .map_err(|error| Error::new(ErrorKind::Argument, error.message()))?,
+        None => Grid::of_size(shape, itemsize, block_size(options.codec, elements)),
+    };
+    let mut items = Items::of_parts(array, options.endian)?;
+    if options.zero_gaps {
+        items = items.with_gaps_zeroed(dtype);
+    }
+    let blocks = Blocks::new(items, layout, elements, grid, options.codec)?;
+    let first = blocks.first_method();
+    let block = storage(blocks.block().to_vec());
+    let coding = Coding { filter: first.filter, engine: first.engine, block };
+    let metadata = &options.metadata;
+    let (front, sum) =
+        header::encode(dtype, array.shape(), body.is_fortran(), metadata, Some(&coding))?;
+    let header = Header {
+        format: Format::Frame,
+        dtype: dtype.clone(),
+        shape: array.shape().to_vec(),
+        fortran_order: body.is_fortran(),
+        metadata: metadata.clone(),
+        coding: Some(coding),
+        len: front.len() as u64,
+        sum,
+    };
+    Ok(Coded::new(blocks, options.threads, header, front))
+}
+
+fn block_size(codec: Codec, elements: Elements) -> usize {
+    match codec {
+        // Where size is all that counts, the more a codec sees the better.
+        Codec::Small => BLOCK * 2 * elements.width.max(2),
+        _ if elements.width == 8 => BLOCK * 2,
+        _ => BLOCK,
+    }
+}
+
+/// A frame whose data lie in one piece.
+#[derive(Debug)]
+struct Plain<'a> {
     header: Option<Bytes>,
     body: Body<'a>,
     sums: Option<BlockSums>,
@@ -42,25 +190,18 @@ pub struct Encoder<'a> {
     total: u64,
 }
 
-impl<'a> Encoder<'a> {
-    /// Everything that can be refused is refused here, before the first byte.
-    ///
-    /// # Errors
-    /// As [`encode_header`].
-    pub fn new(array: &ArrayRef<'a>, options: &EncodeOptions) -> Result<Self> {
-        let mut body = Body::new(array, options.order.unwrap_or(Order::A), options.endian)?;
-        if options.zero_gaps {
-            body = body.with_gaps_zeroed();
-        }
+impl<'a> Plain<'a> {
+    fn new(array: &ArrayRef<'a>, body: Body<'a>, metadata: &Metadata) -> Result<Self> {
+        let dtype: &DType = body.dtype();
         let (header, header_sum) =
-            encode_header(body.dtype(), array.shape(), body.is_fortran(), &options.metadata)?;
+            header::encode(dtype, array.shape(), body.is_fortran(), metadata, None)?;
         let total = header.len() as u64 + body.total() + Tail::size(Format::Frame, body.total(), 0);
         let header = Some(header.into());
         Ok(Self { header, body, sums: Some(BlockSums::default()), header_sum, total })
     }
 }
 
-impl<'a> Encode<'a> for Encoder<'a> {
+impl<'a> Encode<'a> for Plain<'a> {
     fn next(&mut self) -> Result<Option<Piece<'a>>> {
         if let Some(header) = self.header.take() {
             return Ok(Some(Piece::Owned(header)));
@@ -72,8 +213,8 @@ impl<'a> Encode<'a> for Encoder<'a> {
         Ok(Some(Piece::Owned(self.end()?.into())))
     }
 
-    fn total(&self) -> u64 {
-        self.total
+    fn total(&self) -> Option<u64> {
+        Some(self.total)
     }
 
     fn write_into(
@@ -81,7 +222,7 @@ impl<'a> Encode<'a> for Encoder<'a> {
         out: &mut [u8],
         how: Copying,
         each: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let (found, header) = (out.len(), self.header.take().unwrap_or_default());
         let rest = self.body.write_into(&header, out, how, self.sums.as_mut(), each)?;
         let tail = self.end()?;
@@ -89,7 +230,7 @@ impl<'a> Encode<'a> for Encoder<'a> {
     }
 }
 
-impl Encoder<'_> {
+impl Plain<'_> {
     /// The tail behind data that were all summed.
     fn end(&mut self) -> Result<Vec<u8>> {
         let sums = self.sums.take().unwrap_or_default().finish();

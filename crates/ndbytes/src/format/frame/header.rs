@@ -1,7 +1,8 @@
 //! The header of a frame: fixed numbers, a JSON object, and a sum over both.
 
 use crate::array::nbytes;
-use crate::codec::crc32c;
+use super::grid::Grid;
+use crate::codec::{Engine, Filter, crc32c};
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::header::Parsed;
@@ -13,6 +14,8 @@ use crate::limits::{Limits, MAX_NDIM};
 pub const MAGIC: [u8; 8] = *b"\x89NDBF\r\n\x1a";
 
 const FORMAT_VERSION: u8 = 0;
+/// The flag of data in blocks.
+const CODED: u8 = 1;
 /// The data starts at a multiple of so many bytes.
 const ALIGN: usize = 64;
 /// Bytes before the JSON object.
@@ -22,7 +25,19 @@ const SUM: usize = 4;
 /// Where the header's length stands.
 const LENGTH_AT: usize = 12;
 
-/// The bytes of a frame's header, and the sum that the tail repeats.
+/// How the data of a coded frame are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Coding {
+    /// What the writer chose for the array; a block may have another.
+    pub filter: Filter,
+    /// The same.
+    pub engine: Engine,
+    /// The lengths of a block along each axis of the shape.
+    pub block: Vec<usize>,
+}
+
+/// The bytes of the header of a frame whose data lie in one piece, and the sum that the tail repeats.
 ///
 /// # Errors
 /// [`Argument`](ErrorKind::Argument) for attributes that are no JSON object;
@@ -33,13 +48,26 @@ pub fn encode_header(
     fortran_order: bool,
     metadata: &Metadata,
 ) -> Result<(Vec<u8>, u32)> {
+    encode(dtype, shape, fortran_order, metadata, None)
+}
+
+/// The same, of a coded frame where it says how.
+pub(super) fn encode(
+    dtype: &DType,
+    shape: &[usize],
+    fortran_order: bool,
+    metadata: &Metadata,
+    coding: Option<&Coding>,
+) -> Result<(Vec<u8>, u32)> {
     let size = nbytes(shape, dtype.itemsize())? as u64;
-    let axes: Vec<String> = shape.iter().map(usize::to_string).collect();
     let mut members = vec![
         format!("\"dtype\":{}", json::quote(&dtype.to_string())?),
-        format!("\"shape\":[{}]", axes.join(",")),
+        format!("\"shape\":[{}]", list(shape)),
         format!("\"order\":\"{}\"", if fortran_order { 'F' } else { 'C' }),
     ];
+    if let Some(coding) = coding {
+        members.push(format!("\"block\":[{}]", list(&coding.block)));
+    }
     members.extend(metadata.members()?);
     let text = format!("{{{}}}", members.join(","));
     let len = (FIXED + text.len() + SUM).next_multiple_of(ALIGN);
@@ -47,7 +75,9 @@ pub fn encode_header(
     let written = u32::try_from(len).ok().filter(|_| len <= max);
     let written = written.ok_or_else(|| Error::limit("frame header", len as u64, max as u64))?;
     let mut header = MAGIC.to_vec();
-    header.extend([FORMAT_VERSION, 0, 0, 0]);
+    let numbers = coding.map_or([0; 3], |coding| [CODED, coding.filter.number(), coding.engine.number()]);
+    header.push(FORMAT_VERSION);
+    header.extend(numbers);
     header.extend(written.to_le_bytes());
     header.extend(size.to_le_bytes());
     header.extend(text.as_bytes());
@@ -55,6 +85,10 @@ pub fn encode_header(
     let sum = crc32c(&header);
     header.extend(sum.to_le_bytes());
     Ok((header, sum))
+}
+
+fn list(lengths: &[usize]) -> String {
+    lengths.iter().map(usize::to_string).collect::<Vec<_>>().join(",")
 }
 
 /// Reads a header that `bytes` begin, and must not go beyond. Nothing but its length is believed before its sum holds.
@@ -95,20 +129,28 @@ fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
     let _length = fields.u32();
     let size = fields.u64().ok_or_else(short)?;
     let unsupported = |what: &str, found: u8, at: u64| {
-        let message = format!("{what} {found}; 0 is read: update ndbytes");
+        let message = format!("{what} {found} is not known: update ndbytes");
         Err(Error::unsupported(message).at(at))
     };
-    match (version, flags, filter, codec) {
-        (FORMAT_VERSION, 0, 0, 0) => {}
-        (FORMAT_VERSION, 0, 0, _) => return unsupported("codec", codec, 11),
-        (FORMAT_VERSION, 0, _, _) => return unsupported("filter", filter, 10),
+    let coding = match (version, flags, Filter::of_number(filter), Engine::of_number(codec)) {
+        (FORMAT_VERSION, 0, Some(Filter::NONE), Some(Engine::Stored)) => None,
+        (FORMAT_VERSION, CODED, Some(filter), Some(engine)) => Some((filter, engine)),
+        (FORMAT_VERSION, 0, Some(Filter::NONE), _) | (FORMAT_VERSION, CODED, Some(_), None) => {
+            return unsupported("codec", codec, 11);
+        }
+        (FORMAT_VERSION, 0 | CODED, _, _) => return unsupported("filter", filter, 10),
         (FORMAT_VERSION, _, _, _) => return unsupported("flags", flags, 9),
         _ => return unsupported("version", version, 8),
-    }
+    };
     let text = std::str::from_utf8(fields.0).map_err(|error| {
         Error::malformed("its JSON is not UTF-8").at((FIXED + error.valid_up_to()) as u64)
     })?;
-    let header = parse_json(text, limits).map_err(|error| error.at(FIXED as u64))?;
+    let (mut header, block) = parse_json(text, limits).map_err(|error| error.at(FIXED as u64))?;
+    if let Some((filter, engine)) = coding {
+        let block = block.ok_or_else(|| missing("block").at(FIXED as u64))?;
+        header.coding = Some(Coding { filter, engine, block });
+        header.grid().map_err(|error| error.at(FIXED as u64))?;
+    }
     if header.nbytes() != size {
         let expected = header.nbytes();
         let message = format!("it says {size} bytes of data, dtype and shape make {expected}");
@@ -117,20 +159,25 @@ fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
     Ok(header)
 }
 
-fn parse_json(text: &str, limits: &Limits) -> Result<Header> {
-    let [dtype, shape, order, name, attrs] =
-        json::members(text, ["dtype", "shape", "order", "name", "attrs"])?;
-    let missing = |key: &str| Error::malformed(format!("the key {key:?} is missing"));
+fn missing(key: &str) -> Error {
+    Error::malformed(format!("the key {key:?} is missing"))
+}
+
+/// What the JSON object says, and the lengths of a block, which are read where there are some.
+fn parse_json(text: &str, limits: &Limits) -> Result<(Header, Option<Vec<usize>>)> {
+    let [dtype, shape, order, block, name, attrs] =
+        json::members(text, ["dtype", "shape", "order", "block", "name", "attrs"])?;
     let dtype = dtype_of(dtype.ok_or_else(|| missing("dtype"))?, limits)?;
     if matches!(dtype, DType::Sub(_)) {
         return Err(Error::malformed("a subarray dtype stands only inside a record"));
     }
-    let shape = json::lengths(shape.ok_or_else(|| missing("shape"))?, MAX_NDIM)
-        .map_err(|error| error.context("shape"))?;
-    let shape = shape
-        .into_iter()
-        .map(|len| usize::try_from(len).map_err(|_| Error::overflow("the array's size")))
-        .collect::<Result<Vec<_>>>()?;
+    let lengths = |key: &str, text: &str| {
+        let lengths = json::lengths(text, MAX_NDIM).map_err(|error| error.context(key))?;
+        let fit = |len| usize::try_from(len).map_err(|_| Error::overflow("the array's size"));
+        lengths.into_iter().map(fit).collect::<Result<Vec<_>>>()
+    };
+    let shape = lengths("shape", shape.ok_or_else(|| missing("shape"))?)?;
+    let block = block.map(|block| lengths("block", block)).transpose()?;
     nbytes(&shape, dtype.itemsize())?;
     let fortran_order = match order.map(json::string).transpose()?.as_deref() {
         None | Some("C") => false,
@@ -141,5 +188,24 @@ fn parse_json(text: &str, limits: &Limits) -> Result<Header> {
         }
     };
     let metadata = Metadata::of(name, attrs)?;
-    Ok(Header { format: Format::Frame, dtype, shape, fortran_order, metadata, len: 0, sum: 0 })
+    let (format, coding) = (Format::Frame, None);
+    Ok((Header { format, dtype, shape, fortran_order, metadata, coding, len: 0, sum: 0 }, block))
+}
+
+impl Header {
+    /// The grid of a coded frame.
+    ///
+    /// # Errors
+    /// [`Malformed`](ErrorKind::Malformed) where its blocks break the rules of `spec/FORMAT.md`, and for a header without blocks.
+    pub(crate) fn grid(&self) -> Result<Grid> {
+        let Some(coding) = &self.coding else {
+            return Err(Error::malformed("the data are not in blocks"));
+        };
+        let (mut shape, mut block) = (self.shape.clone(), coding.block.clone());
+        if self.fortran_order {
+            shape.reverse();
+            block.reverse();
+        }
+        Grid::new(shape, block, self.dtype.itemsize())
+    }
 }

@@ -3,9 +3,18 @@
 //! It is what a `.ndb` file is and what a wire carries. Its layout is specified in `spec/FORMAT.md`; the numbers here
 //! are that document's.
 
+mod coded;
 mod encode;
+mod grid;
 mod header;
+mod index;
+mod record;
 
 pub use encode::{EncodeOptions, Encoder};
 pub(super) use header::parse;
-pub use header::{MAGIC, encode_header};
+pub use header::{Coding, MAGIC, encode_header};
+pub use index::INDEX_MAGIC;
+pub(super) use coded::boxed;
+pub(super) use grid::Grid;
+pub(super) use index::{index_size, parse_index};
+pub(super) use record::{BLOCK_HEADER, BlockHeader, Entry, Expected};

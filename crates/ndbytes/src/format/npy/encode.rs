@@ -141,8 +141,8 @@ impl<'a> Encode<'a> for Encoder<'a> {
         Ok(None)
     }
 
-    fn total(&self) -> u64 {
-        self.total
+    fn total(&self) -> Option<u64> {
+        Some(self.total)
     }
 
     fn write_into(
@@ -150,7 +150,7 @@ impl<'a> Encode<'a> for Encoder<'a> {
         out: &mut [u8],
         how: Copying,
         each: &mut dyn FnMut(u64) -> Result<()>,
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let (found, sums) = (out.len(), self.tail.is_some().then_some(&mut self.sums));
         let rest = self.body.write_into(&self.header, out, how, sums, each)?;
         let tail = self.end()?.unwrap_or_default();

@@ -115,6 +115,7 @@ fn parse_text(version: Version, text: &[u8], lenient: bool, limits: &Limits) -> 
         dtype,
         shape,
         fortran_order,
+        coding: None,
         metadata: Metadata::default(),
         len: (start + text.len()) as u64,
         sum: 0,

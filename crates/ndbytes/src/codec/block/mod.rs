@@ -1,0 +1,117 @@
+//! The blocks of a coded frame: items to stored bytes and back. Their layout is specified in `spec/FORMAT.md`.
+
+mod elements;
+mod filter;
+mod segments;
+
+pub(crate) use elements::{Elements, Kind};
+pub(crate) use filter::{Arrange, Block, Scratch};
+pub use filter::Filter;
+
+use super::engine::{Effort, Engine, Engines};
+use crate::error::{Error, Result};
+use crate::kernel::filter::Digits;
+use filter::Decimal;
+
+/// How a block is coded, where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Method {
+    pub(crate) filter: Filter,
+    /// The digits to look for with a decimal filter.
+    pub(crate) digits: Option<Digits>,
+    pub(crate) engine: Engine,
+    pub(crate) effort: Effort,
+}
+
+impl Method {
+    /// The items as they are.
+    pub(crate) const STORED: Self =
+        Self { filter: Filter::NONE, digits: None, engine: Engine::Stored, effort: Effort::Quick };
+}
+
+/// What codes blocks, with the memory it works in: one for each thread.
+#[derive(Debug, Default)]
+pub(crate) struct BlockCoder {
+    engines: Engines,
+    scratch: Scratch,
+}
+
+impl BlockCoder {
+    /// Codes items to the front of `to`, which has their size, and gives the length; `None` if the method does not suit them, or does
+    /// not make them shorter.
+    pub(crate) fn encode(
+        &mut self,
+        method: Method,
+        block: Block<'_>,
+        items: &[u8],
+        to: &mut [u8],
+    ) -> Result<Option<usize>> {
+        let Method { filter, digits, engine, effort } = method;
+        if engine == Engine::Stored || items.is_empty() || !filter.fits(block.elements, block.shape) {
+            return Ok(None);
+        }
+        let Some((filtered, decimal)) = self.scratch.apply(filter, digits, block, items)? else {
+            return Ok(None);
+        };
+        let elements = block.filtered(filter, decimal);
+        let most = items.len().saturating_sub(1).min(to.len());
+        let Some(mut space) = to.get_mut(..most) else { return Ok(None) };
+        let mut front = 0;
+        if let Some(Decimal { digits, width }) = decimal {
+            let Some((head, rest)) = space.split_first_chunk_mut::<2>() else { return Ok(None) };
+            *head = [digits.get(), u8::try_from(width).unwrap_or_default()];
+            (space, front) = (rest, 2);
+        }
+        let cut = segments::cut(filter, engine, elements, filtered.len());
+        let encode = &mut |from: &[u8], to: &mut [u8]| {
+            self.engines.encode(engine, effort, elements, from, to)
+        };
+        let made = segments::encode(filtered, cut, space, encode)?;
+        Ok(made.map(|len| front + len))
+    }
+
+    /// Decodes what is stored of a block to its items, which have the block's size.
+    ///
+    /// # Errors
+    /// [`Malformed`](crate::ErrorKind::Malformed); [`Unsupported`](crate::ErrorKind::Unsupported) in a build without the codec.
+    pub(crate) fn decode(
+        &mut self,
+        filter: Filter,
+        engine: Engine,
+        block: Block<'_>,
+        stored: &[u8],
+        items: &mut [u8],
+    ) -> Result<()> {
+        if engine == Engine::Stored {
+            if filter != Filter::NONE || stored.len() != items.len() {
+                return Err(Error::malformed("bytes that are stored have no filter and the block's size"));
+            }
+            items.copy_from_slice(stored);
+            return Ok(());
+        }
+        if !filter.fits(block.elements, block.shape) || (engine == Engine::Pco && filter.arrange != Arrange::Nothing) {
+            return Err(Error::malformed(format!("the filter {filter} does not fit its items or its codec")));
+        }
+        let (mut rest, mut decimal) = (stored, None);
+        if filter.decimal {
+            let found = stored.split_first_chunk::<2>().and_then(|([digits, width], rest)| {
+                let width = usize::from(*width);
+                let fits = matches!(width, 1 | 2 | 4 | 8) && width <= block.elements.width;
+                Some((Decimal { digits: Digits::new(*digits).filter(|_| fits)?, width }, rest))
+            });
+            let Some((found, after)) = found else {
+                let message = format!("digits and width of a decimal filter must be at most {} and 1, 2, 4 or 8", Digits::MAX);
+                return Err(Error::malformed(message));
+            };
+            (rest, decimal) = (after, Some(found));
+        }
+        let elements = block.filtered(filter, decimal);
+        let engines = &mut self.engines;
+        self.scratch.undo(filter, decimal, block, items, |filtered| {
+            segments::decode(rest, filtered, &mut |from, to| engines.decode(engine, elements, from, to))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

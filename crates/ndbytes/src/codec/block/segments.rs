@@ -1,0 +1,98 @@
+//! The segments of a block's filtered bytes: a table of lengths, and what is stored of each.
+
+use super::{Arrange, Elements, Filter};
+use crate::codec::engine::Engine;
+use crate::error::{Error, Result};
+
+/// Bytes of the number of segments, and of each one's row in the table.
+const COUNT: usize = 2;
+const ROW: usize = 8;
+/// Where the bytes of all elements that lie together are fewer, it pays to compress all in one.
+const LEAST: usize = 1 << 10;
+
+/// At how many bytes the filtered bytes are cut: what lies together has its own statistics, and noise among it is seen by itself.
+pub(super) fn cut(filter: Filter, engine: Engine, elements: Elements, len: usize) -> usize {
+    let plane = len / elements.width.max(1);
+    let arranged = filter.arrange != Arrange::Nothing && elements.width > 1;
+    if arranged && engine != Engine::Pco && plane >= LEAST { plane } else { len }
+}
+
+/// Compresses `filtered`, which is not empty, in segments of `cut` bytes to the front of `to`, and gives the length; `None` if
+/// there is no room. Neighbours that do not become shorter are one.
+pub(super) fn encode(
+    filtered: &[u8],
+    cut: usize,
+    to: &mut [u8],
+    encode: &mut dyn FnMut(&[u8], &mut [u8]) -> Result<Option<usize>>,
+) -> Result<Option<usize>> {
+    let parts = filtered.len().div_ceil(cut);
+    let Some((head, space)) = to.split_at_mut_checked(COUNT + ROW * parts) else { return Ok(None) };
+    let (mut rows, mut len): (Vec<(usize, usize)>, usize) = (Vec::with_capacity(parts), 0);
+    for part in filtered.chunks(cut) {
+        let Some(room) = space.get_mut(len..) else { return Ok(None) };
+        let made = match encode(part, room)? {
+            Some(made) => {
+                rows.push((part.len(), made));
+                made
+            }
+            None => {
+                let Some(room) = room.get_mut(..part.len()) else { return Ok(None) };
+                room.copy_from_slice(part);
+                match rows.last_mut().filter(|(whole, stored)| whole == stored) {
+                    Some((whole, stored)) => (*whole, *stored) = (*whole + part.len(), *stored + part.len()),
+                    None => rows.push((part.len(), part.len())),
+                }
+                part.len()
+            }
+        };
+        len += made;
+    }
+    // Rows that were not needed are closed up.
+    let front = COUNT + ROW * rows.len();
+    let table = rows.iter().flat_map(|&(whole, stored)| [whole, stored]).map(u32::try_from);
+    let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
+    let Some(table) = table.collect::<std::result::Result<Vec<_>, _>>().ok().filter(|_| count < u16::MAX) else { return Ok(None) };
+    let moved = head.len();
+    for (place, byte) in head.iter_mut().zip(count.to_le_bytes().into_iter().chain(table.into_iter().flat_map(u32::to_le_bytes))) {
+        *place = byte;
+    }
+    to.copy_within(moved..moved + len, front);
+    Ok(Some(front + len))
+}
+
+/// Fills `filtered` from the segments that `stored` is.
+///
+/// # Errors
+/// [`Malformed`](crate::ErrorKind::Malformed), and those of `decode`.
+pub(super) fn decode(
+    stored: &[u8],
+    filtered: &mut [u8],
+    decode: &mut dyn FnMut(&[u8], &mut [u8]) -> Result<()>,
+) -> Result<()> {
+    let lie = |what: &str| Error::malformed(format!("its segments {what}"));
+    let cut = || lie("are cut");
+    let (count, rest) = stored.split_first_chunk().ok_or_else(cut)?;
+    let count = usize::from(u16::from_le_bytes(*count));
+    let (table, mut stored) = rest.split_at_checked(count * ROW).ok_or_else(cut)?;
+    let mut filtered = filtered;
+    for row in table.as_chunks::<ROW>().0 {
+        let [whole, len] = [0, 4].map(|at| row.get(at..).and_then(|row| row.first_chunk()).map_or(0, |n| u32::from_le_bytes(*n) as usize));
+        if whole == 0 || len > whole {
+            return Err(lie(&format!("have one of {whole} bytes in {len}")));
+        }
+        let (from, after) = stored.split_at_checked(len).ok_or_else(|| lie("are longer than the block"))?;
+        let parts = std::mem::take(&mut filtered).split_at_mut_checked(whole);
+        let (to, rest) = parts.ok_or_else(|| lie("hold more than the block"))?;
+        if len == whole {
+            to.copy_from_slice(from);
+        } else {
+            decode(from, to)?;
+        }
+        (stored, filtered) = (after, rest);
+    }
+    match (filtered.len(), stored.len()) {
+        (0, 0) => Ok(()),
+        (0, more) => Err(lie(&format!("leave {more} bytes of the block over"))),
+        (missing, _) => Err(lie(&format!("hold {missing} bytes less than the block"))),
+    }
+}

@@ -1,0 +1,172 @@
+//! Trials: of many filters by the entropy of what they make, of the best few by compressing.
+
+use super::entropy;
+use super::{Codec, Plan, Sample};
+use crate::codec::block::{Arrange, Block, BlockCoder, Elements, Filter, Method, Scratch};
+use crate::codec::engine::{Effort, Engine};
+use crate::error::Result;
+use crate::kernel::filter::{Digits, Predict};
+
+/// A last axis up to this long may be moved to the front: channels, columns, bytes of a record.
+const MOST_PLANES: usize = 64;
+/// How many ways to predict are tried, apart from none.
+const FINALISTS: usize = 2;
+/// What an array must gain to be compressed at all, in thousandths.
+const LEAST_GAIN: u64 = 10;
+/// Digits of decimal numbers that are looked for.
+const MOST_DIGITS: u8 = 6;
+
+const PREDICTIONS: [Predict; 5] =
+    [Predict::Nothing, Predict::Last, Predict::LastTwo, Predict::LastThree, Predict::LastButOne];
+
+pub(super) fn choose(
+    codec: Codec,
+    tries: &[(Engine, Effort)],
+    elements: Elements,
+    samples: &[Sample],
+) -> Result<Plan> {
+    let size: usize = samples.iter().map(|sample| sample.items.len()).sum();
+    if size == 0 || tries.is_empty() {
+        return Ok(Plan::default());
+    }
+    let mut trial = Trial { elements, samples, scratch: Scratch::default(), coder: BlockCoder::default() };
+    let digits = trial.digits()?;
+    let finalists = trial.finalists(digits)?;
+    let mut best: Option<(u64, Method)> = None;
+    for &(engine, effort) in tries {
+        for filter in finals(&finalists, engine, digits.is_some(), elements) {
+            let quick = if codec == Codec::Small { effort } else { Effort::Quick };
+            let method = Method { filter, digits, engine, effort: quick };
+            let Some(made) = trial.size(method)? else { continue };
+            let score = made as u64 * (1000 + cost(codec, filter));
+            if best.is_none_or(|(least, _)| score < least) {
+                best = Some((score, Method { effort, ..method }));
+            }
+        }
+    }
+    let limit = size as u64 * 1000 * (1000 - LEAST_GAIN) / 1000;
+    let Some((_, best)) = best.filter(|(score, _)| *score < limit) else {
+        return Ok(Plan::default());
+    };
+    let mut methods = vec![best];
+    if best.filter.decimal {
+        methods.push(best.without_decimal());
+    }
+    Ok(Plan { methods })
+}
+
+/// What a filter costs in time, in thousandths of the size: measured beside the codec behind it.
+fn cost(codec: Codec, filter: Filter) -> u64 {
+    if codec == Codec::Small {
+        return 0;
+    }
+    // Bits compress fastest: they are zeros or noise in long runs.
+    let arrange = match filter.arrange {
+        Arrange::Bits => 0,
+        Arrange::Bytes => 15,
+        Arrange::Nothing => 25,
+    };
+    let predict = if filter.predict == Predict::Nothing { 0 } else { 3 };
+    arrange + predict + if filter.planes { 5 } else { 0 }
+}
+
+/// The filters that are compressed with: each way to predict with each arrangement.
+fn finals(finalists: &[Filter], engine: Engine, is_decimal: bool, elements: Elements) -> Vec<Filter> {
+    let arranges: &[Arrange] = match engine {
+        Engine::Pco => &[Arrange::Nothing],
+        _ if elements.width == 1 && !is_decimal => &[Arrange::Nothing, Arrange::Bits],
+        _ => &[Arrange::Bytes, Arrange::Bits],
+    };
+    let mut all = Vec::new();
+    for finalist in finalists {
+        all.extend(arranges.iter().map(|&arrange| Filter { arrange, ..*finalist }));
+    }
+    if engine == Engine::Pco && is_decimal {
+        // It finds decimal numbers itself, and more kinds of them.
+        all.push(Filter::NONE);
+    } else if elements.width > 1 {
+        // Whole elements that come again.
+        all.push(Filter { decimal: is_decimal, ..Filter::NONE });
+    }
+    all
+}
+
+struct Trial<'s> {
+    elements: Elements,
+    samples: &'s [Sample],
+    scratch: Scratch,
+    coder: BlockCoder,
+}
+
+impl Trial<'_> {
+    fn block<'b>(&self, sample: &'b Sample) -> Block<'b> {
+        Block { elements: self.elements, shape: &sample.shape, size: sample.items.len() }
+    }
+
+    /// The digits with which all elements are decimal numbers, if they are.
+    fn digits(&mut self) -> Result<Option<Digits>> {
+        if !self.elements.may_be_decimal() {
+            return Ok(None);
+        }
+        let decimal = Filter { decimal: true, ..Filter::NONE };
+        'digits: for digits in (0..=MOST_DIGITS).filter_map(Digits::new) {
+            for sample in self.samples {
+                let block = self.block(sample);
+                if self.scratch.apply(decimal, Some(digits), block, &sample.items)?.is_none() {
+                    continue 'digits;
+                }
+            }
+            return Ok(Some(digits));
+        }
+        Ok(None)
+    }
+
+    /// The ways to predict that leave least, and none.
+    fn finalists(&mut self, digits: Option<Digits>) -> Result<Vec<Filter>> {
+        let Some(first) = self.samples.first() else { return Ok(Vec::new()) };
+        let may_move = first.shape.len() >= 2
+            && first.shape.last().is_some_and(|last| (2..=MOST_PLANES).contains(last));
+        let mut scores = Vec::new();
+        for planes in [false, true].into_iter().take(1 + usize::from(may_move)) {
+            for predict in PREDICTIONS {
+                let filter = Filter { planes, decimal: digits.is_some(), predict, arrange: Arrange::Nothing };
+                if let Some(bits) = self.entropy(filter, digits)? {
+                    scores.push((bits, filter));
+                }
+            }
+        }
+        scores.sort();
+        let (plain, predicted): (Vec<_>, Vec<_>) =
+            scores.into_iter().map(|(_, filter)| filter).partition(|filter| filter.predict == Predict::Nothing);
+        Ok(predicted.into_iter().take(FINALISTS).chain(plain).collect())
+    }
+
+    /// The bits of what a filter makes of the samples; `None` where it does not suit them, or does nothing more than another one.
+    fn entropy(&mut self, filter: Filter, digits: Option<Digits>) -> Result<Option<u64>> {
+        let mut total = 0;
+        for sample in self.samples {
+            let block = self.block(sample);
+            if !block.moves_along(filter) {
+                return Ok(None);
+            }
+            let Some((made, decimal)) = self.scratch.apply(filter, digits, block, &sample.items)? else {
+                return Ok(None);
+            };
+            let width = block.filtered(filter, decimal).width;
+            total += entropy::bits(made, width);
+        }
+        Ok(Some(total))
+    }
+
+    /// The bytes that a method makes of the samples; `None` where it does not suit them.
+    fn size(&mut self, method: Method) -> Result<Option<usize>> {
+        let (mut total, mut space) = (0, Vec::new());
+        for sample in self.samples {
+            let block = self.block(sample);
+            space.resize(sample.items.len(), 0);
+            let made = self.coder.encode(method, block, &sample.items, &mut space)?;
+            total += made.unwrap_or(sample.items.len());
+        }
+        Ok(Some(total))
+    }
+}

@@ -1,0 +1,396 @@
+//! Data in blocks behind a header, and their index.
+
+use super::store::Place;
+use super::{Checks, DecodeOptions, Decoded};
+use crate::array::{Array, Layout, Order};
+use crate::codec::block::{Block, BlockCoder, Elements};
+use crate::codec::crc32c;
+use crate::error::{Error, Result};
+use crate::format::frame::{
+    BLOCK_HEADER, BlockHeader, Entry, Expected, Grid, boxed, index_size, parse_index,
+};
+use crate::format::{ChecksumState, Dest, Event, Header, STEP, holds};
+use crate::kernel::scatter;
+use crate::threads::Threads;
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes of input to ask for at a time, for each thread that decodes them.
+const AHEAD: usize = 1 << 20;
+/// Bytes of items to decode before the caller hears of it, for each thread.
+const BATCH: usize = 1 << 22;
+
+/// Reads blocks and index.
+#[derive(Debug)]
+pub(super) struct Coded<'d> {
+    options: DecodeOptions,
+    header: Header,
+    decoder: Decoder,
+    place: Place<'d>,
+    /// Rows of blocks on their way to a function, which takes items in their order.
+    band: Vec<u8>,
+    threads: Threads,
+    /// What has come and is not made use of yet, and how much of it has.
+    pending: Vec<u8>,
+    filled: usize,
+    /// Where in the frame it begins.
+    offset: u64,
+    entries: Vec<Entry>,
+    stage: Stage,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Blocks,
+    Index,
+    /// One byte of space, to see that nothing follows.
+    End,
+    Done,
+}
+
+/// What decodes a block, on any thread.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    pub(crate) grid: Grid,
+    elements: Elements,
+    /// What threads work with, and do not at the moment.
+    idle: Mutex<Vec<BlockCoder>>,
+}
+
+/// A block that has come whole.
+struct Job<'i> {
+    number: u64,
+    header: BlockHeader,
+    stored: &'i [u8],
+}
+
+impl Decoder {
+    pub(crate) fn new(header: &Header) -> Result<Self> {
+        let grid = header.grid()?;
+        Ok(Self { grid, elements: Elements::of(&header.dtype), idle: Mutex::default() })
+    }
+
+    pub(crate) fn expected(&self, number: u64) -> Expected {
+        let (rows, size) = (self.grid.rows(number), self.grid.size(number));
+        Expected { number, of: self.grid.len(), rows, size }
+    }
+
+    /// Decodes a block to memory of its size; its stored bytes are held against their sum before anything else is made of them, and
+    /// the items against theirs.
+    pub(crate) fn decode(&self, number: u64, header: &BlockHeader, stored: &[u8], items: &mut [u8]) -> Result<()> {
+        let (of, Entry { offset, stored_sum, items_sum, .. }) = (self.expected(number), header.entry);
+        let damaged = |found: u32, written: u32, what: &str| {
+            let why = format!("its CRC-32C is {found:08x}, its header says {written:08x}{what}");
+            of.damaged(offset..header.entry.end(), &why)
+        };
+        let found = crc32c(stored);
+        if !holds(found, stored_sum) {
+            return Err(damaged(found, stored_sum, ""));
+        }
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut coder = idle().pop().unwrap_or_default();
+        let shape = boxed(&self.grid, self.elements, number);
+        let block = Block { elements: self.elements, shape: &shape, size: of.size };
+        let decoded = coder.decode(header.filter, header.engine, block, stored, items);
+        idle().push(coder);
+        decoded.map_err(|error| of.undecodable(offset, &error))?;
+        let found = crc32c(items);
+        if !holds(found, items_sum) {
+            return Err(damaged(found, items_sum, " (of its items)"));
+        }
+        Ok(())
+    }
+}
+
+impl<'d> Coded<'d> {
+    pub(super) fn new(options: DecodeOptions, header: Header, dest: Dest<'d>) -> Result<Self> {
+        let decoder = Decoder::new(&header)?;
+        let blocks = decoder.grid.len();
+        let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
+        let least = least.into_iter().fold(header.len, u64::saturating_add);
+        if let Some(len) = options.input_len.filter(|&len| len < least) {
+            let message = format!("{blocks} blocks and their index need {least} bytes, the input has {len}");
+            return Err(Error::truncated(message).at(len));
+        }
+        let (place, _) = Place::new(dest, header.nbytes())?;
+        let stage = if blocks == 0 { Stage::Index } else { Stage::Blocks };
+        Ok(Self {
+            options,
+            offset: header.len,
+            header,
+            decoder,
+            place,
+            band: Vec::new(),
+            threads: Threads::ONE,
+            pending: Vec::new(),
+            filled: 0,
+            entries: Vec::new(),
+            stage,
+        })
+    }
+
+    pub(super) fn set_threads(&mut self, threads: Threads) {
+        self.threads = threads;
+    }
+
+    /// The number of the block that comes next.
+    fn next(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// Bytes that must come before anything can be made of them, counted from the first that is pending.
+    fn wanted(&self) -> Result<usize> {
+        let number = match self.stage {
+            Stage::Blocks => self.next(),
+            Stage::Index => {
+                let size = index_size(self.decoder.grid.len());
+                return usize::try_from(size).map_err(|_| Error::overflow("the index"));
+            }
+            Stage::End => return Ok(1),
+            Stage::Done => return Ok(0),
+        };
+        let pending = self.pending.get(..self.filled).unwrap_or_default();
+        let Some(head) = pending.first_chunk() else { return Ok(BLOCK_HEADER) };
+        let header = BlockHeader::parse(head, self.offset, &self.decoder.expected(number))?;
+        Ok(BLOCK_HEADER + header.entry.stored as usize)
+    }
+
+    /// Bytes to ask for beyond what is pending: what is wanted; and more where the input holds nothing else.
+    fn more(&self) -> Result<usize> {
+        let missing = self.wanted()?.saturating_sub(self.filled);
+        let ahead = self.options.input_len.map_or(0, |len| {
+            let left = len.saturating_sub(self.offset).saturating_sub(self.filled as u64);
+            let most = AHEAD * self.threads.get();
+            usize::try_from(left).unwrap_or(most).min(most)
+        });
+        let most = self.options.limits.grow.max(1);
+        Ok(match self.stage {
+            Stage::Blocks if missing > 0 => missing.max(ahead).min(most),
+            _ => missing.min(most).min(STEP),
+        })
+    }
+
+    pub(super) fn space(&mut self) -> Result<&mut [u8]> {
+        let more = self.more()?;
+        let end = self.filled + more;
+        if self.pending.len() < end {
+            let grow = end - self.pending.len();
+            self.pending.try_reserve(grow).map_err(|_| Error::memory(end as u64))?;
+            self.pending.resize(end, 0);
+        }
+        Ok(self.pending.get_mut(self.filled..end).unwrap_or_default())
+    }
+
+    pub(super) fn filled(&mut self, n: usize) -> Result<Event> {
+        match self.stage {
+            Stage::Done => {}
+            Stage::End if n == 0 => self.stage = Stage::Done,
+            _ if n == 0 => return Err(self.cut(self.filled)?),
+            _ => {
+                self.filled = self.filled.saturating_add(n).min(self.pending.len());
+                let pending = std::mem::take(&mut self.pending);
+                let came = pending.get(..self.filled).unwrap_or_default();
+                let taken = self.consume(came, &mut |_| Ok(()));
+                self.pending = pending;
+                let taken = taken?;
+                self.pending.copy_within(taken..self.filled, 0);
+                self.filled -= taken;
+            }
+        }
+        Ok(if self.stage == Stage::Done { Event::Done } else { Event::More })
+    }
+
+    pub(super) fn take(
+        &mut self,
+        input: &[u8],
+        threads: Threads,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<usize> {
+        self.threads = threads;
+        let mut taken = 0;
+        if self.filled == 0 {
+            taken = self.consume(input, each)?;
+        }
+        // What is left has not come whole.
+        loop {
+            let rest = input.get(taken..).unwrap_or_default();
+            let space = self.space()?;
+            let n = space.len().min(rest.len());
+            if n == 0 {
+                return Ok(taken);
+            }
+            if let (Some(to), Some(from)) = (space.get_mut(..n), rest.get(..n)) {
+                to.copy_from_slice(from);
+            }
+            taken += n;
+            self.filled(n)?;
+        }
+    }
+
+    /// Makes use of all that has come whole, and gives how many bytes that were.
+    fn consume(&mut self, input: &[u8], each: &mut dyn FnMut(u64) -> Result<()>) -> Result<usize> {
+        let mut taken = 0;
+        while self.stage == Stage::Blocks {
+            let (jobs, len) = self.jobs(input.get(taken..).unwrap_or_default())?;
+            if jobs.is_empty() {
+                return Ok(taken);
+            }
+            self.run(jobs)?;
+            taken += len;
+            self.offset += len as u64;
+            if self.next() == self.decoder.grid.len() {
+                self.stage = Stage::Index;
+            }
+            each(taken as u64)?;
+        }
+        let rest = input.get(taken..).unwrap_or_default();
+        match self.stage {
+            Stage::Index => {
+                let Some(index) = rest.get(..self.wanted()?) else { return Ok(taken) };
+                self.check(index)?;
+                self.offset += index.len() as u64;
+                let whole = self.options.whole || self.options.checks == Checks::Optional;
+                self.stage = if whole { Stage::End } else { Stage::Done };
+                taken += index.len();
+                if whole && taken < input.len() {
+                    return Err(self.trailing());
+                }
+            }
+            Stage::End if !rest.is_empty() => return Err(self.trailing()),
+            _ => {}
+        }
+        Ok(taken)
+    }
+
+    fn trailing(&self) -> Error {
+        Error::malformed("bytes behind the end of the frame; a file holds one").at(self.offset)
+    }
+
+    /// The next blocks that are whole in `input`, as many as are decoded in one go, and how many bytes they are.
+    fn jobs<'i>(&mut self, input: &'i [u8]) -> Result<(Vec<Job<'i>>, usize)> {
+        let (mut jobs, mut len, mut items) = (Vec::new(), 0, 0);
+        let most = BATCH.saturating_mul(self.threads.get());
+        for number in self.next()..self.decoder.grid.len() {
+            let rest = input.get(len..).unwrap_or_default();
+            let Some((head, rest)) = rest.split_first_chunk() else { break };
+            let of = self.decoder.expected(number);
+            let header = BlockHeader::parse(head, self.offset + len as u64, &of)?;
+            let Some(stored) = rest.get(..header.entry.stored as usize) else { break };
+            jobs.push(Job { number, header, stored });
+            len += BLOCK_HEADER + stored.len();
+            items += of.size;
+            if items >= most {
+                break;
+            }
+        }
+        Ok((jobs, len))
+    }
+
+    /// Decodes blocks, and puts their items where they belong.
+    fn run(&mut self, jobs: Vec<Job<'_>>) -> Result<()> {
+        self.entries.extend(jobs.iter().map(|job| job.header.entry));
+        let (decoder, place, band) = (&self.decoder, &mut self.place, &mut self.band);
+        // A function is told of the items in their order.
+        let threads = if let Place::Sink(_) = place { Threads::ONE } else { self.threads };
+        if threads == Threads::ONE {
+            let mut space = Vec::new();
+            for job in jobs {
+                let part = decoder.grid.place(job.number)?;
+                match straight(place, decoder, &part)? {
+                    Some(items) => decoder.decode(job.number, &job.header, job.stored, items)?,
+                    None => {
+                        space.resize(decoder.grid.size(job.number), 0);
+                        decoder.decode(job.number, &job.header, job.stored, &mut space)?;
+                        put(place, band, decoder, job.number, &space)?;
+                    }
+                }
+            }
+            return Ok(());
+        }
+        let decode = |Job { number, header, stored }: Job<'_>| {
+            let mut items = vec![0; decoder.grid.size(number)];
+            decoder.decode(number, &header, stored, &mut items)?;
+            Ok((number, items))
+        };
+        threads.run(jobs, &decode, &mut |(number, items)| put(place, band, decoder, number, &items))
+    }
+
+    /// Holds the index against all that was read.
+    fn check(&self, index: &[u8]) -> Result<()> {
+        let written = parse_index(index, self.offset, &self.header, &self.decoder.grid)?;
+        for (number, (entry, seen)) in (0..).zip(written.iter().zip(&self.entries)) {
+            let differs = entry != seen && !cfg!(ndbytes_unchecked);
+            if differs || written.len() != self.entries.len() {
+                let why = "it is another one than the index names";
+                return Err(self.decoder.expected(number).damaged(seen.offset..seen.end(), why));
+            }
+        }
+        Ok(())
+    }
+
+    /// The error of an input that ends here.
+    fn cut(&self, found: usize) -> Result<Error> {
+        let wanted = self.wanted()?;
+        if self.stage == Stage::Blocks {
+            return Ok(self.decoder.expected(self.next()).cut(self.offset, found, wanted));
+        }
+        let message = format!("the index is cut: the input ends {found} bytes into it, it has {wanted}");
+        Ok(Error::truncated(message).at(self.offset.saturating_add(found as u64)))
+    }
+
+    pub(super) fn finish(self) -> Result<Decoded> {
+        if self.stage != Stage::Done {
+            return Err(Error::argument("the array is not complete"));
+        }
+        let Self { header, place, .. } = self;
+        let array = match place.finish()? {
+            Some(data) => Some(Array::new(header.dtype.clone(), header.layout()?, data)?),
+            None => None,
+        };
+        let metadata = header.metadata.clone();
+        Ok(Decoded { header, state: ChecksumState::Verified, metadata, array })
+    }
+}
+
+/// The memory of a block whose items follow each other where they stay.
+fn straight<'p>(place: &'p mut Place<'_>, decoder: &Decoder, part: &Layout) -> Result<Option<&'p mut [u8]>> {
+    let itemsize = decoder.grid.itemsize();
+    if !part.is_c_contiguous(itemsize) {
+        return Ok(None);
+    }
+    let (start, end) = (part.offset(), part.offset() + part.len() * itemsize);
+    match place {
+        Place::Owned(buffer) => buffer.space(start, end).map(Some),
+        Place::Fill(buffer) => buffer.space(start, end).map(Some),
+        Place::Into(memory) => Ok(memory.get_mut(start..end)),
+        Place::Sink(_) | Place::Discard => Ok(None),
+    }
+}
+
+/// Puts the items of a block where they belong.
+fn put(place: &mut Place<'_>, band: &mut Vec<u8>, decoder: &Decoder, number: u64, items: &[u8]) -> Result<()> {
+    let (grid, itemsize) = (&decoder.grid, decoder.grid.itemsize());
+    let part = grid.place(number)?;
+    let memory = match place {
+        Place::Owned(buffer) => buffer.space(0, part.span(itemsize)?.end)?,
+        Place::Fill(buffer) => buffer.space(0, part.span(itemsize)?.end)?,
+        Place::Into(memory) => memory,
+        Place::Discard => return Ok(()),
+        Place::Sink(sink) => {
+            // The items of some rows of the array come in several blocks.
+            let shape = grid.band(number);
+            let size = shape.iter().product::<usize>() * itemsize;
+            if size == items.len() {
+                return items.chunks(AHEAD).try_for_each(sink);
+            }
+            let more = size.saturating_sub(band.len());
+            band.try_reserve_exact(more).map_err(|_| Error::memory(size as u64))?;
+            band.resize(size, 0);
+            let mut slices = grid.slices(number);
+            slices.iter_mut().take(1).for_each(|rows| rows.start = 0);
+            let part = Layout::contiguous(&shape, itemsize, Order::C)?.sliced(&slices)?;
+            scatter(items, band, &part, itemsize)?;
+            return if grid.ends_band(number) { band.chunks(AHEAD).try_for_each(sink) } else { Ok(()) };
+        }
+    };
+    scatter(items, memory, &part, itemsize)
+}

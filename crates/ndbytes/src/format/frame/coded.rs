@@ -1,0 +1,337 @@
+//! An array to a coded frame: header, blocks, index.
+
+use super::grid::Grid;
+use super::index::{encode_index, index_size};
+use super::record::{BLOCK_HEADER, BlockHeader, Entry};
+use crate::array::Layout;
+use crate::codec::block::{Block, BlockCoder, Elements, Method};
+use crate::codec::{Codec, Crc32c, Plan, Sample, crc32c};
+use crate::error::{Error, Result};
+use crate::format::{Encode, Header, Piece, misfit};
+use crate::kernel::{Copying, Items, Stores, zeroed};
+use crate::threads::Threads;
+use bytes::Bytes;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes of items that are coded at a time, for each thread: less, and threads start too often.
+const BATCH: usize = 1 << 21;
+/// Blocks that are smaller in the end go out several at a time.
+const SMALL: usize = 1 << 16;
+
+/// How many samples are tried, each of how many bytes, and of which part of the array all together.
+const SAMPLES: usize = 2;
+const LEAST_SAMPLE: usize = 1 << 13;
+const MOST_SAMPLE: usize = 1 << 15;
+const SAMPLED: usize = 32;
+
+/// What blocks are made of, on any thread.
+#[derive(Debug)]
+pub(super) struct Blocks<'a> {
+    items: Items<'a>,
+    /// Its axes are the storage axes.
+    layout: Layout,
+    elements: Elements,
+    grid: Grid,
+    plan: Plan,
+}
+
+/// What a thread works in.
+#[derive(Debug, Default)]
+struct Workplace {
+    coder: BlockCoder,
+    items: Vec<u8>,
+    /// A block with its header.
+    made: Vec<u8>,
+}
+
+impl<'a> Blocks<'a> {
+    /// Tries methods on samples.
+    ///
+    /// # Errors
+    /// [`Memory`](crate::ErrorKind::Memory).
+    pub(super) fn new(
+        items: Items<'a>,
+        layout: Layout,
+        elements: Elements,
+        grid: Grid,
+        codec: Codec,
+    ) -> Result<Self> {
+        let mut blocks = Self { items, layout, elements, grid, plan: Plan::default() };
+        let samples = blocks.samples()?;
+        blocks.plan = Plan::choose(codec, elements, &samples)?;
+        Ok(blocks)
+    }
+
+    pub(super) fn first_method(&self) -> Method {
+        self.plan.first()
+    }
+
+    /// The lengths of a block along the storage axes.
+    pub(super) fn block(&self) -> &[usize] {
+        self.grid.block()
+    }
+
+    /// Corners of blocks from all over the array.
+    fn samples(&self) -> Result<Vec<Sample>> {
+        let (blocks, itemsize) = (self.grid.len(), self.items.itemsize());
+        let total = self.layout.len() * itemsize;
+        let most = (total / SAMPLED / SAMPLES).clamp(LEAST_SAMPLE, MOST_SAMPLE);
+        let count = blocks.min(SAMPLES as u64);
+        let sample = |number: u64| {
+            let mut slices = self.grid.slices(blocks * (2 * number + 1) / (2 * count));
+            loop {
+                let items: usize = slices.iter().map(|slice| slice.len).product();
+                let longest = slices.iter_mut().max_by_key(|slice| slice.len);
+                match longest.filter(|longest| longest.len > 1 && items * itemsize > most) {
+                    Some(longest) => longest.len = longest.len.div_ceil(2),
+                    None => break,
+                }
+            }
+            let mut shape: Vec<_> = slices.iter().map(|slice| slice.len).collect();
+            let mut items = zeroed(shape.iter().product::<usize>() * itemsize)?;
+            let part = self.layout.sliced(&slices)?;
+            self.items.write(&part, &mut items, Stores::Cached, &mut ())?;
+            if self.elements.per_item != 1 {
+                shape.push(self.elements.per_item);
+            }
+            Ok(Sample { items, shape })
+        };
+        (0..count).map(sample).collect()
+    }
+
+    /// Writes the items of a block to memory of their size, and gives their sum.
+    fn gather(&self, number: u64, to: &mut [u8]) -> Result<u32> {
+        let mut sum = Crc32c::default();
+        let part = self.layout.sliced(&self.grid.slices(number))?;
+        self.items.write(&part, to, Stores::Cached, &mut sum)?;
+        Ok(sum.value())
+    }
+
+    /// Writes a block with its header to the front of `to`, which has room for it uncompressed, and gives the length and what the index
+    /// says of it, but for its place.
+    fn code(&self, number: u64, work: &mut Workplace, to: &mut [u8]) -> Result<(usize, Entry)> {
+        let size = self.grid.size(number);
+        let room = to.split_at_mut_checked(BLOCK_HEADER);
+        let room = room.and_then(|(head, rest)| Some((head, rest.get_mut(..size)?)));
+        let (head, space) = room.ok_or_else(|| misfit((BLOCK_HEADER + size) as u64, 0))?;
+        let (items_sum, method, len) = self.fill(number, work, space)?;
+        let stored_sum = match method {
+            Method::STORED => items_sum,
+            _ => crc32c(space.get(..len).unwrap_or_default()),
+        };
+        let stored = u32::try_from(len).map_err(|_| Error::overflow("a block"))?;
+        let entry = Entry { offset: 0, stored, rows: self.grid.rows(number), stored_sum, items_sum };
+        let header = BlockHeader { filter: method.filter, engine: method.engine, entry };
+        head.copy_from_slice(&header.encode());
+        Ok((BLOCK_HEADER + len, entry))
+    }
+
+    /// Fills the space of a block's stored bytes: the sum of its items, how they are coded, and how many bytes they take.
+    fn fill(&self, number: u64, work: &mut Workplace, space: &mut [u8]) -> Result<(u32, Method, usize)> {
+        let size = space.len();
+        if self.plan.methods.is_empty() {
+            return Ok((self.gather(number, space)?, Method::STORED, size));
+        }
+        fit(&mut work.items, size)?;
+        let items = work.items.get_mut(..size).unwrap_or_default();
+        let sum = self.gather(number, items)?;
+        let shape = self.shape_of(number);
+        let block = Block { elements: self.elements, shape: &shape, size };
+        for &method in &self.plan.methods {
+            if let Some(len) = work.coder.encode(method, block, items, space)? {
+                return Ok((sum, method, len));
+            }
+        }
+        space.copy_from_slice(items);
+        Ok((sum, Method::STORED, size))
+    }
+
+    /// The box of a block, with the elements of an item as its last axis where they are several.
+    fn shape_of(&self, number: u64) -> Vec<usize> {
+        boxed(&self.grid, self.elements, number)
+    }
+}
+
+/// The box of a block as filters see it.
+pub(crate) fn boxed(grid: &Grid, elements: Elements, number: u64) -> Vec<usize> {
+    let mut shape = grid.lens(number);
+    if elements.per_item != 1 {
+        shape.push(elements.per_item);
+    }
+    shape
+}
+
+fn fit(space: &mut Vec<u8>, size: usize) -> Result<()> {
+    if space.len() < size {
+        *space = zeroed(size)?;
+    }
+    Ok(())
+}
+
+/// Turns an array into a coded frame.
+#[derive(Debug)]
+pub(super) struct Coded<'a> {
+    blocks: Blocks<'a>,
+    threads: Threads,
+    header: Header,
+    front: Option<Bytes>,
+    /// What was made, and waits to be asked for.
+    ready: VecDeque<Bytes>,
+    entries: Vec<Entry>,
+    next: u64,
+    /// Where the next block begins in the frame.
+    offset: u64,
+    ended: bool,
+    idle: Mutex<Vec<Workplace>>,
+}
+
+impl<'a> Coded<'a> {
+    pub(super) fn new(blocks: Blocks<'a>, threads: Threads, header: Header, front: Vec<u8>) -> Self {
+        let offset = header.len;
+        Self {
+            blocks,
+            threads,
+            header,
+            front: Some(front.into()),
+            ready: VecDeque::new(),
+            entries: Vec::new(),
+            next: 0,
+            offset,
+            ended: false,
+            idle: Mutex::default(),
+        }
+    }
+
+    fn workplace(&self) -> Workplace {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    fn leave(&self, work: Workplace) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(work);
+    }
+
+    /// Takes note of a block that follows those so far.
+    fn add(&mut self, len: usize, entry: Entry) {
+        self.entries.push(Entry { offset: self.offset, ..entry });
+        self.offset += len as u64;
+        self.next += 1;
+    }
+
+    /// Codes the next blocks on all threads.
+    fn batch(&mut self) -> Result<()> {
+        let grid = &self.blocks.grid;
+        let each = (BATCH / grid.largest().max(1)).max(1) * self.threads.get();
+        let numbers: Vec<u64> = (self.next..grid.len()).take(each).collect();
+        let first = self.next;
+        let mut made: Vec<Option<(Bytes, Entry)>> = numbers.iter().map(|_| None).collect();
+        let code = |number: u64| {
+            let mut work = self.workplace();
+            let mut space = std::mem::take(&mut work.made);
+            fit(&mut space, BLOCK_HEADER + self.blocks.grid.largest())?;
+            let (len, entry) = self.blocks.code(number, &mut work, &mut space)?;
+            let bytes = Bytes::copy_from_slice(space.get(..len).unwrap_or_default());
+            work.made = space;
+            self.leave(work);
+            Ok((number, bytes, entry))
+        };
+        self.threads.run(numbers, &code, &mut |(number, bytes, entry)| {
+            let place = usize::try_from(number - first).ok().and_then(|at| made.get_mut(at));
+            if let Some(place) = place {
+                *place = Some((bytes, entry));
+            }
+            Ok(())
+        })?;
+        for (bytes, entry) in made.into_iter().flatten() {
+            self.add(bytes.len(), entry);
+            self.ready.push_back(bytes);
+        }
+        Ok(())
+    }
+
+    /// What waits to be asked for: a block, or several where they are small.
+    fn take_ready(&mut self) -> Option<Bytes> {
+        let first = self.ready.pop_front()?;
+        if first.len() >= SMALL || self.ready.is_empty() {
+            return Some(first);
+        }
+        let mut joint = first.to_vec();
+        while let Some(next) = self.ready.pop_front_if(|next| joint.len() + next.len() <= SMALL) {
+            joint.extend_from_slice(&next);
+        }
+        Some(joint.into())
+    }
+
+    fn index(&mut self) -> Vec<u8> {
+        self.ended = true;
+        encode_index(&self.header, &self.blocks.grid, &self.entries)
+    }
+
+    /// Writes all blocks to memory one by one, and gives how many bytes they take.
+    fn write_blocks(&mut self, out: &mut [u8], each: &mut dyn FnMut(u64) -> Result<()>) -> Result<usize> {
+        let (mut work, mut written) = (self.workplace(), 0);
+        while self.next < self.blocks.grid.len() {
+            let space = out.get_mut(written..).unwrap_or_default();
+            let (len, entry) = self.blocks.code(self.next, &mut work, space)?;
+            written += len;
+            self.add(len, entry);
+            each(self.offset)?;
+        }
+        Ok(written)
+    }
+}
+
+impl<'a> Encode<'a> for Coded<'a> {
+    fn next(&mut self) -> Result<Option<Piece<'a>>> {
+        if let Some(front) = self.front.take() {
+            return Ok(Some(Piece::Owned(front)));
+        }
+        if self.ready.is_empty() && self.next < self.blocks.grid.len() {
+            self.batch()?;
+        }
+        if let Some(ready) = self.take_ready() {
+            return Ok(Some(Piece::Owned(ready)));
+        }
+        if self.ended {
+            return Ok(None);
+        }
+        Ok(Some(Piece::Owned(self.index().into())))
+    }
+
+    fn total(&self) -> Option<u64> {
+        // Where nothing is compressed, the bytes are known.
+        self.blocks.plan.methods.is_empty().then(|| self.most())
+    }
+
+    fn most(&self) -> u64 {
+        let blocks = self.blocks.grid.len();
+        let headers = blocks.saturating_mul(BLOCK_HEADER as u64);
+        [self.header.nbytes(), headers, index_size(blocks)].into_iter().fold(self.header.len, u64::saturating_add)
+    }
+
+    fn write_into(&mut self, out: &mut [u8], how: Copying, each: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
+        let (most, found) = (self.most(), out.len());
+        let mut written = 0;
+        let mut put = |bytes: &[u8], out: &mut [u8]| {
+            let space = out.get_mut(written..).and_then(|out| out.get_mut(..bytes.len()));
+            space.ok_or_else(|| misfit(most, found))?.copy_from_slice(bytes);
+            written += bytes.len();
+            Ok::<usize, Error>(written)
+        };
+        self.threads = how.threads;
+        if self.threads == Threads::ONE && found as u64 >= most {
+            // Straight to where they stay.
+            let front = self.front.take().unwrap_or_default();
+            let start = put(&front, out)?;
+            let len = self.write_blocks(out.get_mut(start..).unwrap_or_default(), each)?;
+            let index = self.index();
+            let rest = out.get_mut(start + len..).and_then(|out| out.get_mut(..index.len()));
+            rest.ok_or_else(|| misfit(most, found))?.copy_from_slice(&index);
+            return Ok((start + len + index.len()) as u64);
+        }
+        while let Some(piece) = self.next()? {
+            each(put(&piece, out)? as u64)?;
+        }
+        Ok(written as u64)
+    }
+}

@@ -1,0 +1,117 @@
+//! The index of a coded frame: a row for each block, in pages with a sum each, and a footer.
+
+use super::grid::Grid;
+use super::record::{ENTRY, Entry};
+use crate::codec::crc32c;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Fields, Header, holds};
+use std::ops::Range;
+
+/// The first eight bytes of a footer.
+pub const INDEX_MAGIC: [u8; 8] = *b"\x89NDBI\r\n\x1a";
+
+const FORMAT_VERSION: u8 = 0;
+/// Rows of a page.
+pub(crate) const PAGE: usize = 1024;
+/// Bytes of the footer.
+pub(crate) const FOOTER: usize = 64;
+/// Bytes of a sum.
+const SUM: usize = 4;
+
+/// Bytes of the whole index of so many blocks.
+pub(crate) fn index_size(blocks: u64) -> u64 {
+    let pages = blocks.div_ceil(PAGE as u64);
+    blocks.saturating_mul(ENTRY as u64).saturating_add(pages.saturating_mul(SUM as u64)).saturating_add(FOOTER as u64)
+}
+
+/// The index of these blocks, which ends the frame.
+pub(crate) fn encode_index(header: &Header, grid: &Grid, entries: &[Entry]) -> Vec<u8> {
+    let start = entries.last().map_or(header.len, Entry::end);
+    let mut index: Vec<u8> = entries.iter().flat_map(Entry::encode).collect();
+    let sums: Vec<u8> = index.chunks(PAGE * ENTRY).flat_map(|page| crc32c(page).to_le_bytes()).collect();
+    index.extend(&sums);
+    let mut footer = INDEX_MAGIC.to_vec();
+    footer.extend([FORMAT_VERSION, 0, 0, 0]);
+    footer.extend(header.sum.to_le_bytes());
+    for number in [entries.len() as u64, grid.height(), header.nbytes(), start, 0] {
+        footer.extend(number.to_le_bytes());
+    }
+    footer.extend(crc32c(&sums).to_le_bytes());
+    let sum = crc32c(&footer);
+    index.extend(footer);
+    index.extend(sum.to_le_bytes());
+    index
+}
+
+/// Reads the index that begins at `start`, whole, and gives its rows.
+///
+/// # Errors
+/// [`Checksum`](ErrorKind::Checksum), [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported).
+pub(crate) fn parse_index(bytes: &[u8], start: u64, header: &Header, grid: &Grid) -> Result<Vec<Entry>> {
+    let range = start..start.saturating_add(bytes.len() as u64);
+    let short = || malformed(&range, "is too short");
+    let (front, footer) = bytes.split_last_chunk::<FOOTER>().ok_or_else(short)?;
+    let sums_sum = parse_footer(footer, &range, header, grid)?;
+    let blocks = usize::try_from(grid.len()).unwrap_or(usize::MAX);
+    let split = blocks.saturating_mul(ENTRY);
+    let (pages, sums) = front.split_at_checked(split).ok_or_else(short)?;
+    if !holds(crc32c(sums), sums_sum) {
+        return Err(damaged(&range, "the CRC-32C of its pages' sums does not hold"));
+    }
+    let mut written = sums.as_chunks::<SUM>().0.iter();
+    for (number, page) in pages.chunks(PAGE * ENTRY).enumerate() {
+        if !written.next().is_some_and(|sum| holds(crc32c(page), u32::from_le_bytes(*sum))) {
+            return Err(damaged(&range, &format!("the CRC-32C of page {number} does not hold")));
+        }
+    }
+    pages.as_chunks::<ENTRY>().0.iter().map(|entry| Entry::parse(entry).ok_or_else(short)).collect()
+}
+
+/// Reads the footer of an index in this range of the frame, and gives the sum of its pages' sums.
+fn parse_footer(footer: &[u8; FOOTER], range: &Range<u64>, header: &Header, grid: &Grid) -> Result<u32> {
+    let short = || malformed(range, "is too short");
+    let (front, sum) = footer.split_last_chunk::<SUM>().ok_or_else(short)?;
+    if !holds(crc32c(front), u32::from_le_bytes(*sum)) {
+        return Err(damaged(range, "its footer's CRC-32C does not hold"));
+    }
+    let mut fields = Fields(front);
+    let magic: [u8; 8] = fields.take().ok_or_else(short)?;
+    if magic != INDEX_MAGIC {
+        return Err(malformed(range, "has no magic in its footer"));
+    }
+    let [version, flags, zero, also_zero] = fields.take().ok_or_else(short)?;
+    if (version, flags, zero, also_zero) != (FORMAT_VERSION, 0, 0, 0) {
+        let message = format!("the index has version {version} and flags {flags}, {zero}, {also_zero}; zeros are read: update ndbytes");
+        return Err(Error::unsupported(message).at(range.start));
+    }
+    let header_sum = fields.u32().ok_or_else(short)?;
+    if !holds(header.sum, header_sum) {
+        let kind = ErrorKind::Checksum { block: None, range: 0..header.len };
+        let message = "header and index belong to different arrays: the index names another header";
+        return Err(Error::new(kind, message).at(0));
+    }
+    let expected = [
+        ("blocks", grid.len()),
+        ("rows", grid.height()),
+        ("bytes of data", header.nbytes()),
+        ("as its own place", range.start),
+        ("in a field that is 0", 0),
+    ];
+    for (what, expected) in expected {
+        let found = fields.u64().ok_or_else(short)?;
+        if found != expected {
+            return Err(malformed(range, &format!("says {found} {what}, which must be {expected}")));
+        }
+    }
+    fields.u32().ok_or_else(short)
+}
+
+fn malformed(range: &Range<u64>, why: &str) -> Error {
+    Error::malformed(format!("the index {why}")).at(range.start)
+}
+
+fn damaged(range: &Range<u64>, why: &str) -> Error {
+    let Range { start, end } = *range;
+    let message = format!("the index (bytes {start} to {end}) is damaged: {why}");
+    Error::new(ErrorKind::Checksum { block: None, range: range.clone() }, message).at(start)
+}
