@@ -1,11 +1,11 @@
 //! The filter of a block: which changes of its elements, in which order. What each does is in `kernel::filter`.
 
+use super::decimal::{Decimal, Finder};
 use super::elements::{Elements, Kind};
 use crate::array::Layout;
 use crate::error::{Error, Result};
 use crate::kernel::filter::{
-    Digits, Predict, from_decimal, predict, shuffle, shuffle_bits, to_decimal, unpredict, unshuffle,
-    unshuffle_bits,
+    Digits, Predict, predict, shuffle, shuffle_bits, unpredict, unshuffle, unshuffle_bits,
 };
 use crate::kernel::{gather, scatter};
 use std::fmt;
@@ -106,13 +106,6 @@ impl fmt::Display for Filter {
     }
 }
 
-/// What a decimal filter has found: how many digits, and in how many bytes their integers fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Decimal {
-    pub(crate) digits: Digits,
-    pub(crate) width: usize,
-}
-
 /// A block's items and how they lie: a box, whose last lengths are those of the elements in an item.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Block<'b> {
@@ -169,7 +162,7 @@ impl Block<'_> {
     }
 
     /// What elements a codec gets from this filter.
-    pub(crate) fn filtered(&self, filter: Filter, decimal: Option<Decimal>) -> Elements {
+    pub(crate) fn filtered(&self, filter: Filter, decimal: Option<Decimal<'_>>) -> Elements {
         let width = decimal.map_or(self.elements.width, |decimal| decimal.width);
         match filter.decimal || filter.predict != Predict::Nothing {
             true => self.elements.unsigned(width),
@@ -186,6 +179,7 @@ pub(crate) struct Scratch {
     to: Vec<u8>,
     /// Bytes of what was made last, at the front of `from`.
     len: usize,
+    finder: Finder,
 }
 
 /// A part of a filter, from one memory to another.
@@ -219,7 +213,7 @@ impl Scratch {
         digits: Option<Digits>,
         block: Block<'_>,
         items: &'s [u8],
-    ) -> Result<Option<(&'s [u8], Option<Decimal>)>> {
+    ) -> Result<Option<(&'s [u8], Option<Decimal<'s>>)>> {
         if filter == Filter::NONE && !block.elements.is_big {
             return Ok(Some((items, None)));
         }
@@ -242,15 +236,15 @@ impl Scratch {
             step(self, block.size, &mut |from, to| done = gather(from, &layout, width, to));
             done?;
         }
-        let mut decimal = None;
+        let mut is_decimal = None;
         if filter.decimal {
             let Some(digits) = digits else { return Ok(None) };
-            let mut least = None;
-            step(self, block.size, &mut |from, to| least = to_decimal(from, to, width, digits));
+            let (mut finder, mut least) = (std::mem::take(&mut self.finder), None);
+            step(self, block.size, &mut |from, to| least = finder.find(from, to, width, digits));
+            self.finder = finder;
             let Some(least) = least else { return Ok(None) };
-            width = least;
+            (width, is_decimal) = (least, Some(digits));
             self.len = block.len() * width;
-            decimal = Some(Decimal { digits, width });
         }
         let len = block.len() * width;
         if filter.predict != Predict::Nothing {
@@ -262,6 +256,7 @@ impl Scratch {
             Arrange::Bytes => step(self, len, &mut |from, to| shuffle(from, to, width)),
             Arrange::Bits => step(self, len, &mut |from, to| shuffle_bits(from, to, width)),
         }
+        let decimal = is_decimal.map(|digits| self.finder.found(digits, width));
         Ok(Some((&self.from[..self.len], decimal)))
     }
 
@@ -269,7 +264,7 @@ impl Scratch {
     pub(super) fn undo(
         &mut self,
         filter: Filter,
-        decimal: Option<Decimal>,
+        decimal: Option<Decimal<'_>>,
         block: Block<'_>,
         items: &mut [u8],
         fill: impl FnOnce(&mut [u8]) -> Result<()>,
@@ -290,8 +285,8 @@ impl Scratch {
         if filter.predict != Predict::Nothing {
             unpredict(chain.made(), width, block.dims(filter), filter.predict);
         }
-        if let Some(Decimal { digits, width }) = decimal {
-            chain.step(block.size, &mut |from, to| from_decimal(from, to, width, float, digits));
+        if let Some(decimal) = decimal {
+            chain.step(block.size, &mut |from, to| decimal.undo(from, to, float));
         }
         if filter.planes {
             let (layout, mut done) = (block.planes()?, Ok(()));

@@ -1,5 +1,6 @@
 //! The blocks of a coded frame: items to stored bytes and back. Their layout is specified in `spec/FORMAT.md`.
 
+mod decimal;
 mod elements;
 mod filter;
 mod segments;
@@ -11,7 +12,7 @@ pub use filter::Filter;
 use super::engine::{Effort, Engine, Engines};
 use crate::error::{Error, Result};
 use crate::kernel::filter::Digits;
-use filter::Decimal;
+use decimal::Decimal;
 
 /// How a block is coded, where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,12 +57,12 @@ impl BlockCoder {
         let elements = block.filtered(filter, decimal);
         let most = items.len().saturating_sub(1).min(to.len());
         let Some(mut space) = to.get_mut(..most) else { return Ok(None) };
-        let mut front = 0;
-        if let Some(Decimal { digits, width }) = decimal {
-            let Some((head, rest)) = space.split_first_chunk_mut::<2>() else { return Ok(None) };
-            *head = [digits.get(), u8::try_from(width).unwrap_or_default()];
-            (space, front) = (rest, 2);
+        let room = space.len();
+        if let Some(decimal) = decimal {
+            let Some(rest) = decimal.encode(space, block.elements.width) else { return Ok(None) };
+            space = rest;
         }
+        let front = room - space.len();
         let cut = segments::cut(filter, engine, elements, filtered.len());
         let encode = &mut |from: &[u8], to: &mut [u8]| {
             self.engines.encode(engine, effort, elements, from, to)
@@ -94,15 +95,7 @@ impl BlockCoder {
         }
         let (mut rest, mut decimal) = (stored, None);
         if filter.decimal {
-            let found = stored.split_first_chunk::<2>().and_then(|([digits, width], rest)| {
-                let width = usize::from(*width);
-                let fits = matches!(width, 1 | 2 | 4 | 8) && width <= block.elements.width;
-                Some((Decimal { digits: Digits::new(*digits).filter(|_| fits)?, width }, rest))
-            });
-            let Some((found, after)) = found else {
-                let message = format!("digits and width of a decimal filter must be at most {} and 1, 2, 4 or 8", Digits::MAX);
-                return Err(Error::malformed(message));
-            };
+            let (found, after) = Decimal::parse(stored, block.len(), block.elements.width)?;
             (rest, decimal) = (after, Some(found));
         }
         let elements = block.filtered(filter, decimal);

@@ -98,6 +98,8 @@ impl fmt::Display for Codec {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) methods: Vec<Method>,
+    /// Whether the bytes are nearly all the same: larger blocks cost little then, and gain.
+    pub(crate) is_dense: bool,
 }
 
 impl Plan {
@@ -106,10 +108,10 @@ impl Plan {
         self.methods.first().copied().unwrap_or(Method::STORED)
     }
 
-    /// The plan for an array of which `sample` gives boxes of at most so many bytes: the items, and the lengths of the box.
+    /// The plan for an array with these samples.
     ///
     /// # Errors
-    /// Those of `sample`, and [`Memory`](crate::ErrorKind::Memory).
+    /// [`Memory`](crate::ErrorKind::Memory).
     pub(crate) fn choose(
         codec: Codec,
         elements: Elements,
@@ -146,6 +148,8 @@ pub(crate) struct Sample {
     pub(crate) items: Vec<u8>,
     /// The lengths of the box, with the elements of an item as its last axis where they are several.
     pub(crate) shape: Vec<usize>,
+    /// Whether its last axis is the array's.
+    pub(crate) is_whole_row: bool,
 }
 
 impl Method {

@@ -11,6 +11,13 @@ use crate::kernel::filter::{Digits, Predict};
 const MOST_PLANES: usize = 64;
 /// How many ways to predict are tried, apart from none.
 const FINALISTS: usize = 2;
+/// The part of the least entropy that the others may have more.
+const CLOSE: u64 = 32;
+/// On how many samples every method is tried, and how many methods on the others.
+const FIRST: usize = 2;
+const SECOND: usize = 3;
+/// From this ratio on the bytes are nearly all the same.
+const DENSE: u64 = 32;
 /// What an array must gain to be compressed at all, in thousandths.
 const LEAST_GAIN: u64 = 10;
 /// Digits of decimal numbers that are looked for.
@@ -25,34 +32,45 @@ pub(super) fn choose(
     elements: Elements,
     samples: &[Sample],
 ) -> Result<Plan> {
-    let size: usize = samples.iter().map(|sample| sample.items.len()).sum();
-    if size == 0 || tries.is_empty() {
+    if tries.is_empty() || samples.iter().all(|sample| sample.items.is_empty()) {
         return Ok(Plan::default());
     }
     let mut trial = Trial { elements, samples, scratch: Scratch::default(), coder: BlockCoder::default() };
     let digits = trial.digits()?;
     let finalists = trial.finalists(digits)?;
-    let mut best: Option<(u64, Method)> = None;
+    let mut methods = Vec::new();
     for &(engine, effort) in tries {
         for filter in finals(&finalists, engine, digits.is_some(), elements) {
-            let quick = if codec == Codec::Small { effort } else { Effort::Quick };
-            let method = Method { filter, digits, engine, effort: quick };
-            let Some(made) = trial.size(method)? else { continue };
-            let score = made as u64 * (1000 + cost(codec, filter));
-            if best.is_none_or(|(least, _)| score < least) {
-                best = Some((score, Method { effort, ..method }));
-            }
+            methods.push(Method { filter, digits, engine, effort });
         }
     }
-    let limit = size as u64 * 1000 * (1000 - LEAST_GAIN) / 1000;
-    let Some((_, best)) = best.filter(|(score, _)| *score < limit) else {
+    // All on the first samples, and those that were best there on the others.
+    let (first, others) = samples.split_at(samples.len().min(FIRST));
+    let mut scores = Vec::new();
+    for method in methods {
+        scores.push((trial.score(codec, method, first)?, method));
+    }
+    scores.sort_by_key(|(score, _)| *score);
+    if !others.is_empty() {
+        scores.truncate(SECOND);
+        for (score, method) in &mut scores {
+            *score += trial.score(codec, *method, others)?;
+        }
+        scores.sort_by_key(|(score, _)| *score);
+    }
+    let size: usize = samples.iter().map(|sample| sample.items.len()).sum();
+    let Some(&(score, mut best)) = scores.first().filter(|(score, _)| *score < size as u64 * (1000 - LEAST_GAIN)) else {
         return Ok(Plan::default());
     };
+    let is_dense = score * DENSE < size as u64 * 1000;
+    if is_dense && codec == Codec::Auto {
+        best.effort = Effort::Dense;
+    }
     let mut methods = vec![best];
     if best.filter.decimal {
         methods.push(best.without_decimal());
     }
-    Ok(Plan { methods })
+    Ok(Plan { methods, is_dense })
 }
 
 /// What a filter costs in time, in thousandths of the size: measured beside the codec behind it.
@@ -124,7 +142,8 @@ impl Trial<'_> {
     /// The ways to predict that leave least, and none.
     fn finalists(&mut self, digits: Option<Digits>) -> Result<Vec<Filter>> {
         let Some(first) = self.samples.first() else { return Ok(Vec::new()) };
-        let may_move = first.shape.len() >= 2
+        let may_move = first.is_whole_row
+            && first.shape.len() >= 2
             && first.shape.last().is_some_and(|last| (2..=MOST_PLANES).contains(last));
         let mut scores = Vec::new();
         for planes in [false, true].into_iter().take(1 + usize::from(may_move)) {
@@ -136,9 +155,13 @@ impl Trial<'_> {
             }
         }
         scores.sort();
-        let (plain, predicted): (Vec<_>, Vec<_>) =
-            scores.into_iter().map(|(_, filter)| filter).partition(|filter| filter.predict == Predict::Nothing);
-        Ok(predicted.into_iter().take(FINALISTS).chain(plain).collect())
+        let Some(&(least, _)) = scores.first() else { return Ok(Vec::new()) };
+        let close = |bits: u64, parts: u64| bits - least <= least / parts;
+        let is_plain = |filter: &Filter| filter.predict == Predict::Nothing;
+        let predicted = scores.iter().filter(|(bits, filter)| !is_plain(filter) && close(*bits, CLOSE));
+        // Without prediction there may be repeats, which entropy does not see.
+        let plain = scores.iter().filter(|(bits, filter)| is_plain(filter) && close(*bits, 1));
+        Ok(predicted.take(FINALISTS).chain(plain).map(|(_, filter)| *filter).collect())
     }
 
     /// The bits of what a filter makes of the samples; `None` where it does not suit them, or does nothing more than another one.
@@ -158,15 +181,17 @@ impl Trial<'_> {
         Ok(Some(total))
     }
 
-    /// The bytes that a method makes of the samples; `None` where it does not suit them.
-    fn size(&mut self, method: Method) -> Result<Option<usize>> {
+    /// The bytes that a method makes of some samples and what it costs in time, in thousandths of a byte.
+    fn score(&mut self, codec: Codec, method: Method, samples: &[Sample]) -> Result<u64> {
+        // Of a named codec's levels the trial takes the quickest: filters rank alike.
+        let effort = if codec == Codec::Small { method.effort } else { Effort::Quick };
         let (mut total, mut space) = (0, Vec::new());
-        for sample in self.samples {
+        for sample in samples {
             let block = self.block(sample);
             space.resize(sample.items.len(), 0);
-            let made = self.coder.encode(method, block, &sample.items, &mut space)?;
-            total += made.unwrap_or(sample.items.len());
+            let made = self.coder.encode(Method { effort, ..method }, block, &sample.items, &mut space)?;
+            total += made.unwrap_or(sample.items.len()) as u64;
         }
-        Ok(Some(total))
+        Ok(total * (1000 + cost(codec, method.filter)))
     }
 }

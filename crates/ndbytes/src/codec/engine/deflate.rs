@@ -7,6 +7,7 @@ use crate::error::Result;
 pub(super) fn encode(effort: Effort, mut from: &[u8], to: &mut [u8]) -> Result<Option<usize>> {
     let level = match effort {
         Effort::Quick => 1,
+        Effort::Dense => 6,
         Effort::Level(level) => u32::try_from(level).unwrap_or_default(),
     };
     let mut deflater = Deflater::bare(Level::new(level)?);

@@ -92,6 +92,8 @@ impl fmt::Display for Engine {
 pub(crate) enum Effort {
     /// What serves filtered bytes best at full speed: long matches only, and entropy coding.
     Quick,
+    /// What finds more of what comes again, for bytes that are nearly all the same: at half the speed.
+    Dense,
     /// The engine's own level.
     Level(i32),
 }

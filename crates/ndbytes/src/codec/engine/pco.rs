@@ -33,7 +33,7 @@ pub(super) fn encode(
     to: &mut [u8],
 ) -> Result<Option<usize>> {
     let level = match effort {
-        Effort::Quick => 8,
+        Effort::Quick | Effort::Dense => 8,
         Effort::Level(level) => usize::try_from(level).unwrap_or_default(),
     };
     let config = ChunkConfig::default().with_compression_level(level);

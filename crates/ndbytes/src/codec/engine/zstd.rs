@@ -67,6 +67,15 @@ fn context(effort: Effort) -> Result<CCtx<'static>> {
             CParameter::MinMatch(7),
             CParameter::HashLog(12),
         ],
+        Effort::Dense => vec![
+            CParameter::CompressionLevel(5),
+            CParameter::Strategy(Strategy::ZSTD_lazy2),
+            CParameter::MinMatch(6),
+            CParameter::HashLog(14),
+            CParameter::ChainLog(14),
+            CParameter::SearchLog(3),
+            CParameter::TargetLength(8),
+        ],
     };
     let set = context
         .reset(ResetDirective::SessionAndParameters)

@@ -20,10 +20,13 @@ const BATCH: usize = 1 << 21;
 const SMALL: usize = 1 << 16;
 
 /// How many samples are tried, each of how many bytes, and of which part of the array all together.
-const SAMPLES: usize = 2;
+const SAMPLES: usize = 4;
 const LEAST_SAMPLE: usize = 1 << 13;
-const MOST_SAMPLE: usize = 1 << 15;
-const SAMPLED: usize = 32;
+const MOST_SAMPLE: usize = 1 << 16;
+const SAMPLED: usize = 128;
+/// An axis is not cut to fewer items than are neighbours, and the last one to so many runs.
+const NEAR: usize = 64;
+const RUNS: usize = 4;
 
 /// What blocks are made of, on any thread.
 #[derive(Debug)]
@@ -63,6 +66,16 @@ impl<'a> Blocks<'a> {
         Ok(blocks)
     }
 
+    /// The same in other blocks, where those were not asked for.
+    pub(super) fn with_grid(self, grid: Grid) -> Self {
+        Self { grid, ..self }
+    }
+
+    /// Whether larger blocks gain more than they cost.
+    pub(super) fn is_dense(&self) -> bool {
+        self.plan.is_dense
+    }
+
     pub(super) fn first_method(&self) -> Method {
         self.plan.first()
     }
@@ -72,30 +85,22 @@ impl<'a> Blocks<'a> {
         self.grid.block()
     }
 
-    /// Corners of blocks from all over the array.
+    /// Parts of blocks from all over the array.
     fn samples(&self) -> Result<Vec<Sample>> {
         let (blocks, itemsize) = (self.grid.len(), self.items.itemsize());
         let total = self.layout.len() * itemsize;
         let most = (total / SAMPLED / SAMPLES).clamp(LEAST_SAMPLE, MOST_SAMPLE);
         let count = blocks.min(SAMPLES as u64);
         let sample = |number: u64| {
-            let mut slices = self.grid.slices(blocks * (2 * number + 1) / (2 * count));
-            loop {
-                let items: usize = slices.iter().map(|slice| slice.len).product();
-                let longest = slices.iter_mut().max_by_key(|slice| slice.len);
-                match longest.filter(|longest| longest.len > 1 && items * itemsize > most) {
-                    Some(longest) => longest.len = longest.len.div_ceil(2),
-                    None => break,
-                }
-            }
-            let mut shape: Vec<_> = slices.iter().map(|slice| slice.len).collect();
-            let mut items = zeroed(shape.iter().product::<usize>() * itemsize)?;
-            let part = self.layout.sliced(&slices)?;
+            let slices = self.grid.slices(blocks * (2 * number + 1) / (2 * count));
+            let (part, mut shape) = thinned(&self.layout.sliced(&slices)?, most / itemsize);
+            let is_whole_row = self.elements.per_item != 1 || shape.last() == self.layout.shape().last();
+            let mut items = zeroed(part.len() * itemsize)?;
             self.items.write(&part, &mut items, Stores::Cached, &mut ())?;
             if self.elements.per_item != 1 {
                 shape.push(self.elements.per_item);
             }
-            Ok(Sample { items, shape })
+            Ok(Sample { items, shape, is_whole_row })
         };
         (0..count).map(sample).collect()
     }
@@ -151,6 +156,33 @@ impl<'a> Blocks<'a> {
     fn shape_of(&self, number: u64) -> Vec<usize> {
         boxed(&self.grid, self.elements, number)
     }
+}
+
+/// At most so many items of a block, from all of its length but in neighbourhoods, and the lengths of the box that they make.
+fn thinned(block: &Layout, most: usize) -> (Layout, Vec<usize>) {
+    let mut shape = block.shape().to_vec();
+    let size = |shape: &[usize]| shape.iter().product::<usize>();
+    let mut axis = shape.len();
+    // The last axis loses most, but short ones nothing; then the slower ones.
+    while axis > 0 && size(&shape) > most {
+        axis -= 1;
+        let others = size(&shape) / shape[axis].max(1);
+        shape[axis] = (most / others.max(1)).clamp(shape[axis].min(NEAR), shape[axis]);
+    }
+    let mut part = Layout { shape: shape.clone(), ..block.clone() };
+    let (Some(&len), Some(&kept)) = (block.shape().last(), shape.last()) else { return (part, shape) };
+    // What is left of the last axis: a few runs that lie apart.
+    let run = kept / RUNS;
+    if kept < len && run > 0 {
+        let (step, axis) = (len / RUNS, shape.len() - 1);
+        let stride = block.strides()[axis];
+        shape[axis] = run * RUNS;
+        part.shape[axis] = RUNS;
+        part.strides[axis] = stride.wrapping_mul(step.cast_signed());
+        part.shape.push(run);
+        part.strides.push(stride);
+    }
+    (part, shape)
 }
 
 /// The box of a block as filters see it.

@@ -17,6 +17,9 @@ use bytes::Bytes;
 /// of a core together with what it is made from. Wide items have twice as many, so that as many lie together.
 const BLOCK: usize = 1 << 17;
 
+/// Bytes of a block of what is nearly all the same: it is decoded as fast as a smaller one of other bytes.
+const DENSE_BLOCK: usize = 1 << 19;
+
 /// An array that has fewer bytes is not compressed by [`Codec::Auto`]: header and index would be most of it.
 const LEAST: usize = 1 << 9;
 
@@ -143,15 +146,18 @@ fn coded<'a>(array: &ArrayRef<'a>, body: &Body<'a>, options: &EncodeOptions) -> 
         lens
     };
     let grid = match &options.block {
-        Some(block) => Grid::new(shape, storage(block.clone()), itemsize)
+        Some(block) => Grid::new(shape.clone(), storage(block.clone()), itemsize)
             .map_err(|error| Error::new(ErrorKind::Argument, error.message()))?,
-        None => Grid::of_size(shape, itemsize, block_size(options.codec, elements)),
+        None => Grid::of_size(shape.clone(), itemsize, block_size(options.codec, elements)),
     };
     let mut items = Items::of_parts(array, options.endian)?;
     if options.zero_gaps {
         items = items.with_gaps_zeroed(dtype);
     }
-    let blocks = Blocks::new(items, layout, elements, grid, options.codec)?;
+    let mut blocks = Blocks::new(items, layout, elements, grid, options.codec)?;
+    if options.block.is_none() && blocks.is_dense() {
+        blocks = blocks.with_grid(Grid::of_size(shape, itemsize, DENSE_BLOCK));
+    }
     let first = blocks.first_method();
     let block = storage(blocks.block().to_vec());
     let coding = Coding { filter: first.filter, engine: first.engine, block };
