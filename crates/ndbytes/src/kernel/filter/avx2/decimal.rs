@@ -1,0 +1,157 @@
+//! Decimals, four floats at a time.
+
+use std::arch::x86_64::{
+    __m128i, __m256d, _CMP_GE_OQ, _CMP_LE_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
+    _mm_castps_si128, _mm_cmpeq_epi32, _mm_loadu_ps, _mm_loadu_si128, _mm_packs_epi16,
+    _mm_packs_epi32, _mm256_add_pd, _mm256_and_pd, _mm256_castpd_si256, _mm256_castsi256_pd,
+    _mm256_cmp_pd, _mm256_cmpeq_epi64, _mm256_cvtepi32_epi64, _mm256_cvtpd_epi32, _mm256_cvtpd_ps,
+    _mm256_cvtps_pd, _mm256_div_pd, _mm256_loadu_pd, _mm256_max_pd, _mm256_min_pd,
+    _mm256_movemask_pd, _mm256_mul_pd, _mm256_round_pd, _mm256_set1_pd, _mm256_setzero_pd,
+    _mm256_storeu_pd,
+};
+
+use super::{LANE, portable, store_lane};
+
+/// See [`to_decimal`](super::super::to_decimal).
+#[target_feature(enable = "avx2")]
+pub(in super::super) fn to_decimal(
+    from: &[u8],
+    to: &mut [u8],
+    width: usize,
+    ten: f64,
+) -> Option<usize> {
+    match width {
+        4 => convert::<4>(from.as_chunks().0, to, ten),
+        _ => convert::<8>(from.as_chunks().0, to, ten),
+    }
+}
+
+#[target_feature(enable = "avx2")]
+fn convert<const N: usize>(from: &[[u8; N]], to: &mut [u8], ten: f64) -> Option<usize> {
+    let bits = bits::<N>(from, ten)?;
+    let least = portable::least(bits);
+    if least > N {
+        return None;
+    }
+    match least {
+        1 => write::<N, 1, 16>(from, to, ten),
+        2 => write::<N, 2, 8>(from, to, ten),
+        4 => write::<N, 4, 4>(from, to, ten),
+        _ if bits <= SHORT => portable::write::<N, 8>(from, to, |x| short(x * ten)),
+        _ => portable::write::<N, 8>(from, to, |x| portable::integer(x, ten)),
+    }
+    Some(least)
+}
+
+/// Bits of an integer that [`short`] can take.
+const SHORT: u32 = 52;
+
+/// The integer that a double is, rounded.
+///
+/// Doubles of a certain size end where integers do: there their bits differ as they do themselves.
+#[inline(always)]
+fn short(x: f64) -> i64 {
+    const HIGH: f64 = 6_755_399_441_055_744.0;
+    (x + HIGH).to_bits().wrapping_sub(HIGH.to_bits()).cast_signed()
+}
+
+/// Bits of the longest of the integers that the floats are, at least 1.
+#[target_feature(enable = "avx2")]
+fn bits<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
+    let (fours, rest) = from.as_chunks::<4>();
+    let tens = _mm256_set1_pd(ten);
+    let (mut low, mut high) = (_mm256_setzero_pd(), _mm256_setzero_pd());
+    let mut bits = 1;
+    for four in fours {
+        let x = load_four(four);
+        // What is rounded to -0.0 is an integer, and as such has no sign.
+        let i = _mm256_add_pd(rounded(_mm256_mul_pd(x, tens)), _mm256_setzero_pd());
+        if is_exact(four, x, i, tens) {
+            (low, high) = (_mm256_min_pd(low, i), _mm256_max_pd(high, i));
+        } else {
+            bits = portable::bits_of(four, ten)?.max(bits);
+        }
+    }
+    let mut ends = [[0.0; 4]; 2];
+    // SAFETY: four doubles have their places.
+    unsafe {
+        _mm256_storeu_pd(ends[0].as_mut_ptr(), low);
+        _mm256_storeu_pd(ends[1].as_mut_ptr(), high);
+    }
+    let longest =
+        ends.as_flattened().iter().map(|&i| portable::signed_bits(portable::integer(i, 1.0)));
+    let bits = longest.fold(bits, u32::max);
+    Some(portable::bits_of(rest, ten)?.max(bits))
+}
+
+/// Whether floats are these integers, which are some of less than 64 bits.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn is_exact<const N: usize>(four: &[[u8; N]; 4], x: __m256d, i: __m256d, tens: __m256d) -> bool {
+    const END: f64 = 9_223_372_036_854_775_808.0;
+    let below = _mm256_cmp_pd::<_CMP_LE_OQ>(i, _mm256_set1_pd(END.next_down()));
+    let is_within = _mm256_and_pd(below, _mm256_cmp_pd::<_CMP_GE_OQ>(i, _mm256_set1_pd(-END)));
+    let back = _mm256_div_pd(i, tens);
+    let same = match N {
+        4 => {
+            let same = _mm_cmpeq_epi32(_mm_castps_si128(_mm256_cvtpd_ps(back)), load_short(four));
+            _mm256_cvtepi32_epi64(same)
+        }
+        _ => _mm256_cmpeq_epi64(_mm256_castpd_si256(back), _mm256_castpd_si256(x)),
+    };
+    _mm256_movemask_pd(_mm256_and_pd(is_within, _mm256_castsi256_pd(same))) == 0b1111
+}
+
+/// The integers of `L` bytes that floats are, `PER` at a time.
+#[target_feature(enable = "avx2")]
+fn write<const N: usize, const L: usize, const PER: usize>(
+    from: &[[u8; N]],
+    to: &mut [u8],
+    ten: f64,
+) {
+    let tens = _mm256_set1_pd(ten);
+    let (groups, rest) = from.as_chunks::<PER>();
+    let (places, places_left) = to[..from.len() * L].as_chunks_mut::<LANE>();
+    for (group, place) in groups.iter().zip(places) {
+        let four = |at: usize| {
+            _mm256_cvtpd_epi32(_mm256_mul_pd(load_four(&group.as_chunks().0[at]), tens))
+        };
+        let eight = |at: usize| _mm_packs_epi32(four(at), four(at + 1));
+        let integers = match L {
+            1 => _mm_packs_epi16(eight(0), eight(2)),
+            2 => eight(0),
+            _ => four(0),
+        };
+        store_lane(place, integers);
+    }
+    portable::write::<N, L>(rest, places_left, |x| portable::integer(x, ten));
+}
+
+/// Four floats of `N` bytes, 4 or 8, as doubles.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_four<const N: usize>(four: &[[u8; N]; 4]) -> __m256d {
+    let four = four.as_ptr();
+    // SAFETY: four floats of `N` bytes are there.
+    unsafe {
+        match N {
+            4 => _mm256_cvtps_pd(_mm_loadu_ps(four.cast())),
+            _ => _mm256_loadu_pd(four.cast()),
+        }
+    }
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn rounded(x: __m256d) -> __m256d {
+    _mm256_round_pd::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x)
+}
+
+/// The bits of four floats of 4 bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_short<const N: usize>(four: &[[u8; N]; 4]) -> __m128i {
+    const { assert!(N >= 4) };
+    // SAFETY: so many bytes are there, at least.
+    unsafe { _mm_loadu_si128(four.as_ptr().cast()) }
+}
