@@ -230,7 +230,7 @@ pub(super) trait Chains {
         near: [&[[u8; N]]; K],
     );
 
-    /// Unfolds short rows of `row` elements, and adds to each the one before.
+    /// Unfolds rows of `row` elements, [`SHORT`] bytes at most, and adds to each the one before.
     fn short_rows<U: Unsigned<N>, const N: usize>(&self, rows: &mut [[u8; N]], row: usize);
 }
 
@@ -287,8 +287,8 @@ fn short_rows<U: Unsigned<N>, const N: usize, const A: usize>(rows: &mut [[u8; N
     }
 }
 
-/// Bytes of a row from which on whole rows are added.
-const LONG: usize = 32;
+/// Bytes of a short row at most.
+const SHORT: usize = 32;
 
 /// See [`super::unpredict`].
 pub(super) fn unpredict(data: &mut [u8], width: usize, dims: [usize; 4], which: Predict) {
@@ -318,7 +318,7 @@ pub(super) fn unpredict_with(
 #[inline(always)]
 fn give<U: Unsigned<N>, const N: usize>(chains: &impl Chains, data: &mut [[u8; N]], plan: Plan) {
     let [_, _, b, a] = plan.dims;
-    if plan.which == Predict::LastButOne && a * N < LONG {
+    if plan.which == Predict::LastButOne && a * N <= SHORT {
         return data.chunks_exact_mut(b * a).for_each(|plane| chains.short_rows::<U, N>(plane, a));
     }
     let Some(len) = plan.row() else {

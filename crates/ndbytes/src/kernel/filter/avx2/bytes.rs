@@ -7,6 +7,7 @@ use std::arch::x86_64::{
     __m256i, _mm256_and_si256, _mm256_set1_epi8, _mm256_setzero_si256, _mm256_slli_epi64,
     _mm256_srli_epi64, _mm256_unpackhi_epi8, _mm256_unpacklo_epi8, _mm256_xor_si256,
 };
+use std::ops::Range;
 
 use super::{LANE, WIDE, lanes, load, load_lanes, portable, store, store_lane};
 
@@ -27,7 +28,7 @@ pub(in super::super) fn shuffle(from: &[u8], to: &mut [u8], width: usize) {
 #[target_feature(enable = "avx2")]
 fn split<const W: usize>(from: &[u8], to: &mut [u8]) {
     let n = from.len() / W;
-    for item in starts(n, TILE) {
+    for item in starts(0..n, TILE) {
         let mut vectors = [_mm256_setzero_si256(); W];
         load_column::<W, W>(&from[item * W..][..TILE * W], 0, &mut vectors);
         rotate(&mut vectors, 4);
@@ -51,7 +52,7 @@ pub(in super::super) fn unshuffle(from: &[u8], to: &mut [u8], width: usize) {
 #[target_feature(enable = "avx2")]
 fn join<const W: usize>(from: &[u8], to: &mut [u8]) {
     let n = to.len() / W;
-    for item in starts(n, TILE) {
+    for item in starts(0..n, TILE) {
         let mut vectors = [_mm256_setzero_si256(); W];
         for (j, vector) in vectors.iter_mut().enumerate() {
             *vector = load_at(from, j * n + item);
@@ -60,6 +61,10 @@ fn join<const W: usize>(from: &[u8], to: &mut [u8]) {
         store_column::<W, W>(&mut to[item * W..][..TILE * W], 0, &vectors);
     }
 }
+
+/// Tiles side by side, of wider elements. Planes are often a power of two apart, so that their lines evict each other from the level-1 cache: the more of
+/// one is done at once, the better.
+const ABREAST: usize = 4;
 
 #[target_feature(enable = "avx2")]
 pub(in super::super) fn shuffle_bits(from: &[u8], to: &mut [u8], width: usize) {
@@ -72,25 +77,43 @@ pub(in super::super) fn shuffle_bits(from: &[u8], to: &mut [u8], width: usize) {
     }
 }
 
-/// Eight elements of `W` bytes are an item of `W8`, whose columns are of `R`.
 #[target_feature(enable = "avx2")]
 fn split_bits<const W: usize, const W8: usize, const R: usize>(from: &[u8], to: &mut [u8]) {
     let n = from.len() / W8;
-    let mut bytes = [_mm256_setzero_si256(); W8];
-    for item in starts(n, TILE) {
-        let tile = &from[item * W8..][..TILE * W8];
-        for (column, vectors) in bytes.as_chunks_mut::<R>().0.iter_mut().enumerate() {
-            load_column::<W8, R>(tile, column, vectors);
-            rotate(vectors, 4);
+    let abreast = if W == 1 { 0 } else { n - n % (TILE * ABREAST) };
+    split_tiles::<W, W8, R, ABREAST>(from, to, 0..abreast);
+    split_tiles::<W, W8, R, 1>(from, to, abreast..n);
+}
+
+/// Eight elements of `W` bytes are an item of `W8`, whose columns are of `R`.
+#[target_feature(enable = "avx2")]
+fn split_tiles<const W: usize, const W8: usize, const R: usize, const T: usize>(
+    from: &[u8],
+    to: &mut [u8],
+    items: Range<usize>,
+) {
+    let n = from.len() / W8;
+    let mut bytes = [[_mm256_setzero_si256(); W8]; T];
+    for item in starts(items, TILE * T) {
+        for (t, bytes) in bytes.iter_mut().enumerate() {
+            let tile = &from[(item + t * TILE) * W8..][..TILE * W8];
+            for (column, vectors) in bytes.as_chunks_mut::<R>().0.iter_mut().enumerate() {
+                load_column::<W8, R>(tile, column, vectors);
+                rotate(vectors, 4);
+            }
         }
         for j in 0..W {
-            let mut vectors = [_mm256_setzero_si256(); 8];
-            for (k, vector) in vectors.iter_mut().enumerate() {
-                *vector = bytes[k * W + j];
+            let mut bits = [[_mm256_setzero_si256(); 8]; T];
+            for (bits, bytes) in bits.iter_mut().zip(&bytes) {
+                for (k, vector) in bits.iter_mut().enumerate() {
+                    *vector = bytes[k * W + j];
+                }
+                transpose_bits(bits);
             }
-            transpose_bits(&mut vectors);
-            for (b, vector) in vectors.into_iter().enumerate() {
-                store_at(to, (j * 8 + b) * n + item, vector);
+            for b in 0..8 {
+                for (t, bits) in bits.iter().enumerate() {
+                    store_at(to, (j * 8 + b) * n + item + t * TILE, bits[b]);
+                }
             }
         }
     }
@@ -110,30 +133,48 @@ pub(in super::super) fn unshuffle_bits(from: &[u8], to: &mut [u8], width: usize)
 #[target_feature(enable = "avx2")]
 fn join_bits<const W: usize, const W8: usize, const R: usize>(from: &[u8], to: &mut [u8]) {
     let n = from.len() / W8;
-    let mut bytes = [_mm256_setzero_si256(); W8];
-    for item in starts(n, TILE) {
+    let abreast = if W == 1 { 0 } else { n - n % (TILE * ABREAST) };
+    join_tiles::<W, W8, R, ABREAST>(from, to, 0..abreast);
+    join_tiles::<W, W8, R, 1>(from, to, abreast..n);
+}
+
+#[target_feature(enable = "avx2")]
+fn join_tiles<const W: usize, const W8: usize, const R: usize, const T: usize>(
+    from: &[u8],
+    to: &mut [u8],
+    items: Range<usize>,
+) {
+    let n = from.len() / W8;
+    let mut bytes = [[_mm256_setzero_si256(); W8]; T];
+    for item in starts(items, TILE * T) {
         for j in 0..W {
-            let mut vectors = [_mm256_setzero_si256(); 8];
-            for (b, vector) in vectors.iter_mut().enumerate() {
-                *vector = load_at(from, (j * 8 + b) * n + item);
+            let mut bits = [[_mm256_setzero_si256(); 8]; T];
+            for b in 0..8 {
+                for (t, bits) in bits.iter_mut().enumerate() {
+                    bits[b] = load_at(from, (j * 8 + b) * n + item + t * TILE);
+                }
             }
-            transpose_bits(&mut vectors);
-            for (k, vector) in vectors.into_iter().enumerate() {
-                bytes[k * W + j] = vector;
+            for (bits, bytes) in bits.iter_mut().zip(&mut bytes) {
+                transpose_bits(bits);
+                for (k, vector) in bits.iter().enumerate() {
+                    bytes[k * W + j] = *vector;
+                }
             }
         }
-        let tile = &mut to[item * W8..][..TILE * W8];
-        for (column, vectors) in bytes.as_chunks_mut::<R>().0.iter_mut().enumerate() {
-            rotate(vectors, R.ilog2());
-            store_column::<W8, R>(tile, column, vectors);
+        for (t, bytes) in bytes.iter_mut().enumerate() {
+            let tile = &mut to[(item + t * TILE) * W8..][..TILE * W8];
+            for (column, vectors) in bytes.as_chunks_mut::<R>().0.iter_mut().enumerate() {
+                rotate(vectors, R.ilog2());
+                store_column::<W8, R>(tile, column, vectors);
+            }
         }
     }
 }
 
-/// Where tiles of so many items begin, of `n` or more: the last one may do again what the one before it did.
-fn starts(n: usize, tile: usize) -> impl Iterator<Item = usize> {
-    let last = n.saturating_sub(tile);
-    (0..n).step_by(tile).map(move |start| start.min(last))
+/// Where tiles of so many items begin: the last one ends with them, and may do again what the one before it did.
+fn starts(items: Range<usize>, tile: usize) -> impl Iterator<Item = usize> {
+    let last = items.end.saturating_sub(tile);
+    items.step_by(tile).map(move |start| start.min(last))
 }
 
 /// A column of 16 bytes of a tile of items of `W` bytes, or all of it if that is less.

@@ -1,13 +1,13 @@
 //! Decimals, four floats at a time.
 
 use std::arch::x86_64::{
-    __m128i, __m256d, _CMP_GE_OQ, _CMP_LE_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
-    _mm_castps_si128, _mm_cmpeq_epi32, _mm_loadu_ps, _mm_loadu_si128, _mm_packs_epi16,
-    _mm_packs_epi32, _mm256_add_pd, _mm256_and_pd, _mm256_castpd_si256, _mm256_castsi256_pd,
-    _mm256_cmp_pd, _mm256_cmpeq_epi64, _mm256_cvtepi32_epi64, _mm256_cvtpd_epi32, _mm256_cvtpd_ps,
-    _mm256_cvtps_pd, _mm256_div_pd, _mm256_loadu_pd, _mm256_max_pd, _mm256_min_pd,
-    _mm256_movemask_pd, _mm256_mul_pd, _mm256_round_pd, _mm256_set1_pd, _mm256_setzero_pd,
-    _mm256_storeu_pd,
+    __m128i, __m256d, _CMP_GE_OQ, _CMP_LT_OQ, _MM_FROUND_NO_EXC, _MM_FROUND_TO_NEAREST_INT,
+    _mm_castps_si128, _mm_cmpeq_epi32, _mm_loadu_ps, _mm_loadu_si128, _mm_max_epi32, _mm_min_epi32,
+    _mm_movemask_epi8, _mm_packs_epi16, _mm_packs_epi32, _mm_setzero_si128, _mm256_add_pd,
+    _mm256_and_pd, _mm256_castpd_si256, _mm256_castsi256_pd, _mm256_cmp_pd, _mm256_cmpeq_epi64,
+    _mm256_cvtepi32_pd, _mm256_cvtpd_epi32, _mm256_cvtpd_ps, _mm256_cvtps_pd, _mm256_div_pd,
+    _mm256_loadu_pd, _mm256_max_pd, _mm256_min_pd, _mm256_movemask_pd, _mm256_mul_pd,
+    _mm256_round_pd, _mm256_set1_pd, _mm256_setzero_pd, _mm256_storeu_pd,
 };
 
 use super::{LANE, portable, store_lane};
@@ -58,6 +58,9 @@ fn short(x: f64) -> i64 {
 /// Bits of the longest of the integers that the floats are, at least 1.
 #[target_feature(enable = "avx2")]
 fn bits<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
+    if N == 4 {
+        return bits_of_short::<N>(from, ten);
+    }
     let (fours, rest) = from.as_chunks::<4>();
     let tens = _mm256_set1_pd(ten);
     let (mut low, mut high) = (_mm256_setzero_pd(), _mm256_setzero_pd());
@@ -66,7 +69,7 @@ fn bits<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
         let x = load_four(four);
         // What is rounded to -0.0 is an integer, and as such has no sign.
         let i = _mm256_add_pd(rounded(_mm256_mul_pd(x, tens)), _mm256_setzero_pd());
-        if is_exact(four, x, i, tens) {
+        if is_exact(x, i, tens) {
             (low, high) = (_mm256_min_pd(low, i), _mm256_max_pd(high, i));
         } else {
             bits = portable::bits_of(four, ten)?.max(bits);
@@ -84,22 +87,43 @@ fn bits<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
     Some(portable::bits_of(rest, ten)?.max(bits))
 }
 
-/// Whether floats are these integers, which are some of less than 64 bits.
+/// The same for floats of 4 bytes, whose integers are of no more.
+#[target_feature(enable = "avx2")]
+fn bits_of_short<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
+    let (fours, rest) = from.as_chunks::<4>();
+    let tens = _mm256_set1_pd(ten);
+    let (mut low, mut high) = (_mm_setzero_si128(), _mm_setzero_si128());
+    for four in fours {
+        // What is too large or no number becomes the least integer.
+        let i = _mm256_cvtpd_epi32(_mm256_mul_pd(load_four(four), tens));
+        let back = _mm256_cvtpd_ps(_mm256_div_pd(_mm256_cvtepi32_pd(i), tens));
+        let same = _mm_cmpeq_epi32(_mm_castps_si128(back), load_short(four));
+        if _mm_movemask_epi8(same) != 0xFFFF {
+            return None;
+        }
+        (low, high) = (_mm_min_epi32(low, i), _mm_max_epi32(high, i));
+    }
+    let mut ends = [[0; LANE]; 2];
+    store_lane(&mut ends[0], low);
+    store_lane(&mut ends[1], high);
+    let ends = ends.as_flattened().as_chunks().0.iter().map(|&end| i32::from_le_bytes(end));
+    if ends.clone().any(|end| end == i32::MIN) {
+        return portable::bits_of(from, ten);
+    }
+    let bits = ends.map(|i| portable::signed_bits(i.into())).fold(1, u32::max);
+    Some(portable::bits_of(rest, ten)?.max(bits))
+}
+
+/// Whether doubles are these integers, which are some of 64 bits.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn is_exact<const N: usize>(four: &[[u8; N]; 4], x: __m256d, i: __m256d, tens: __m256d) -> bool {
+fn is_exact(x: __m256d, i: __m256d, tens: __m256d) -> bool {
     const END: f64 = 9_223_372_036_854_775_808.0;
-    let below = _mm256_cmp_pd::<_CMP_LE_OQ>(i, _mm256_set1_pd(END.next_down()));
-    let is_within = _mm256_and_pd(below, _mm256_cmp_pd::<_CMP_GE_OQ>(i, _mm256_set1_pd(-END)));
-    let back = _mm256_div_pd(i, tens);
-    let same = match N {
-        4 => {
-            let same = _mm_cmpeq_epi32(_mm_castps_si128(_mm256_cvtpd_ps(back)), load_short(four));
-            _mm256_cvtepi32_epi64(same)
-        }
-        _ => _mm256_cmpeq_epi64(_mm256_castpd_si256(back), _mm256_castpd_si256(x)),
-    };
-    _mm256_movemask_pd(_mm256_and_pd(is_within, _mm256_castsi256_pd(same))) == 0b1111
+    let is_low = _mm256_cmp_pd::<_CMP_LT_OQ>(i, _mm256_set1_pd(END));
+    let is_within = _mm256_and_pd(is_low, _mm256_cmp_pd::<_CMP_GE_OQ>(i, _mm256_set1_pd(-END)));
+    let back = _mm256_castpd_si256(_mm256_div_pd(i, tens));
+    let same = _mm256_castsi256_pd(_mm256_cmpeq_epi64(back, _mm256_castpd_si256(x)));
+    _mm256_movemask_pd(_mm256_and_pd(is_within, same)) == 0b1111
 }
 
 /// The integers of `L` bytes that floats are, `PER` at a time.

@@ -1,12 +1,13 @@
 //! Sums along a row, a vector at a time.
 
 use std::arch::x86_64::{
-    __m256i, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_epi64,
-    _mm256_and_si256, _mm256_permute2x128_si256, _mm256_permute4x64_epi64, _mm256_set1_epi8,
-    _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x, _mm256_setzero_si256,
-    _mm256_shuffle_epi8, _mm256_slli_si256, _mm256_srli_epi16, _mm256_srli_epi32,
-    _mm256_srli_epi64, _mm256_sub_epi8, _mm256_sub_epi16, _mm256_sub_epi32, _mm256_sub_epi64,
-    _mm256_xor_si256,
+    __m256i, _mm_loadu_si32, _mm_loadu_si64, _mm_loadu_si128, _mm_storeu_si32, _mm_storeu_si64,
+    _mm_storeu_si128, _mm256_add_epi8, _mm256_add_epi16, _mm256_add_epi32, _mm256_add_epi64,
+    _mm256_and_si256, _mm256_castsi256_si128, _mm256_permute2x128_si256, _mm256_permute4x64_epi64,
+    _mm256_set1_epi8, _mm256_set1_epi16, _mm256_set1_epi32, _mm256_set1_epi64x,
+    _mm256_setzero_si256, _mm256_shuffle_epi8, _mm256_slli_si256, _mm256_srli_epi16,
+    _mm256_srli_epi32, _mm256_srli_epi64, _mm256_sub_epi8, _mm256_sub_epi16, _mm256_sub_epi32,
+    _mm256_sub_epi64, _mm256_xor_si256, _mm256_zextsi128_si256,
 };
 
 use super::super::Predict;
@@ -28,7 +29,7 @@ impl Chains for Avx2 {
         row: &mut [[u8; N]],
         near: [&[[u8; N]]; K],
     ) {
-        if row.len() * N < WIDE {
+        if row.len() * N < 8 {
             return plain_row::<U, N, K>(U::default(), row, near);
         }
         // SAFETY: the processor has it.
@@ -41,11 +42,19 @@ impl Chains for Avx2 {
             // SAFETY: the processor has it.
             2 => unsafe { sum_rows::<U, N, 2>(rows) },
             // SAFETY: likewise.
+            3 if N == 1 => unsafe { sum_threes(rows.as_flattened_mut()) },
+            // SAFETY: likewise.
             4 => unsafe { sum_rows::<U, N, 4>(rows) },
             // SAFETY: likewise.
             8 => unsafe { sum_rows::<U, N, 8>(rows) },
             // SAFETY: likewise.
             16 => unsafe { sum_rows::<U, N, 16>(rows) },
+            // SAFETY: likewise.
+            size @ 5..8 => unsafe { sum_pairs::<N, 4>(rows.as_flattened_mut(), size) },
+            // SAFETY: likewise.
+            size @ 9..16 => unsafe { sum_pairs::<N, 8>(rows.as_flattened_mut(), size) },
+            // SAFETY: likewise.
+            size @ 17..=32 => unsafe { sum_pairs::<N, 16>(rows.as_flattened_mut(), size) },
             _ => Plain.short_rows::<U, N>(rows, row),
         }
     }
@@ -56,28 +65,112 @@ fn sum_row<U: Unsigned<N>, const N: usize, const K: usize>(
     row: &mut [[u8; N]],
     near: [&[[u8; N]]; K],
 ) {
-    let near = near.map(|near| &near[..row.len()]);
-    let (vectors, rest) = row.as_flattened_mut().as_chunks_mut::<WIDE>();
-    let near_vectors = near.map(|near| &near.as_flattened().as_chunks().0[..vectors.len()]);
+    let near = near.map(|near| near[..row.len()].as_flattened());
+    let row = row.as_flattened_mut();
     let mut carry = _mm256_setzero_si256();
+    let (vectors, _) = row.as_chunks_mut::<WIDE>();
+    let near_vectors = near.map(|near| &near.as_chunks::<WIDE>().0[..vectors.len()]);
     for (i, vector) in vectors.iter_mut().enumerate() {
-        let (sums, total) = sums::<N, N>(unfold::<N>(load(vector)));
-        let mut sums = add::<N>(sums, carry);
-        carry = add::<N>(carry, total);
-        let at = |k: usize| near_vectors[k][i];
-        if K > 0 {
-            sums = add::<N>(sums, load(&at(0)));
-        }
-        if K > 1 {
-            sums = sub::<N>(add::<N>(sums, load(&at(1))), load(&at(2)));
-        }
+        let sums = advance::<N>(&mut carry, load(vector));
+        let at = |k: usize| load(&near_vectors[k][i]);
+        let sums = match K {
+            0 => sums,
+            1 => add::<N>(sums, at(0)),
+            _ => sub::<N>(add::<N>(sums, at(0)), sub::<N>(at(2), at(1))),
+        };
         store(vector, sums);
     }
-    let done = vectors.len() * (WIDE / N);
-    let mut last = [0; WIDE];
-    store(&mut last, carry);
+    let mut done = vectors.len() * WIDE;
+    done += sum_part::<N, K, 16>(&mut carry, done, row, near);
+    done += sum_part::<N, K, 8>(&mut carry, done, row, near);
+    if N < 4 {
+        done += sum_part::<N, K, 4>(&mut carry, done, row, near);
+    }
+    let mut last = [0; 4];
+    store_part(&mut last, carry);
     let sum = last.first_chunk().map_or_else(U::default, |&sum| U::get(sum));
-    plain_row::<U, N, K>(sum, rest.as_chunks_mut().0, near.map(|near| &near[done..]));
+    plain_row::<U, N, K>(
+        sum,
+        row[done..].as_chunks_mut().0,
+        near.map(|near| near[done..].as_chunks().0),
+    );
+}
+
+/// Sums up another `P` bytes if they are there; gives how many that were.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn sum_part<const N: usize, const K: usize, const P: usize>(
+    carry: &mut __m256i,
+    at: usize,
+    row: &mut [u8],
+    near: [&[u8]; K],
+) -> usize {
+    let Some(part) = row[at..].first_chunk_mut::<P>() else { return 0 };
+    let mut sums = advance::<N>(carry, load_part(part));
+    for (k, near) in near.iter().enumerate() {
+        let Some(near) = near[at..].first_chunk::<P>() else { return 0 };
+        sums =
+            if k < 2 { add::<N>(sums, load_part(near)) } else { sub::<N>(sums, load_part(near)) };
+    }
+    store_part(part, sums);
+    P
+}
+
+/// Unfolds and sums up, from `carry` on, which is the last sum in all places.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn advance<const N: usize>(carry: &mut __m256i, folded: __m256i) -> __m256i {
+    let (sums, total) = sums::<N, N>(unfold::<N>(folded));
+    let all = add::<N>(sums, *carry);
+    *carry = add::<N>(*carry, total);
+    all
+}
+
+/// Rows of `P` to twice `P` bytes, as their first and their last `P`.
+#[target_feature(enable = "avx2")]
+fn sum_pairs<const N: usize, const P: usize>(rows: &mut [u8], size: usize) {
+    let (mut front, mut back) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+    for row in rows.chunks_exact_mut(size) {
+        let Some(part) = row.last_chunk_mut::<P>() else { return };
+        back = add::<N>(back, unfold::<N>(load_part(part)));
+        let Some(part) = row.first_chunk_mut::<P>() else { return };
+        front = add::<N>(front, unfold::<N>(load_part(part)));
+        store_part(part, front);
+        let Some(part) = row.last_chunk_mut::<P>() else { return };
+        store_part(part, back);
+    }
+}
+
+/// Rows of 3 bytes, five at a time.
+#[target_feature(enable = "avx2")]
+fn sum_threes(rows: &mut [u8]) {
+    const USED: usize = LANE - 1;
+    let mut done = 0;
+    if let Some(first) = rows.first_chunk() {
+        let mut carry = _mm256_setzero_si256();
+        let mut next = load_part::<LANE>(first);
+        while let Some(window) = rows[done..].first_chunk_mut::<{ USED + LANE }>() {
+            let mut v = unfold::<1>(next);
+            next = window.last_chunk().map_or(next, |after| load_part::<LANE>(after));
+            v = _mm256_add_epi8(v, _mm256_slli_si256::<3>(v));
+            v = _mm256_add_epi8(v, _mm256_slli_si256::<6>(v));
+            v = _mm256_add_epi8(v, _mm256_slli_si256::<12>(v));
+            v = _mm256_add_epi8(v, carry);
+            carry = _mm256_shuffle_epi8(v, load(const { &last_places::<3>() }));
+            // The last byte is the next one's, which has been read.
+            if let Some(place) = window.first_chunk_mut::<LANE>() {
+                store_part(place, v);
+            }
+            done += USED;
+        }
+        if let Some(place) = rows[done..].first_chunk_mut::<LANE>() {
+            store_part(place, next);
+        }
+    }
+    for i in done..rows.len() {
+        let before = if i < 3 { 0 } else { rows[i - 3] };
+        rows[i] = rows[i].unfold().plus(before);
+    }
 }
 
 /// Rows of `STEP` bytes.
@@ -122,12 +215,13 @@ fn sums<const N: usize, const STEP: usize>(mut v: __m256i) -> (__m256i, __m256i)
     (sums, last_in_lane::<STEP>(_mm256_permute4x64_epi64::<0xEE>(sums)))
 }
 
+/// Of each place in a vector the one in its half that has the same in the last of `rows` rows of `STEP` bytes.
 #[allow(clippy::cast_possible_truncation, reason = "places in a half")]
 const fn last_places<const STEP: usize>() -> [u8; WIDE] {
     let mut places = [0; WIDE];
     let mut at = 0;
     while at < WIDE {
-        places[at] = (LANE - STEP + at % STEP) as u8;
+        places[at] = (LANE / STEP * STEP - STEP + at % LANE % STEP) as u8;
         at += 1;
     }
     places
@@ -186,5 +280,37 @@ fn sub<const N: usize>(a: __m256i, b: __m256i) -> __m256i {
         2 => _mm256_sub_epi16(a, b),
         4 => _mm256_sub_epi32(a, b),
         _ => _mm256_sub_epi64(a, b),
+    }
+}
+
+/// `P` bytes, 4, 8 or 16, and zeros.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_part<const P: usize>(from: &[u8; P]) -> __m256i {
+    const { assert!(P == 4 || P == 8 || P == LANE) };
+    let from = from.as_ptr();
+    // SAFETY: so many bytes are there.
+    let part = unsafe {
+        match P {
+            4 => _mm_loadu_si32(from),
+            8 => _mm_loadu_si64(from),
+            _ => _mm_loadu_si128(from.cast()),
+        }
+    };
+    _mm256_zextsi128_si256(part)
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_part<const P: usize>(to: &mut [u8; P], vector: __m256i) {
+    const { assert!(P == 4 || P == 8 || P == LANE) };
+    let (to, part) = (to.as_mut_ptr(), _mm256_castsi256_si128(vector));
+    // SAFETY: there is room for so many bytes.
+    unsafe {
+        match P {
+            4 => _mm_storeu_si32(to, part),
+            8 => _mm_storeu_si64(to, part),
+            _ => _mm_storeu_si128(to.cast(), part),
+        }
     }
 }
