@@ -49,7 +49,8 @@ fn store(to: &mut [u8; WIDE], vector: __m256i) {
 #[target_feature(enable = "avx2")]
 fn load_lanes(low: &[u8; LANE], high: &[u8; LANE]) -> __m256i {
     // SAFETY: so many bytes are there.
-    let [low, high] = [low, high].map(|lane| unsafe { _mm_loadu_si128(lane.as_ptr().cast()) });
+    let (low, high) =
+        unsafe { (_mm_loadu_si128(low.as_ptr().cast()), _mm_loadu_si128(high.as_ptr().cast())) };
     _mm256_set_m128i(high, low)
 }
 

@@ -65,19 +65,16 @@ fn sum_row<U: Unsigned<N>, const N: usize, const K: usize>(
     row: &mut [[u8; N]],
     near: [&[[u8; N]]; K],
 ) {
-    let near = near.map(|near| near[..row.len()].as_flattened());
+    let near = flat(near, row.len());
     let row = row.as_flattened_mut();
     let mut carry = _mm256_setzero_si256();
     let (vectors, _) = row.as_chunks_mut::<WIDE>();
-    let near_vectors = near.map(|near| &near.as_chunks::<WIDE>().0[..vectors.len()]);
+    let near_vectors = chunks(near, vectors.len());
     for (i, vector) in vectors.iter_mut().enumerate() {
-        let sums = advance::<N>(&mut carry, load(vector));
-        let at = |k: usize| load(&near_vectors[k][i]);
-        let sums = match K {
-            0 => sums,
-            1 => add::<N>(sums, at(0)),
-            _ => sub::<N>(add::<N>(sums, at(0)), sub::<N>(at(2), at(1))),
-        };
+        let mut sums = advance::<N>(&mut carry, load(vector));
+        for (k, near) in near_vectors.iter().enumerate() {
+            sums = with_neighbours::<N>(sums, k, load(&near[i]));
+        }
         store(vector, sums);
     }
     let mut done = vectors.len() * WIDE;
@@ -86,14 +83,34 @@ fn sum_row<U: Unsigned<N>, const N: usize, const K: usize>(
     if N < 4 {
         done += sum_part::<N, K, 4>(&mut carry, done, row, near);
     }
-    let mut last = [0; 4];
+    let mut last = [0; 8];
     store_part(&mut last, carry);
-    let sum = last.first_chunk().map_or_else(U::default, |&sum| U::get(sum));
-    plain_row::<U, N, K>(
-        sum,
-        row[done..].as_chunks_mut().0,
-        near.map(|near| near[done..].as_chunks().0),
-    );
+    let (rest, near) = (row[done..].as_chunks_mut().0, elements(near, done));
+    plain_row::<U, N, K>(U::get(last.as_chunks().0[0]), rest, near);
+}
+
+// Closures of a function built for AVX2 are not inlined into `map`; those of these are.
+
+#[inline(always)]
+fn flat<const N: usize, const K: usize>(near: [&[[u8; N]]; K], len: usize) -> [&[u8]; K] {
+    near.map(|near| near[..len].as_flattened())
+}
+
+#[inline(always)]
+fn chunks<const K: usize>(near: [&[u8]; K], len: usize) -> [&[[u8; WIDE]]; K] {
+    near.map(|near| &near.as_chunks().0[..len])
+}
+
+#[inline(always)]
+fn elements<const N: usize, const K: usize>(near: [&[u8]; K], from: usize) -> [&[[u8; N]]; K] {
+    near.map(|near| near[from..].as_chunks().0)
+}
+
+/// Adds what the `k`th neighbours are, or takes it away, as the plain loops do.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn with_neighbours<const N: usize>(sums: __m256i, k: usize, near: __m256i) -> __m256i {
+    if k < 2 { add::<N>(sums, near) } else { sub::<N>(sums, near) }
 }
 
 /// Sums up another `P` bytes if they are there; gives how many that were.
@@ -106,11 +123,13 @@ fn sum_part<const N: usize, const K: usize, const P: usize>(
     near: [&[u8]; K],
 ) -> usize {
     let Some(part) = row[at..].first_chunk_mut::<P>() else { return 0 };
-    let mut sums = advance::<N>(carry, load_part(part));
+    let folded = steps::<N, N>(unfold::<N>(load_part(part)));
+    let mut sums = add::<N>(folded, *carry);
+    // Behind the part are zeros, so the last place has the last sum.
+    *carry = last_in_lane::<N>(sums);
     for (k, near) in near.iter().enumerate() {
         let Some(near) = near[at..].first_chunk::<P>() else { return 0 };
-        sums =
-            if k < 2 { add::<N>(sums, load_part(near)) } else { sub::<N>(sums, load_part(near)) };
+        sums = with_neighbours::<N>(sums, k, load_part(near));
     }
     store_part(part, sums);
     P
@@ -196,7 +215,18 @@ fn sum_rows<U: Unsigned<N>, const N: usize, const STEP: usize>(rows: &mut [[u8; 
 /// Sums of integers of `N` bytes that are `STEP` bytes apart, and the last of them in all places.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn sums<const N: usize, const STEP: usize>(mut v: __m256i) -> (__m256i, __m256i) {
+fn sums<const N: usize, const STEP: usize>(v: __m256i) -> (__m256i, __m256i) {
+    let v = steps::<N, STEP>(v);
+    // Of the lower half to the upper one.
+    let before = last_in_lane::<STEP>(_mm256_permute2x128_si256::<0x08>(v, v));
+    let sums = add::<N>(v, before);
+    (sums, last_in_lane::<STEP>(_mm256_permute4x64_epi64::<0xEE>(sums)))
+}
+
+/// Sums within each half.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn steps<const N: usize, const STEP: usize>(mut v: __m256i) -> __m256i {
     if STEP <= 1 {
         v = add::<N>(v, _mm256_slli_si256::<1>(v));
     }
@@ -209,10 +239,7 @@ fn sums<const N: usize, const STEP: usize>(mut v: __m256i) -> (__m256i, __m256i)
     if STEP <= 8 {
         v = add::<N>(v, _mm256_slli_si256::<8>(v));
     }
-    // Of the lower half to the upper one.
-    let before = last_in_lane::<STEP>(_mm256_permute2x128_si256::<0x08>(v, v));
-    let sums = add::<N>(v, before);
-    (sums, last_in_lane::<STEP>(_mm256_permute4x64_epi64::<0xEE>(sums)))
+    v
 }
 
 /// Of each place in a vector the one in its half that has the same in the last of `rows` rows of `STEP` bytes.
