@@ -12,8 +12,9 @@ pub(super) fn shuffle(from: &[u8], to: &mut [u8], width: usize) {
 
 fn split<const W: usize>(from: &[u8], to: &mut [u8]) {
     let elements = from.as_chunks::<W>().0;
-    for (j, plane) in to.chunks_exact_mut(elements.len().max(1)).enumerate() {
-        for (element, byte) in elements.iter().zip(plane) {
+    let n = elements.len();
+    for j in 0..W {
+        for (element, byte) in elements.iter().zip(&mut to[j * n..][..n]) {
             *byte = element[j];
         }
     }
@@ -30,46 +31,116 @@ pub(super) fn unshuffle(from: &[u8], to: &mut [u8], width: usize) {
 
 fn join<const W: usize>(from: &[u8], to: &mut [u8]) {
     let elements = to.as_chunks_mut::<W>().0;
-    for (j, plane) in from.chunks_exact(elements.len().max(1)).enumerate() {
-        for (element, byte) in elements.iter_mut().zip(plane) {
+    let n = elements.len();
+    for j in 0..W {
+        for (element, byte) in elements.iter_mut().zip(&from[j * n..][..n]) {
             element[j] = *byte;
         }
     }
 }
 
+/// Eights of elements done at a time, for the compiler to make vectors of.
+const TILE: usize = 32;
+
 /// Bits of a multiple of 8 elements.
 pub(super) fn shuffle_bits(from: &[u8], to: &mut [u8], width: usize) {
-    let eighth = from.len() / width / 8;
-    for (i, eight) in from.chunks_exact(8 * width).enumerate() {
-        for j in 0..width {
-            let bits = transposed(std::array::from_fn(|k| eight[k * width + j]));
-            for (b, byte) in bits.into_iter().enumerate() {
-                to[(j * 8 + b) * eighth + i] = byte;
+    match width {
+        1 => split_bits::<1>(from, to),
+        2 => split_bits::<2>(from, to),
+        4 => split_bits::<4>(from, to),
+        _ => split_bits::<8>(from, to),
+    }
+}
+
+fn split_bits<const W: usize>(from: &[u8], to: &mut [u8]) {
+    let eights = from.as_chunks::<W>().0.as_chunks::<8>().0;
+    let (tiles, rest) = eights.as_chunks::<TILE>();
+    for (index, tile) in tiles.iter().enumerate() {
+        split_tile(tile, to, eights.len(), index * TILE);
+    }
+    for (index, eight) in (tiles.len() * TILE..).zip(rest) {
+        split_tile(std::array::from_ref(eight), to, eights.len(), index);
+    }
+}
+
+/// To planes of `n` bytes, from byte `at` of each on.
+#[inline(always)]
+fn split_tile<const W: usize, const T: usize>(
+    tile: &[[[u8; W]; 8]; T],
+    to: &mut [u8],
+    n: usize,
+    at: usize,
+) {
+    for j in 0..W {
+        let mut bits = [[0; T]; 8];
+        for (i, eight) in tile.iter().enumerate() {
+            for (row, element) in bits.iter_mut().zip(eight) {
+                row[i] = element[j];
             }
+        }
+        transpose_bits(&mut bits);
+        for (b, row) in bits.iter().enumerate() {
+            to[(j * 8 + b) * n + at..][..T].copy_from_slice(row);
         }
     }
 }
 
 pub(super) fn unshuffle_bits(from: &[u8], to: &mut [u8], width: usize) {
-    let eighth = from.len() / width / 8;
-    for (i, eight) in to.chunks_exact_mut(8 * width).enumerate() {
-        for j in 0..width {
-            let bytes = transposed(std::array::from_fn(|b| from[(j * 8 + b) * eighth + i]));
-            for (k, byte) in bytes.into_iter().enumerate() {
-                eight[k * width + j] = byte;
+    match width {
+        1 => join_bits::<1>(from, to),
+        2 => join_bits::<2>(from, to),
+        4 => join_bits::<4>(from, to),
+        _ => join_bits::<8>(from, to),
+    }
+}
+
+fn join_bits<const W: usize>(from: &[u8], to: &mut [u8]) {
+    let eights = to.as_chunks_mut::<W>().0.as_chunks_mut::<8>().0;
+    let n = eights.len();
+    let (tiles, rest) = eights.as_chunks_mut::<TILE>();
+    let done = tiles.len() * TILE;
+    for (index, tile) in tiles.iter_mut().enumerate() {
+        join_tile(from, tile, n, index * TILE);
+    }
+    for (index, eight) in (done..).zip(rest) {
+        join_tile(from, std::array::from_mut(eight), n, index);
+    }
+}
+
+#[inline(always)]
+fn join_tile<const W: usize, const T: usize>(
+    from: &[u8],
+    tile: &mut [[[u8; W]; 8]; T],
+    n: usize,
+    at: usize,
+) {
+    for j in 0..W {
+        let mut bits = [[0; T]; 8];
+        for (b, row) in bits.iter_mut().enumerate() {
+            row.copy_from_slice(&from[(j * 8 + b) * n + at..][..T]);
+        }
+        transpose_bits(&mut bits);
+        for (i, eight) in tile.iter_mut().enumerate() {
+            for (row, element) in bits.iter().zip(eight) {
+                element[j] = row[i];
             }
         }
     }
 }
 
-/// Bit `k` of byte `b` is bit `b` of byte `k`.
-fn transposed(bytes: [u8; 8]) -> [u8; 8] {
-    let mut bits = u64::from_le_bytes(bytes);
-    for (shift, mask) in [(28, 0xF0F0_F0F0), (14, 0xCCCC_0000_CCCC), (7, 0xAA_00AA_00AA_00AA)] {
-        let differ = (bits ^ (bits >> shift)) & mask;
-        bits ^= differ ^ (differ << shift);
+/// Bit `k` of a byte in row `b` is bit `b` of that in row `k`.
+#[inline(always)]
+fn transpose_bits<const T: usize>(rows: &mut [[u8; T]; 8]) {
+    for (by, mask) in [(4, 0x0F), (2, 0x33), (1, 0x55)] {
+        for low in (0..8).filter(|row| row & by == 0) {
+            for i in 0..T {
+                let (a, b) = (rows[low][i], rows[low + by][i]);
+                let differ = ((a >> by) ^ b) & mask;
+                rows[low][i] = a ^ (differ << by);
+                rows[low + by][i] = b ^ differ;
+            }
+        }
     }
-    bits.to_le_bytes()
 }
 
 /// See [`super::to_decimal`].
@@ -106,10 +177,19 @@ pub(super) fn least(bits: u32) -> usize {
 
 /// Bits of the longest of the integers that the floats are, sign and all; `None` if one is none.
 pub(super) fn bits_of<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
-    from.iter().try_fold(0, |bits: u32, &x| {
-        let i = integer(double(x), ten);
-        (decimal::<N>(i, ten) == x).then(|| bits.max(signed_bits(i)))
-    })
+    let mut bits = 0;
+    for some in from.chunks(64) {
+        let mut is_exact = true;
+        for x in some {
+            let i = integer(double(*x), ten);
+            is_exact &= decimal::<N>(i, ten) == *x;
+            bits |= i ^ (i >> 63);
+        }
+        if !is_exact {
+            return None;
+        }
+    }
+    Some(signed_bits(bits))
 }
 
 /// Bits of an integer, sign and all.
@@ -129,13 +209,29 @@ pub(super) fn write<const N: usize, const L: usize>(
     }
 }
 
+/// The integer next to a float as a decimal, or the one at the end of all.
 #[inline(always)]
 #[allow(
     clippy::cast_possible_truncation,
     reason = "what does not fit is no decimal, and is found out"
 )]
 pub(super) fn integer(x: f64, ten: f64) -> i64 {
-    (x * ten).round_ties_even() as i64
+    let x = x * ten;
+    if x.abs() < SHORT_END { short(x) } else { x.round_ties_even() as i64 }
+}
+
+/// 2 to the 51.
+const SHORT_END: f64 = 2_251_799_813_685_248.0;
+/// Bits of an integer that [`short`] can give.
+pub(super) const SHORT: u32 = 52;
+
+/// The integer next to a double, if it is a short one.
+///
+/// Doubles of a certain size lie as far apart as integers do: there their bits differ as they do themselves.
+#[inline(always)]
+pub(super) fn short(x: f64) -> i64 {
+    const HIGH: f64 = 3.0 * SHORT_END;
+    (x + HIGH).to_bits().wrapping_sub(HIGH.to_bits()).cast_signed()
 }
 
 /// See [`super::from_decimal`].

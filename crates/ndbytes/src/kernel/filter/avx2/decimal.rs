@@ -37,22 +37,12 @@ fn convert<const N: usize>(from: &[[u8; N]], to: &mut [u8], ten: f64) -> Option<
         1 => write::<N, 1, 16>(from, to, ten),
         2 => write::<N, 2, 8>(from, to, ten),
         4 => write::<N, 4, 4>(from, to, ten),
-        _ if bits <= SHORT => portable::write::<N, 8>(from, to, |x| short(x * ten)),
+        _ if bits <= portable::SHORT => {
+            portable::write::<N, 8>(from, to, |x| portable::short(x * ten))
+        }
         _ => portable::write::<N, 8>(from, to, |x| portable::integer(x, ten)),
     }
     Some(least)
-}
-
-/// Bits of an integer that [`short`] can take.
-const SHORT: u32 = 52;
-
-/// The integer that a double is, rounded.
-///
-/// Doubles of a certain size end where integers do: there their bits differ as they do themselves.
-#[inline(always)]
-fn short(x: f64) -> i64 {
-    const HIGH: f64 = 6_755_399_441_055_744.0;
-    (x + HIGH).to_bits().wrapping_sub(HIGH.to_bits()).cast_signed()
 }
 
 /// Bits of the longest of the integers that the floats are, at least 1.
