@@ -454,11 +454,11 @@ def unpacked(codec, part, size, pco):
     if codec == 4:
         from pcodec.standalone import simple_decompress_into
         array = np.empty(size // np.dtype(pco).itemsize, pco)
-        finished = simple_decompress_into(part, array).finished
+        done = simple_decompress_into(part, array)
         try:
             simple_decompress_into(part[:-1], array.copy())
         except RuntimeError:  # As it should be: pcodec passes over bytes behind the end, and the last one was needed.
-            return array.tobytes(), finished
+            return array[: done.n_processed].tobytes(), done.finished
         return array.tobytes(), False
     try:
         from compression import zstd

@@ -68,7 +68,7 @@ def bad_bytes(put):
 
 def bad_headers(put):
     """Headers whose sum holds, with fields or a JSON text that cannot be."""
-    for field, at in (("version", 8), ("flags", 9), ("filter", 10), ("codec", 11)):
+    for field, at in (("version", 8), ("filter", 10), ("codec", 11)):
         put(f"{field}_1", of_text(said(), **{field: 1}), "Unsupported",
             f"frame header: {field} 1; 0 is read: update ndbytes", at)
     put("header_of_100", of_text(said(), h=100), "Malformed",
