@@ -115,7 +115,7 @@ def pco_types(put):
     put("pco_time", "<m8[ms]", (wavy(400) * 1000).astype("<i8").view("<m8[ms]"), [170], 0, PCO)
     put("pco_big_endian_datetime", ">M8[s]", (wavy(400) * 10).astype(">i8").view(">M8[s]"), [170], 0, PCO)
     put("pco_predict", "<i4", wavy(30, 20).astype("<i4"), [13, 20], 2 * PREDICT, PCO)
-    put("pco_predict_half", "<f2", wavy(400).astype("<f2"), [150], PREDICT, PCO)
+    put("pco_predict_half", "<f2", (wavy(400) // 16).astype("<f2"), [150], PREDICT, PCO)
     put("pco_predict_bfloat16", "bfloat16", (wavy(300) + 500).astype("<u2").view("V2"), [128], PREDICT, PCO)
     put("pco_predict_text", "<U3", np.array([f"{i:3}" for i in range(200)], "<U3"), [90], 4 * PREDICT, PCO)
     for width in (2, 4, 8):
