@@ -1,4 +1,4 @@
-"""The frame in pure Python, written from FORMAT.md: slow, short, independent of ndbytes.
+"""The frame in pure Python, written from FORMAT.md: slow, short, independent of ndbytes. Coded frames it refuses.
 
 >>> whole = frame("<i2", [2, 3], bytes(range(12)), name="counts", attrs='{"unit": "V"}')
 >>> array = read(whole)
@@ -88,6 +88,8 @@ def read_header(file, max_header=MAX_HEADER):
         raise FormatError("truncated", f"{len(file)} bytes of a header of {h}")
     if not holds_its_sum(file[:h]):
         raise FormatError("checksum", "the header")
+    if (version, flags) == (0, 1):
+        raise FormatError("unsupported", "a coded frame, which python/ndbytes_reader.py reads")
     if (version, flags, filter, codec) != (0, 0, 0, 0):
         raise FormatError("unsupported", f"version {version}, flags {flags}, filter {filter}, codec {codec}")
     try:

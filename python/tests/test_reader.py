@@ -1,0 +1,151 @@
+"""ndbytes_reader.py, a reader made from FORMAT.md alone, reads each good vector and says the same of each bad one."""
+
+import ast
+import importlib.util
+import json
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from specified import SPEC, in_ascii, specified
+
+PATH = Path(__file__).parents[1] / "ndbytes_reader.py"
+ROWS = json.loads((SPEC / "vectors" / "vectors.json").read_text())
+MAX_LINES = 400
+
+
+def loaded():
+    """Not by sys.path: beside the reader lies the package's source, and the tests are of the wheel."""
+    found = importlib.util.spec_from_file_location("ndbytes_reader", PATH)
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module
+
+
+READER = loaded()
+
+
+def rows(bad):
+    return pytest.mark.parametrize("row", [row for row in ROWS if ("kind" in row) == bad], ids=lambda row: row["file"])
+
+
+def vector(name):
+    return (SPEC / "vectors" / name).read_bytes()
+
+
+def refusal(data, **options):
+    with pytest.raises(READER.FormatError) as refused:
+        pytest.fail(f"read: {READER.read_with(data, **options)}")
+    return refused.value.kind
+
+
+@rows(bad=False)
+def test_it_reads_the_good(row):
+    found = READER.read_with(SPEC / "vectors" / row["file"])
+    array = found.array
+    items = array.tobytes("F" if found.order == "F" else "C")
+    said = {
+        "shape": list(array.shape),
+        "fortran_order": found.order == "F",
+        "state": found.state,
+        "name": found.name,
+        "attrs": found.attrs,
+        "data_crc32c": READER.crc32c(items)[::-1].hex(),
+    }
+    assert said == {key: row[key] for key in said}
+    assert array.dtype == READER.dtype_of(row["spec"])
+    assert found.dtype is None and row["format"] == "npy" or in_ascii(found.dtype) == in_ascii(row["spec"])
+    assert array.flags.writeable
+
+
+@rows(bad=True)
+def test_it_refuses_the_bad(row):
+    assert refusal(vector(row["file"]), require_checksum=row["require_checksum"]) == row["kind"].lower()
+
+
+@pytest.mark.parametrize("name", ["coded_segments_zstd.ndb", "coded_mixed_decimals.ndb"])
+def test_no_part_of_a_coded_frame_is_an_array(name):
+    whole = vector(name)
+    assert {refusal(whole[:n]) for n in range(len(whole))} == {"truncated"}
+
+
+def test_every_bit_of_a_coded_frame_counts():
+    whole = vector("coded_bits_of_seven.ndb")
+    assert len(whole) < 500
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        assert refusal(bytes(changed)) in ("checksum", "malformed", "limit", "truncated")
+
+
+FILTERS = [
+    (decimal, planes, predict, arrange)
+    for decimal in (0, 1) for planes in (0, 1) for predict in range(5) for arrange in range(3)
+]
+
+
+@pytest.mark.parametrize("dtype", ["|u1", ">i2", "<f4", ">f8", "<c8", ">c16", "<U3", "|S5", "{a:<u2,b:|u1}"])
+def test_all_filters_that_fit_are_undone(dtype):
+    coded, tried = specified("coded"), 0
+    shape = [3, 5, 40]
+    numbers = np.arange(np.prod(shape)) % 11 // 4 / 4
+    if dtype[1] in "ifc":
+        items = numbers.astype(dtype).tobytes()
+    else:
+        items = np.resize((4 * numbers).astype("u1"), numbers.size * READER.dtype_of(dtype).itemsize).tobytes()
+    for decimal, planes, predict, arrange in FILTERS:
+        if decimal and dtype[1:] not in ("f4", "f8", "c8", "c16"):
+            continue
+        number = 64 * decimal + 32 * planes + 4 * predict + arrange
+        options = {"filter": number, "codec": 3, "digits": 2, "width": 4}
+        file = coded.frame(dtype, shape, [2, 4, 40], items, choose=lambda i: options, compress=deflate)
+        assert READER.read(file).tobytes() == items, number
+        tried += 1
+    assert tried >= 30
+
+
+def deflate(codec, part, kind):
+    stream = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return stream.compress(part) + stream.flush()
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.get("codec") == 1 or "/coded_lz4" in row["file"]],
+                         ids=lambda row: row["file"])
+def test_without_the_package_it_reads_lz4_itself(row, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lz4.block", None)
+    if "kind" in row:
+        assert refusal(vector(row["file"])) == row["kind"].lower()
+    else:
+        test_it_reads_the_good(row)
+
+
+@pytest.mark.parametrize(
+    "package, name", [("zstandard", "coded_zstd_bytes.ndb"), ("pcodec", "coded_pco_i4.ndb")], ids=["zstd", "pco"])
+def test_it_says_which_package_is_missing(package, name, monkeypatch):
+    if package == "zstandard" and sys.version_info >= (3, 14):
+        package = "compression"
+    for module in (package, "pcodec.standalone", "compression.zstd"):
+        monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(ImportError, match=f"to decompress this file, install .*{package}"):
+        READER.read(vector(name))
+
+
+def test_it_prints_an_array():
+    file = SPEC / "vectors" / "coded_fortran_stored.ndb"
+    line = [sys.executable, "-I", "-B", PATH, file]
+    printed = subprocess.run(line, capture_output=True, text=True, check=True).stdout.splitlines()
+    assert printed[0] == ">i2, shape (5, 4), order F, verified"
+    assert len(printed) == 6 and printed[1].startswith("[[")
+
+
+def test_it_is_one_short_file_that_needs_numpy_alone():
+    text = PATH.read_text()
+    body = text.split('"""\n', 1)[1]
+    assert sum(bool(line.strip()) for line in body.splitlines()) < MAX_LINES
+    imported = [alias.name for node in ast.parse(text).body if isinstance(node, ast.Import) for alias in node.names]
+    imported += [node.module for node in ast.parse(text).body if isinstance(node, ast.ImportFrom)]
+    assert {name.split(".")[0] for name in imported} - sys.stdlib_module_names == {"numpy"}
