@@ -50,8 +50,8 @@ def bad_bytes(put):
     put("flipped_page_sum", flip(FILE, T + 72), "Checksum")
     put("flipped_index_magic", flip(FILE, T + 76), "Checksum")
     put("flipped_footer_sum", flip(FILE, len(FILE) - 1, 7), "Checksum")
-    for what, at in {"header": H - 1, "before_blocks": H, "block_header": H + 23, "block": H + 31, "later_block": H + 40,
-                     "before_index": T, "page": T + 71, "page_sums": T + 75, "footer": len(FILE) - 1}.items():
+    for what, at in {"header": H - 1, "before_blocks": H, "block_header": H + 23, "block": H + 31,
+                     "later_block": H + 40, "before_index": T, "page": T + 71, "page_sums": T + 75, "footer": len(FILE) - 1}.items():
         put(f"cut_{what}", FILE[:at], "Truncated")
     put("behind_the_footer", FILE + b"\n", "Malformed")
     put("two_frames", FILE + FILE, "Malformed")
@@ -113,7 +113,7 @@ def bad_blocks(put):
     second("items_sum", "Checksum", items_sum=0)
     second("stored_sum", "Checksum", stored_sum=0)
     ones = segments([64], [AS_DEFLATE])
-    put("items_sum_of_deflate", one(block(ZEROS, ones, 16, 0, DEFLATE, items_sum=crc32c(b"\1" + ZEROS[1:]))), "Checksum")
+    put("items_sum_of_deflate", one(block(ZEROS, ones, 16, 0, DEFLATE, items_sum=crc32c(DATA))), "Checksum")
     put("stored_sum_of_deflate", one(block(ZEROS, ones, 16, 0, DEFLATE, stored_sum=0)), "Checksum")
     put("rows_of_a_scalar", one(block(DATA[:4], DATA[:4], 0), shape=[]), "Malformed")
 
