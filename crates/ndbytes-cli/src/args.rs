@@ -2,7 +2,6 @@
 
 use crate::formats::FormatArg;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
-use ndbytes::Level;
 use std::path::PathBuf;
 
 const ABOUT: &str = "NumPy-style arrays to bytes and back: exact, self-describing, checked";
@@ -113,7 +112,7 @@ pub(crate) struct HeadArgs {
 
 /// Converts between .npy, .ndb, compressed .npy and raw bytes, and changes order and byte order
 ///
-/// The suffix of the output decides: .npy; .ndb, which always has checksums, and place for a name and
+/// The suffix of the output decides: .npy; .ndb, which is compressed, always has checksums, and place for a name and
 /// attributes; .npy.zz and .npy.gz, a .npy in a zlib or gzip stream; .raw, .bin and .dat for bare items.
 /// Inputs are told apart by their first bytes, whatever they are called. An output that exists is replaced
 /// whole or not at all, so a file can be converted onto itself. Many files go to a folder, each under its
@@ -123,6 +122,7 @@ pub(crate) struct HeadArgs {
 Examples:
   ndbytes convert scan.raw -o scan.npy --raw '<u2[512,512]'
   ndbytes convert a.npy -o a.npy --check            the same file with a checksum tail
+  ndbytes convert a.npy -o a.ndb                    compressed in blocks, checked, and read a part at a time
   ndbytes convert a.npy -o a.npy.gz --level 9       what gunzip unpacks, and np.load(gzip.open(...)) reads
   ndbytes convert *.npy -o out/ --to raw --endian big
   curl -s URL | ndbytes convert - -o - --raw 'f4[?,3]' > points.npy")]
@@ -150,9 +150,13 @@ pub(crate) struct ConvertArgs {
     /// The format to write, whatever the suffix says: npy, ndb, zz (.npy.zz), gz (.npy.gz) or raw
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) to: Option<FormatArg>,
-    /// How hard .npy.zz and .npy.gz are compressed: 0 stores, 1 is fast, 9 is small. By default 6
-    #[arg(long, value_name = "0-9")]
-    pub(crate) level: Option<Level>,
+    /// How a .ndb is compressed: auto (small at good speed), fast, small (however long it takes), none (it can be mapped), or lz4, zstd,
+    /// deflate or pco behind the filter that suits the array. By default auto
+    #[arg(long, value_name = "CODEC")]
+    pub(crate) codec: Option<String>,
+    /// How hard is compressed: of .npy.zz and .npy.gz 0 (stores) to 9 (small), by default 6; of zstd 1 to 19, deflate 1 to 9, pco 0 to 12
+    #[arg(long, value_name = "N")]
+    pub(crate) level: Option<i32>,
     /// Write a checksum tail behind the array of a .npy; NumPy passes over it. It keeps name and attributes
     #[arg(long)]
     pub(crate) check: bool,

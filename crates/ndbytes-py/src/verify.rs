@@ -50,7 +50,8 @@ fn whole(
     let container = reader.container();
     let options = DecodeOptions { input_len: len, ..options };
     let decoded = reader.read_whole(options, |_| Ok(Dest::Discard), watch)?;
-    Ok((decoded.state, decoded.header.nbytes(), container))
+    let (nbytes, blocks) = (decoded.header.nbytes(), decoded.header.blocks());
+    Ok((decoded.state, nbytes, blocks, container))
 }
 
 /// Every member of an archive, to its end.
@@ -70,7 +71,7 @@ fn archive(
             archive.member(index)?.skip()?;
         }
     }
-    Ok((ChecksumState::Verified, nbytes, None))
+    Ok((ChecksumState::Verified, nbytes, nbytes.div_ceil(BLOCK as u64), None))
 }
 
 /// What `verify` found; true if nothing is damaged.
@@ -83,7 +84,7 @@ fn archive(
 ///     ``"verified"``: every checksum held. ``"unchecked"``: whole, but it has none. ``"open"``: whole, but a writer did
 ///     not finish its checksums. ``"damaged"``.
 /// nbytes, blocks : int or None
-///     Bytes of the data, and the blocks of 1 MiB they make; None for a header that cannot be read.
+///     Bytes of the data, and the blocks they are in, of 1 MiB each where nothing is compressed; None for a header that cannot be read.
 /// compression : str or None
 ///     What the file is compressed with.
 /// error : Exception or None
@@ -161,7 +162,7 @@ impl Report {
 }
 
 /// What was read to its end: state, bytes of the data, and what it was compressed with.
-type Whole = (ChecksumState, u64, Option<Container>);
+type Whole = (ChecksumState, u64, u64, Option<Container>);
 
 impl Report {
     /// Of a mapped file.
@@ -169,7 +170,7 @@ impl Report {
         Self::of(py, |watch| {
             file.look(|map: &Map| {
                 let nbytes = (map.layout().len() * map.dtype().itemsize()) as u64;
-                Ok((map.verify(watch)?, nbytes, None))
+                Ok((map.verify(watch)?, nbytes, nbytes.div_ceil(BLOCK as u64), None))
             })
         })
     }
@@ -183,7 +184,8 @@ impl Report {
             read => Ok(read),
         })?;
         match read {
-            Ok((state, nbytes, container)) => Ok(Self {
+            Ok((state, nbytes, blocks, container)) => Ok(Self {
+                blocks: Some(blocks),
                 state: match state {
                     ChecksumState::Verified => "verified",
                     ChecksumState::Unchecked => "unchecked",

@@ -7,7 +7,7 @@ use crate::input::{self, Whole};
 use crate::report::Report;
 use crate::session::Session;
 use crate::sources::{Source, Sources};
-use ndbytes::{BLOCK, ChecksumState, Dest, Error, ErrorKind, Result, Spec};
+use ndbytes::{ChecksumState, Dest, Error, ErrorKind, Result, Spec};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -53,7 +53,7 @@ fn whole(source: &Source, read: &Whole, required: bool) -> Report {
     let json = json!({
         "path": source.typed(), "state": state, "data_bytes": header.nbytes(),
         "spec": Spec::exact(header.dtype.clone(), &header.shape).to_string(),
-        "blocks": header.nbytes().div_ceil(BLOCK as u64), "compression": read.container.map(|c| c.to_string()),
+        "blocks": header.blocks(), "compression": read.container.map(|c| c.to_string()),
     });
     let report = Report::new(format!("{}: {state}{detail}", source.name()), json);
     if required && checked != ChecksumState::Verified {

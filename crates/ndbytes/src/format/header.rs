@@ -4,6 +4,7 @@ use super::Metadata;
 use super::frame::Coding;
 use super::npy::Version;
 use crate::array::{Layout, Order};
+use crate::codec::BLOCK;
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
@@ -57,10 +58,19 @@ impl Header {
         self.shape.iter().map(|&len| len as u64).product::<u64>() * self.dtype.itemsize() as u64
     }
 
-    /// Where the data ends.
+    /// Where the data ends, unless they are in compressed blocks.
     #[must_use]
     pub fn data_end(&self) -> u64 {
         self.len.saturating_add(self.nbytes())
+    }
+
+    /// How many blocks the data are in that are summed apart: those of the grid of a coded frame, else of 1 MiB each.
+    #[must_use]
+    pub fn blocks(&self) -> u64 {
+        match self.coding {
+            Some(_) => self.grid().map_or(0, |grid| grid.len()),
+            None => self.nbytes().div_ceil(BLOCK as u64),
+        }
     }
 
     /// Where the items lie in the data.

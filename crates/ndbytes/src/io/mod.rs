@@ -15,6 +15,7 @@ mod peek;
 mod read;
 mod read_file;
 mod recover;
+mod recover_blocks;
 mod replace;
 mod seal;
 #[cfg(feature = "deflate")]

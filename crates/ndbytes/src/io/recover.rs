@@ -1,7 +1,8 @@
 //! What is left of a damaged array.
 
-use super::Watch;
-use super::read::{fill_header, read};
+use super::read::{fill_header, read, read_to_end};
+use super::recover_blocks::recover_blocks;
+use super::{Watch, unwatched};
 use crate::buffer::BufferMut;
 use crate::codec::{BLOCK, BlockSums};
 use crate::error::Result;
@@ -36,6 +37,10 @@ pub fn recover(
     let limits = options.limits.clone();
     let mut machine = HeaderDecoder::new(options);
     let mut header = fill_header(&mut |space| read(&mut reader, space), &mut machine)?;
+    if header.coding.is_some() {
+        let bytes = read_to_end(reader, None, &limits, &mut unwatched)?;
+        return recover_blocks(header, &bytes, watch);
+    }
     let mut data = BufferMut::new(header.nbytes())?;
     let mut sums = BlockSums::default();
     let mut done = 0;

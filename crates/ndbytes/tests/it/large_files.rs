@@ -228,7 +228,7 @@ impl<'a> Encode<'a> for Alive {
         Ok(Some(Piece::Owned(bytes::Bytes::from_owner(Counted(bytes, self.alive.clone())))))
     }
 
-    fn total(&self) -> u64 {
-        ((self.pieces - self.empty.len()) * self.size) as u64
+    fn total(&self) -> Option<u64> {
+        Some(((self.pieces - self.empty.len()) * self.size) as u64)
     }
 }

@@ -277,8 +277,8 @@ impl<'a> Encode<'a> for Zeros<'a> {
         self.1 -= n as u64;
         Ok((n > 0).then_some(Piece::Run(&self.0[..n])))
     }
-    fn total(&self) -> u64 {
-        self.1
+    fn total(&self) -> Option<u64> {
+        Some(self.1)
     }
 }
 

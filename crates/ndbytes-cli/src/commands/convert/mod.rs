@@ -16,8 +16,8 @@ use crate::values::cast;
 use ndbytes::io::{self, SaveOptions, Watch};
 use ndbytes::raw::{self, Raw};
 use ndbytes::{
-    ArrayRef, ChecksumState, DType, Encode, Endian, Error, Level, Metadata, Order, Result, Spec,
-    frame, npy,
+    ArrayRef, ChecksumState, Codec, DType, Encode, Endian, Error, Level, Metadata, Order, Result, Spec,
+    Threads, frame, npy,
 };
 use plan::{Job, Target};
 use serde_json::json;
@@ -31,23 +31,33 @@ struct Change {
     lossy: bool,
     check: bool,
     level: Level,
+    codec: Codec,
     save: SaveOptions,
 }
 
 pub(crate) fn run(session: &Session, args: &ConvertArgs) -> Result<Exit> {
-    let change = Change {
+    let mut change = Change {
         raw: input::declared(&args.raw)?,
         order: args.order.map(Order::from),
         endian: args.endian.map(Endian::from),
         cast: args.cast.as_deref().map(str::parse).transpose()?,
         lossy: args.lossy,
         check: args.check,
-        level: args.level.unwrap_or_default(),
+        level: Level::default(),
+        codec: Codec::None,
         save: SaveOptions::durable(args.durable),
     };
     let sources = Sources::find(&args.files)?;
     let plan = plan::plan(&sources, args)?;
     refuse_idle(args, &plan.jobs)?;
+    let format = plan.jobs.first().map(|job| job.format);
+    match (format, args.level) {
+        (Some(FormatArg::Ndb), level) => {
+            change.codec = Codec::named(args.codec.as_deref().unwrap_or("auto"), level)?;
+        }
+        (_, Some(level)) => change.level = Level::new(u32::try_from(level).unwrap_or(u32::MAX))?,
+        _ => {}
+    }
     session.progress.expect(sources.size().saturating_mul(change.passes(&plan.jobs)));
     plan.make_folder()?;
     let found = batch::unfound(session, &sources);
@@ -62,10 +72,14 @@ fn refuse_idle(args: &ConvertArgs, jobs: &[Job]) -> Result<()> {
             let message = "--check needs .npy output; raw bytes have no place for it";
             return Err(Error::argument(message));
         }
-        if args.level.is_some() && format.container().is_none() {
+        let suffix = format.suffix();
+        if args.codec.is_some() && format != FormatArg::Ndb {
+            let message = format!("--codec is for .ndb output (--to ndb); .{suffix} has none");
+            return Err(Error::argument(message));
+        }
+        if args.level.is_some() && format.container().is_none() && format != FormatArg::Ndb {
             let message = format!(
-                "--level is for .npy.zz and .npy.gz output (--to zz, --to gz); .{} is not compressed",
-                format.suffix()
+                "--level is for .npy.zz, .npy.gz and .ndb output (--to zz, gz or ndb); .{suffix} is not compressed"
             );
             return Err(Error::argument(message));
         }
@@ -136,8 +150,15 @@ impl Change {
                 Box::new(npy::Encoder::new(view, &options)?)
             }
             FormatArg::Ndb => {
-                let options =
-                    frame::EncodeOptions { endian, order, metadata, ..Default::default() };
+                let (codec, threads) = (self.codec, Threads::default());
+                let options = frame::EncodeOptions {
+                    endian,
+                    order,
+                    metadata,
+                    codec,
+                    threads,
+                    ..Default::default()
+                };
                 Box::new(frame::Encoder::new(view, &options)?)
             }
             FormatArg::Raw => Box::new(raw::Encoder::new(view, order.unwrap_or(Order::C), endian)?),

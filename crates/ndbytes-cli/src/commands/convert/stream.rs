@@ -10,7 +10,7 @@ use ndbytes::io::Watch;
 use ndbytes::npy::{self, Version};
 use ndbytes::raw::Raw;
 use ndbytes::{
-    BLOCK, BlockSums, Dim, Error, Format, Metadata, Order, Result, Spec, Tail, crc32c, frame,
+    BLOCK, BlockSums, Codec, Dim, Error, Format, Metadata, Order, Result, Spec, Tail, crc32c, frame,
 };
 use std::io::{Read as _, Write};
 
@@ -55,6 +55,8 @@ impl Stream {
                 metadata.dtype = dtype.has_extension().then(|| dtype.clone());
                 (Format::Npy(Version::V1), header, sum)
             }
+            // Blocks are chosen with an eye on all of the array.
+            FormatArg::Ndb if change.codec != Codec::None => return Ok(None),
             FormatArg::Ndb => {
                 let (header, sum) = frame::encode_header(&dtype, &shape, fortran, &metadata)?;
                 (Format::Frame, header, sum)

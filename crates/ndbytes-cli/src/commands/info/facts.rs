@@ -6,7 +6,7 @@ use crate::report::{Report, counted, grouped, percent, printable};
 use crate::sources::Source;
 use crate::values::Stats;
 use ndbytes::raw::Raw;
-use ndbytes::{ChecksumState, Container, DType, Format, Header, Metadata, Order, Spec};
+use ndbytes::{ChecksumState, Container, DType, Filter, Format, Header, Metadata, Order, Spec};
 use serde_json::{Value, json};
 
 /// What is known of a file.
@@ -168,7 +168,13 @@ impl Facts {
             ("order", order.to_owned()),
             ("data", data),
         ];
-        if let Some(stored) = self.stored.filter(|_| self.container.is_some()) {
+        let coding = self.header.as_ref().and_then(|header| header.coding.as_ref());
+        if let Some(coding) = coding {
+            let filter = if coding.filter == Filter::NONE { String::new() } else { format!(" behind {}", coding.filter) };
+            let block = shape(&coding.block);
+            lines.push(("codec", format!("{}{filter}, in blocks of {block}", coding.engine)));
+        }
+        if let Some(stored) = self.stored.filter(|_| self.container.is_some() || coding.is_some()) {
             let part = percent(stored, start.saturating_add(self.nbytes()));
             lines.push(("stored", format!("{}, {part} of that", counted(stored, "byte"))));
         }
@@ -189,6 +195,7 @@ impl Facts {
     }
 
     fn json(&self, source: &Source) -> Value {
+        let coding = self.header.as_ref().and_then(|header| header.coding.as_ref());
         let attrs = self.metadata.attrs.as_deref().and_then(|text| serde_json::from_str(text).ok());
         let (format, version) = self.format();
         json!({
@@ -204,6 +211,9 @@ impl Facts {
             "header_bytes": self.header.as_ref().map_or(0, |header| header.len),
             "data_bytes": self.nbytes(),
             "file_bytes": self.stored,
+            "codec": coding.map_or_else(|| "none".to_owned(), |coding| coding.engine.to_string()),
+            "filter": coding.map_or_else(|| "none".to_owned(), |coding| coding.filter.to_string()),
+            "block": coding.map(|coding| &coding.block),
             "compression": self.container.map(|container| container.to_string()),
             "checksum": self.checksum.word(),
             "checksum_kind": self.checksum_kind(),

@@ -80,7 +80,7 @@ fn read(session: &Session, source: &Source, watch: Watch<'_>) -> Result<Facts> {
     };
     let checksum = match (&peeked.tail, peeked.container) {
         (Some(tail), _) if tail.open => Checksum::Open,
-        (None, None) => Checksum::None,
+        (None, None) if peeked.header.coding.is_none() => Checksum::None,
         _ => Checksum::Present,
     };
     let metadata = peeked.metadata().clone();

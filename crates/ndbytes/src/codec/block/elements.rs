@@ -55,6 +55,11 @@ impl Elements {
         self.kind == Kind::Float && self.width >= 4
     }
 
+    /// Whether pco has a type for them.
+    pub(super) fn is_pco(self) -> bool {
+        self.kind != Kind::Other && self.width > 1
+    }
+
     /// The same as numbers of another width without a sign.
     pub(super) fn unsigned(self, width: usize) -> Self {
         Self { width, kind: Kind::Unsigned, ..self }

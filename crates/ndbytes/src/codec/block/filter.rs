@@ -3,12 +3,13 @@
 use super::decimal::{Decimal, Finder};
 use super::elements::{Elements, Kind};
 use crate::array::Layout;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, quoted};
 use crate::kernel::filter::{
     Digits, Predict, predict, shuffle, shuffle_bits, unpredict, unshuffle, unshuffle_bits,
 };
 use crate::kernel::{gather, scatter};
 use std::fmt;
+use std::str::FromStr;
 
 /// How the bytes of the elements are arranged in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -18,7 +19,15 @@ pub(crate) enum Arrange {
     Bits,
 }
 
-/// A filter: the four parts of its number.
+/// What is done to the items of a block before they are compressed: reversible changes, by name in the order in which they are made.
+///
+/// ```
+/// use ndbytes::Filter;
+/// let filter: Filter = "planes+delta2+bits".parse()?;
+/// assert_eq!(Filter::of_number(filter.number()), Some(filter));
+/// assert_eq!(Filter::NONE.to_string(), "none");
+/// # Ok::<(), ndbytes::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Filter {
     pub(crate) planes: bool,
@@ -81,28 +90,61 @@ impl Filter {
     }
 }
 
+/// The names of a filter's parts, in the order in which they are applied.
+const PLANES: &str = "planes";
+const DECIMAL: &str = "decimal";
+const PREDICTS: [(&str, Predict); 4] = [
+    ("delta", Predict::Last),
+    ("delta2", Predict::LastTwo),
+    ("delta3", Predict::LastThree),
+    ("rowdelta", Predict::LastButOne),
+];
+const ARRANGES: [(&str, Arrange); 2] = [("bytes", Arrange::Bytes), ("bits", Arrange::Bits)];
+
 impl fmt::Display for Filter {
     /// The parts in their order: `planes+decimal+delta+bits`, or `none`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let predict = PREDICTS.into_iter().find(|(_, predict)| *predict == self.predict);
+        let arrange = ARRANGES.into_iter().find(|(_, arrange)| *arrange == self.arrange);
         let parts = [
-            if self.planes { "planes" } else { "" },
-            if self.decimal { "decimal" } else { "" },
-            match self.predict {
-                Predict::Nothing => "",
-                Predict::Last => "delta",
-                Predict::LastTwo => "delta2",
-                Predict::LastThree => "delta3",
-                Predict::LastButOne => "rowdelta",
-            },
-            match self.arrange {
-                Arrange::Nothing => "",
-                Arrange::Bytes => "bytes",
-                Arrange::Bits => "bits",
-            },
+            self.planes.then_some(PLANES),
+            self.decimal.then_some(DECIMAL),
+            predict.map(|(name, _)| name),
+            arrange.map(|(name, _)| name),
         ];
-        let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        let parts: Vec<_> = parts.into_iter().flatten().collect();
         f.write_str(if parts.is_empty() { "none" } else { "" })?;
         f.write_str(&parts.join("+"))
+    }
+}
+
+impl FromStr for Filter {
+    type Err = Error;
+
+    /// As [`Filter`] is displayed.
+    fn from_str(text: &str) -> Result<Self> {
+        let mut filter = Self::NONE;
+        for part in text.split('+').filter(|_| text != "none") {
+            match part {
+                PLANES => filter.planes = true,
+                DECIMAL => filter.decimal = true,
+                _ => {
+                    let predict = PREDICTS.into_iter().find(|(name, _)| *name == part);
+                    let arrange = ARRANGES.into_iter().find(|(name, _)| *name == part);
+                    predict.iter().for_each(|(_, predict)| filter.predict = *predict);
+                    arrange.iter().for_each(|(_, arrange)| filter.arrange = *arrange);
+                }
+            }
+        }
+        // One spelling for one filter.
+        if filter.to_string() == text {
+            return Ok(filter);
+        }
+        let found = quoted(text);
+        Err(Error::argument(format!(
+            "there is no filter {found}; its parts, joined by +, are planes, decimal, one of delta, delta2, delta3 and rowdelta, \
+             and one of bytes and bits, in this order; or it is none"
+        )))
     }
 }
 

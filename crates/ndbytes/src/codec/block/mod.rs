@@ -14,6 +14,11 @@ use crate::error::{Error, Result};
 use crate::kernel::filter::Digits;
 use decimal::Decimal;
 
+/// Whether a codec takes what a filter makes.
+fn suits(engine: Engine, filter: Filter, elements: Elements) -> bool {
+    engine != Engine::Pco || (filter.arrange == Arrange::Nothing && elements.is_pco())
+}
+
 /// How a block is coded, where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Method {
@@ -55,6 +60,9 @@ impl BlockCoder {
             return Ok(None);
         };
         let elements = block.filtered(filter, decimal);
+        if !suits(engine, filter, elements) {
+            return Ok(None);
+        }
         let most = items.len().saturating_sub(1).min(to.len());
         let Some(mut space) = to.get_mut(..most) else { return Ok(None) };
         let room = space.len();
@@ -83,6 +91,8 @@ impl BlockCoder {
         stored: &[u8],
         items: &mut [u8],
     ) -> Result<()> {
+        #[cfg(test)]
+        DECODED.with(|decoded| decoded.set(decoded.get() + 1));
         if engine == Engine::Stored {
             if filter != Filter::NONE || stored.len() != items.len() {
                 return Err(Error::malformed("bytes that are stored have no filter and the block's size"));
@@ -90,8 +100,9 @@ impl BlockCoder {
             items.copy_from_slice(stored);
             return Ok(());
         }
-        if !filter.fits(block.elements, block.shape) || (engine == Engine::Pco && filter.arrange != Arrange::Nothing) {
-            return Err(Error::malformed(format!("the filter {filter} does not fit its items or its codec")));
+        let is_wrong = || Error::malformed(format!("the filter {filter} does not fit its items or the codec {engine}"));
+        if !filter.fits(block.elements, block.shape) {
+            return Err(is_wrong());
         }
         let (mut rest, mut decimal) = (stored, None);
         if filter.decimal {
@@ -99,6 +110,9 @@ impl BlockCoder {
             (rest, decimal) = (after, Some(found));
         }
         let elements = block.filtered(filter, decimal);
+        if !suits(engine, filter, elements) {
+            return Err(is_wrong());
+        }
         let engines = &mut self.engines;
         self.scratch.undo(filter, decimal, block, items, |filtered| {
             segments::decode(rest, filtered, &mut |from, to| engines.decode(engine, elements, from, to))
@@ -107,4 +121,7 @@ impl BlockCoder {
 }
 
 #[cfg(test)]
-mod tests;
+thread_local! {
+    /// How often this thread has decoded a block: a spy for tests of what comes before.
+    pub(crate) static DECODED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+}

@@ -56,7 +56,9 @@ pub(super) fn encode(
     for (place, byte) in head.iter_mut().zip(count.to_le_bytes().into_iter().chain(table.into_iter().flat_map(u32::to_le_bytes))) {
         *place = byte;
     }
-    to.copy_within(moved..moved + len, front);
+    if front < moved {
+        to.copy_within(moved..moved + len, front);
+    }
     Ok(Some(front + len))
 }
 
@@ -77,7 +79,7 @@ pub(super) fn decode(
     let mut filtered = filtered;
     for row in table.as_chunks::<ROW>().0 {
         let [whole, len] = [0, 4].map(|at| row.get(at..).and_then(|row| row.first_chunk()).map_or(0, |n| u32::from_le_bytes(*n) as usize));
-        if whole == 0 || len > whole {
+        if len == 0 || len > whole {
             return Err(lie(&format!("have one of {whole} bytes in {len}")));
         }
         let (from, after) = stored.split_at_checked(len).ok_or_else(|| lie("are longer than the block"))?;

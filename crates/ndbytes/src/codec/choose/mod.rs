@@ -108,12 +108,13 @@ impl Plan {
         self.methods.first().copied().unwrap_or(Method::STORED)
     }
 
-    /// The plan for an array with these samples.
+    /// The plan for an array with these samples, with this filter or the best.
     ///
     /// # Errors
     /// [`Memory`](crate::ErrorKind::Memory).
     pub(crate) fn choose(
         codec: Codec,
+        filter: Option<Filter>,
         elements: Elements,
         samples: &[Sample],
     ) -> Result<Self> {
@@ -131,7 +132,7 @@ impl Plan {
                 vec![(engine, effort)]
             }
         };
-        trial::choose(codec, &tries, elements, samples)
+        trial::choose(codec, filter, &tries, elements, samples)
     }
 }
 

@@ -28,6 +28,7 @@ const PREDICTIONS: [Predict; 5] =
 
 pub(super) fn choose(
     codec: Codec,
+    filter: Option<Filter>,
     tries: &[(Engine, Effort)],
     elements: Elements,
     samples: &[Sample],
@@ -37,8 +38,12 @@ pub(super) fn choose(
     }
     let mut trial = Trial { elements, samples, scratch: Scratch::default(), coder: BlockCoder::default() };
     let digits = trial.digits()?;
-    let finalists = trial.finalists(digits)?;
     let mut methods = Vec::new();
+    if let Some(filter) = filter {
+        methods.extend(tries.iter().map(|&(engine, effort)| Method { filter, digits, engine, effort }));
+        return Ok(Plan { methods, is_dense: false });
+    }
+    let finalists = trial.finalists(digits)?;
     for &(engine, effort) in tries {
         for filter in finals(&finalists, engine, digits.is_some(), elements) {
             methods.push(Method { filter, digits, engine, effort });

@@ -55,6 +55,9 @@ pub(super) fn decode(elements: Elements, from: &[u8], to: &mut [u8]) -> Result<(
 
 fn decompressed<T: Number + bytemuck::Pod>(from: &[u8], to: &mut [u8]) -> Result<()> {
     let mut numbers = vec![T::zeroed(); to.len() / size_of::<T>()];
+    if !to.len().is_multiple_of(size_of::<T>()) {
+        return Err(undecodable(Engine::Pco, "a part of a number"));
+    }
     let progress = simple_decompress_into(from, &mut numbers)
         .map_err(|error| undecodable(Engine::Pco, error))?;
     if progress.n_processed != numbers.len() || !progress.finished {

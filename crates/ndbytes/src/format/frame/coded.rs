@@ -5,7 +5,7 @@ use super::index::{encode_index, index_size};
 use super::record::{BLOCK_HEADER, BlockHeader, Entry};
 use crate::array::Layout;
 use crate::codec::block::{Block, BlockCoder, Elements, Method};
-use crate::codec::{Codec, Crc32c, Plan, Sample, crc32c};
+use crate::codec::{Codec, Crc32c, Filter, Plan, Sample, crc32c};
 use crate::error::{Error, Result};
 use crate::format::{Encode, Header, Piece, misfit};
 use crate::kernel::{Copying, Items, Stores, zeroed};
@@ -59,10 +59,11 @@ impl<'a> Blocks<'a> {
         elements: Elements,
         grid: Grid,
         codec: Codec,
+        filter: Option<Filter>,
     ) -> Result<Self> {
         let mut blocks = Self { items, layout, elements, grid, plan: Plan::default() };
         let samples = blocks.samples()?;
-        blocks.plan = Plan::choose(codec, elements, &samples)?;
+        blocks.plan = Plan::choose(codec, filter, elements, &samples)?;
         Ok(blocks)
     }
 

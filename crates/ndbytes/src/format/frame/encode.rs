@@ -5,7 +5,7 @@ use super::grid::Grid;
 use super::header::{self, Coding};
 use crate::array::{ArrayRef, Order};
 use crate::codec::block::Elements;
-use crate::codec::{BlockSums, Codec};
+use crate::codec::{BlockSums, Codec, Filter};
 use crate::dtype::{DType, Endian};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Body, Encode, Format, Header, Metadata, Piece, Tail, close};
@@ -36,6 +36,8 @@ pub struct EncodeOptions {
     pub zero_gaps: bool,
     /// How the data are compressed; by default not at all.
     pub codec: Codec,
+    /// The filter in front of the codec, where one is to be had: a block that it does not suit is stored. Chosen by default.
+    pub filter: Option<Filter>,
     /// The lengths of a block along each axis, where the data are compressed; chosen by default.
     pub block: Option<Vec<usize>>,
     /// How many threads may compress; one by default.
@@ -50,6 +52,7 @@ impl Default for EncodeOptions {
             metadata: Metadata::default(),
             zero_gaps: false,
             codec: Codec::None,
+            filter: None,
             block: None,
             threads: Threads::ONE,
         }
@@ -154,7 +157,7 @@ fn coded<'a>(array: &ArrayRef<'a>, body: &Body<'a>, options: &EncodeOptions) -> 
     if options.zero_gaps {
         items = items.with_gaps_zeroed(dtype);
     }
-    let mut blocks = Blocks::new(items, layout, elements, grid, options.codec)?;
+    let mut blocks = Blocks::new(items, layout, elements, grid, options.codec, options.filter)?;
     if options.block.is_none() && blocks.is_dense() {
         blocks = blocks.with_grid(Grid::of_size(shape, itemsize, DENSE_BLOCK));
     }

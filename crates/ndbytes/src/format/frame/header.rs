@@ -145,9 +145,9 @@ fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
     let text = std::str::from_utf8(fields.0).map_err(|error| {
         Error::malformed("its JSON is not UTF-8").at((FIXED + error.valid_up_to()) as u64)
     })?;
-    let (mut header, block) = parse_json(text, limits).map_err(|error| error.at(FIXED as u64))?;
+    let (mut header, block) =
+        parse_json(text, coding.is_some(), limits).map_err(|error| error.at(FIXED as u64))?;
     if let Some((filter, engine)) = coding {
-        let block = block.ok_or_else(|| missing("block").at(FIXED as u64))?;
         header.coding = Some(Coding { filter, engine, block });
         header.grid().map_err(|error| error.at(FIXED as u64))?;
     }
@@ -163,8 +163,8 @@ fn missing(key: &str) -> Error {
     Error::malformed(format!("the key {key:?} is missing"))
 }
 
-/// What the JSON object says, and the lengths of a block, which are read where there are some.
-fn parse_json(text: &str, limits: &Limits) -> Result<(Header, Option<Vec<usize>>)> {
+/// What the JSON object says, and the lengths of a block, which are there in a coded frame.
+fn parse_json(text: &str, is_coded: bool, limits: &Limits) -> Result<(Header, Vec<usize>)> {
     let [dtype, shape, order, block, name, attrs] =
         json::members(text, ["dtype", "shape", "order", "block", "name", "attrs"])?;
     let dtype = dtype_of(dtype.ok_or_else(|| missing("dtype"))?, limits)?;
@@ -177,7 +177,11 @@ fn parse_json(text: &str, limits: &Limits) -> Result<(Header, Option<Vec<usize>>
         lengths.into_iter().map(fit).collect::<Result<Vec<_>>>()
     };
     let shape = lengths("shape", shape.ok_or_else(|| missing("shape"))?)?;
-    let block = block.map(|block| lengths("block", block)).transpose()?;
+    let block = match block {
+        _ if !is_coded => Vec::new(),
+        Some(block) => lengths("block", block)?,
+        None => return Err(missing("block")),
+    };
     nbytes(&shape, dtype.itemsize())?;
     let fortran_order = match order.map(json::string).transpose()?.as_deref() {
         None | Some("C") => false,

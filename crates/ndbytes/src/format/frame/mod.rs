@@ -16,5 +16,6 @@ pub use header::{Coding, MAGIC, encode_header};
 pub use index::INDEX_MAGIC;
 pub(super) use coded::boxed;
 pub(super) use grid::Grid;
-pub(super) use index::{index_size, parse_index};
-pub(super) use record::{BLOCK_HEADER, BlockHeader, Entry, Expected};
+pub(crate) use index::{index_size, parse_index};
+pub(crate) use record::{BLOCK_HEADER, BlockHeader};
+pub(super) use record::{Entry, Expected};

@@ -68,6 +68,10 @@ impl Contents {
         let mut machine = HeaderDecoder::new(options);
         let mut front = At::new(file, 0);
         let header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
+        if header.coding.is_some() {
+            let message = "the data are in compressed blocks, which cannot be mapped: load it, or save it with codec none";
+            return Err(Error::argument(message).at(header.len));
+        }
         let mut machine = machine.body(Dest::Discard)?;
         machine.skip_data();
         let mut behind = At::new(file, header.data_end());

@@ -1,0 +1,98 @@
+//! What is left of a damaged coded frame.
+
+use super::Watch;
+use super::recover::Recovered;
+use crate::array::{Layout, Order};
+use crate::buffer::BufferMut;
+use crate::error::Result;
+use crate::format::{BLOCK_HEADER, BlockHeader, Decoder, Header, index_size, parse_index};
+use crate::kernel::scatter;
+use std::ops::Range;
+
+/// Decodes all blocks that hold, wherever the index says that they are, or else as far as each says where the next one is. `bytes` are
+/// those behind the header.
+pub(super) fn recover_blocks(header: Header, bytes: &[u8], watch: Watch<'_>) -> Result<Recovered> {
+    let decoder = Decoder::new(&header)?;
+    let places = match indexed(&header, &decoder, bytes) {
+        Some(places) => places,
+        None => chained(&header, &decoder, bytes),
+    };
+    let mut data = BufferMut::new(header.nbytes())?;
+    let (mut damaged, mut items) = (Vec::new(), Vec::new());
+    for number in 0..decoder.grid.len() {
+        let place = usize::try_from(number).ok().and_then(|at| places.get(at));
+        items.resize(decoder.grid.size(number), 0);
+        let part = decoder.grid.place(number)?;
+        if place.is_some_and(|&place| block(&header, &decoder, bytes, number, place, &mut items)) {
+            scatter(&items, data.all()?, &part, decoder.grid.itemsize())?;
+        } else {
+            runs(&part, decoder.grid.itemsize(), &mut damaged);
+        }
+        watch(header.len + place.copied().unwrap_or_default())?;
+    }
+    let metadata = header.metadata.clone();
+    Ok(Recovered { header, metadata, data, damaged: joint(damaged) })
+}
+
+/// Decodes a block that begins at this byte of `bytes`; whether it holds.
+fn block(header: &Header, decoder: &Decoder, bytes: &[u8], number: u64, place: u64, items: &mut [u8]) -> bool {
+    let start = usize::try_from(place).unwrap_or(usize::MAX);
+    let found = bytes.get(start..).and_then(|rest| rest.split_first_chunk::<BLOCK_HEADER>());
+    let Some((head, rest)) = found else { return false };
+    let of = decoder.expected(number);
+    let Ok(head) = BlockHeader::parse(head, header.len.saturating_add(place), &of) else { return false };
+    let stored = rest.get(..head.entry.stored as usize);
+    stored.is_some_and(|stored| decoder.decode(number, &head, stored, items).is_ok())
+}
+
+/// Where the blocks begin by the index at the end, if it holds.
+fn indexed(header: &Header, decoder: &Decoder, bytes: &[u8]) -> Option<Vec<u64>> {
+    let size = usize::try_from(index_size(decoder.grid.len())).ok()?;
+    let start = bytes.len().checked_sub(size)?;
+    let index = bytes.get(start..)?;
+    let entries = parse_index(index, header.len + start as u64, header, &decoder.grid).ok()?;
+    entries.iter().map(|entry| entry.offset.checked_sub(header.len)).collect()
+}
+
+/// Where the blocks begin, each behind the one before, up to the first whose header does not hold.
+fn chained(header: &Header, decoder: &Decoder, bytes: &[u8]) -> Vec<u64> {
+    let (mut places, mut at) = (Vec::new(), 0);
+    for number in 0..decoder.grid.len() {
+        let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+        let of = decoder.expected(number);
+        let Ok(head) = BlockHeader::parse(head, header.len + at as u64, &of) else { break };
+        places.push(at as u64);
+        at += BLOCK_HEADER + head.entry.stored as usize;
+    }
+    places
+}
+
+/// The bytes of the data that a part of them takes, run by run.
+fn runs(part: &Layout, itemsize: usize, found: &mut Vec<Range<u64>>) {
+    let flat = Layout::contiguous(part.shape(), itemsize, Order::C);
+    if flat.is_ok_and(|flat| flat.strides() == part.strides()) {
+        let start = part.offset() as u64;
+        found.push(start..start + (part.len() * itemsize) as u64);
+        return;
+    }
+    let (Some(&len), Some(&stride)) = (part.shape().first(), part.strides().first()) else { return };
+    for row in 0..len {
+        let row = row as u64 * stride.unsigned_abs() as u64;
+        let offset = usize::try_from(row).unwrap_or_default() + part.offset();
+        let inner = Layout { shape: part.shape().iter().skip(1).copied().collect(), strides: part.strides().iter().skip(1).copied().collect(), offset };
+        runs(&inner, itemsize, found);
+    }
+}
+
+/// In order, and those that follow each other as one.
+fn joint(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+    ranges.sort_by_key(|range| range.start);
+    let mut joint: Vec<Range<u64>> = Vec::new();
+    for range in ranges.into_iter().filter(|range| !range.is_empty()) {
+        match joint.last_mut() {
+            Some(last) if last.end == range.start => last.end = range.end,
+            _ => joint.push(range),
+        }
+    }
+    joint
+}
