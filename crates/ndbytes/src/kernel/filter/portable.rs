@@ -133,11 +133,11 @@ fn join_tile<const W: usize, const T: usize>(
 fn transpose_bits<const T: usize>(rows: &mut [[u8; T]; 8]) {
     for (by, mask) in [(4, 0x0F), (2, 0x33), (1, 0x55)] {
         for low in (0..8).filter(|row| row & by == 0) {
-            for i in 0..T {
-                let (a, b) = (rows[low][i], rows[low + by][i]);
-                let differ = ((a >> by) ^ b) & mask;
-                rows[low][i] = a ^ (differ << by);
-                rows[low + by][i] = b ^ differ;
+            let (lows, highs) = rows.split_at_mut(low + by);
+            for (a, b) in lows[low].iter_mut().zip(&mut highs[0]) {
+                let differ = ((*a >> by) ^ *b) & mask;
+                *a ^= differ << by;
+                *b ^= differ;
             }
         }
     }

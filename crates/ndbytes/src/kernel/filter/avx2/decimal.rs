@@ -20,23 +20,22 @@ pub(in super::super) fn to_decimal(
     width: usize,
     ten: f64,
 ) -> Option<usize> {
-    match width {
-        4 => convert::<4>(from.as_chunks().0, to, ten),
-        _ => convert::<8>(from.as_chunks().0, to, ten),
+    if width == 4 {
+        let floats = from.as_chunks::<4>().0;
+        return write(bits_of_floats(floats, ten)?, floats, to, ten);
     }
+    let doubles = from.as_chunks::<8>().0;
+    write(bits_of_doubles(doubles, ten)?, doubles, to, ten)
 }
 
 #[target_feature(enable = "avx2")]
-fn convert<const N: usize>(from: &[[u8; N]], to: &mut [u8], ten: f64) -> Option<usize> {
-    let bits = bits::<N>(from, ten)?;
+fn write<const N: usize>(bits: u32, from: &[[u8; N]], to: &mut [u8], ten: f64) -> Option<usize> {
     let least = portable::least(bits);
-    if least > N {
-        return None;
-    }
     match least {
-        1 => write::<N, 1, 16>(from, to, ten),
-        2 => write::<N, 2, 8>(from, to, ten),
-        4 => write::<N, 4, 4>(from, to, ten),
+        _ if least > N => return None,
+        1 => write_short::<N, 1, 16>(from, to, ten),
+        2 => write_short::<N, 2, 8>(from, to, ten),
+        4 => write_short::<N, 4, 4>(from, to, ten),
         _ if bits <= portable::SHORT => {
             portable::write::<N, 8>(from, to, |x| portable::short(x * ten))
         }
@@ -45,12 +44,9 @@ fn convert<const N: usize>(from: &[[u8; N]], to: &mut [u8], ten: f64) -> Option<
     Some(least)
 }
 
-/// Bits of the longest of the integers that the floats are, at least 1.
+/// Bits of the longest of the integers that the floats are, at least 1; `None` if one is none.
 #[target_feature(enable = "avx2")]
-fn bits<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
-    if N == 4 {
-        return bits_of_short::<N>(from, ten);
-    }
+fn bits_of_doubles(from: &[[u8; 8]], ten: f64) -> Option<u32> {
     let (fours, rest) = from.as_chunks::<4>();
     let tens = _mm256_set1_pd(ten);
     let (mut low, mut high) = (_mm256_setzero_pd(), _mm256_setzero_pd());
@@ -71,15 +67,14 @@ fn bits<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
         _mm256_storeu_pd(ends[0].as_mut_ptr(), low);
         _mm256_storeu_pd(ends[1].as_mut_ptr(), high);
     }
-    let longest =
-        ends.as_flattened().iter().map(|&i| portable::signed_bits(portable::integer(i, 1.0)));
-    let bits = longest.fold(bits, u32::max);
+    let ends = ends.as_flattened().iter().map(|&end| portable::integer(end, 1.0));
+    let bits = ends.map(portable::signed_bits).fold(bits, u32::max);
     Some(portable::bits_of(rest, ten)?.max(bits))
 }
 
-/// The same for floats of 4 bytes, whose integers are of no more.
+/// The same, but `None` also where an integer has more bits than a float.
 #[target_feature(enable = "avx2")]
-fn bits_of_short<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
+fn bits_of_floats(from: &[[u8; 4]], ten: f64) -> Option<u32> {
     let (fours, rest) = from.as_chunks::<4>();
     let tens = _mm256_set1_pd(ten);
     let (mut low, mut high) = (_mm_setzero_si128(), _mm_setzero_si128());
@@ -87,7 +82,7 @@ fn bits_of_short<const N: usize>(from: &[[u8; N]], ten: f64) -> Option<u32> {
         // What is too large or no number becomes the least integer.
         let i = _mm256_cvtpd_epi32(_mm256_mul_pd(load_four(four), tens));
         let back = _mm256_cvtpd_ps(_mm256_div_pd(_mm256_cvtepi32_pd(i), tens));
-        let same = _mm_cmpeq_epi32(_mm_castps_si128(back), load_short(four));
+        let same = _mm_cmpeq_epi32(_mm_castps_si128(back), load_bits(four));
         if _mm_movemask_epi8(same) != 0xFFFF {
             return None;
         }
@@ -118,7 +113,7 @@ fn is_exact(x: __m256d, i: __m256d, tens: __m256d) -> bool {
 
 /// The integers of `L` bytes that floats are, `PER` at a time.
 #[target_feature(enable = "avx2")]
-fn write<const N: usize, const L: usize, const PER: usize>(
+fn write_short<const N: usize, const L: usize, const PER: usize>(
     from: &[[u8; N]],
     to: &mut [u8],
     ten: f64,
@@ -127,24 +122,31 @@ fn write<const N: usize, const L: usize, const PER: usize>(
     let (groups, rest) = from.as_chunks::<PER>();
     let (places, places_left) = to[..from.len() * L].as_chunks_mut::<LANE>();
     for (group, place) in groups.iter().zip(places) {
-        let four = |at: usize| {
-            _mm256_cvtpd_epi32(_mm256_mul_pd(load_four(&group.as_chunks().0[at]), tens))
-        };
-        let eight = |at: usize| _mm_packs_epi32(four(at), four(at + 1));
+        let fours = group.as_chunks::<4>().0;
         let integers = match L {
-            1 => _mm_packs_epi16(eight(0), eight(2)),
-            2 => eight(0),
-            _ => four(0),
+            1 => _mm_packs_epi16(eight(&fours[..2], tens), eight(&fours[2..], tens)),
+            2 => eight(fours, tens),
+            _ => _mm256_cvtpd_epi32(_mm256_mul_pd(load_four(&fours[0]), tens)),
         };
         store_lane(place, integers);
     }
     portable::write::<N, L>(rest, places_left, |x| portable::integer(x, ten));
 }
 
+/// Integers of 2 bytes.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn eight<const N: usize>(fours: &[[[u8; N]; 4]], tens: __m256d) -> __m128i {
+    let low = _mm256_cvtpd_epi32(_mm256_mul_pd(load_four(&fours[0]), tens));
+    let high = _mm256_cvtpd_epi32(_mm256_mul_pd(load_four(&fours[1]), tens));
+    _mm_packs_epi32(low, high)
+}
+
 /// Four floats of `N` bytes, 4 or 8, as doubles.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn load_four<const N: usize>(four: &[[u8; N]; 4]) -> __m256d {
+    const { assert!(N == 4 || N == 8) };
     let four = four.as_ptr();
     // SAFETY: four floats of `N` bytes are there.
     unsafe {
@@ -161,11 +163,10 @@ fn rounded(x: __m256d) -> __m256d {
     _mm256_round_pd::<{ _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC }>(x)
 }
 
-/// The bits of four floats of 4 bytes.
+/// The bits of four floats.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_short<const N: usize>(four: &[[u8; N]; 4]) -> __m128i {
-    const { assert!(N >= 4) };
-    // SAFETY: so many bytes are there, at least.
+fn load_bits(four: &[[u8; 4]; 4]) -> __m128i {
+    // SAFETY: so many bytes are there.
     unsafe { _mm_loadu_si128(four.as_ptr().cast()) }
 }

@@ -242,7 +242,7 @@ fn steps<const N: usize, const STEP: usize>(mut v: __m256i) -> __m256i {
     v
 }
 
-/// Of each place in a vector the one in its half that has the same in the last of `rows` rows of `STEP` bytes.
+/// For each place in a vector the one in its half that is the same in the last row of `STEP` bytes, of as many whole ones as fit.
 #[allow(clippy::cast_possible_truncation, reason = "places in a half")]
 const fn last_places<const STEP: usize>() -> [u8; WIDE] {
     let mut places = [0; WIDE];
@@ -254,7 +254,7 @@ const fn last_places<const STEP: usize>() -> [u8; WIDE] {
     places
 }
 
-/// The last `STEP` bytes of each half in all of it.
+/// The last row of `STEP` bytes of each half in all of it.
 #[inline]
 #[target_feature(enable = "avx2")]
 fn last_in_lane<const STEP: usize>(v: __m256i) -> __m256i {
