@@ -394,3 +394,63 @@ fn put(place: &mut Place<'_>, band: &mut Vec<u8>, decoder: &Decoder, number: u64
     };
     scatter(items, memory, &part, itemsize)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::array::ArrayRef;
+    use crate::codec::Codec;
+    use crate::codec::block::DECODED;
+    use crate::format::{Encode as _, HeaderDecoder, frame};
+
+    /// How many blocks a codec sees before the first error, if there is one.
+    fn seen(bytes: &[u8]) -> (usize, Result<()>) {
+        let before = DECODED.get();
+        let done = (|| {
+            let mut machine = HeaderDecoder::new(DecodeOptions { checks: Checks::Required, ..Default::default() });
+            let mut rest = bytes;
+            loop {
+                let space = machine.space();
+                let (front, after) = rest.split_at(space.len().min(rest.len()));
+                space[..front.len()].copy_from_slice(front);
+                rest = after;
+                if machine.filled(front.len())?.is_some() {
+                    break;
+                }
+            }
+            let mut body = machine.body(Dest::Owned)?;
+            body.take(rest, Default::default(), &mut |_| Ok(()))?;
+            body.finish().map(drop)
+        })();
+        (DECODED.get() - before, done)
+    }
+
+    #[test]
+    fn no_codec_sees_bytes_whose_sum_does_not_hold() {
+        let values: Vec<u16> = (0..400).map(|i| i / 3).collect();
+        let array = ArrayRef::from_slice(&values, &[400]).unwrap();
+        for codec in ["lz4", "zstd", "deflate", "pco"] {
+            let (codec, block) = (codec.parse::<Codec>().unwrap(), Some(vec![150]));
+            let options = frame::EncodeOptions { codec, block, ..Default::default() };
+            let mut encoder = frame::Encoder::new(&array, &options).unwrap();
+            let mut bytes = Vec::new();
+            while let Some(piece) = encoder.next().unwrap() {
+                bytes.extend_from_slice(&piece);
+            }
+            assert_eq!(seen(&bytes).0, 3, "{codec}");
+            let mut at = u32::from_le_bytes(*bytes[12..].first_chunk().unwrap()) as usize;
+            for number in 0..3 {
+                let end = at + BLOCK_HEADER + u32::from_le_bytes(*bytes[at..].first_chunk().unwrap()) as usize;
+                for bit in at * 8..end * 8 {
+                    bytes[bit / 8] ^= 1 << (bit % 8);
+                    let (count, done) = seen(&bytes);
+                    assert!(done.is_err(), "{codec}: bit {bit}");
+                    // The sum of the items stands in a header that has one of its own.
+                    assert!(count <= number, "{codec}: bit {bit} of block {number}: {count} blocks decoded");
+                    bytes[bit / 8] ^= 1 << (bit % 8);
+                }
+                at = end;
+            }
+        }
+    }
+}
