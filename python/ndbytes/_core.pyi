@@ -11,7 +11,7 @@ Array: TypeAlias = np.ndarray[Any, Any]
 # A NumPy array or scalar, a buffer, or an object with an array interface.
 ArrayIn: TypeAlias = Any
 Expected: TypeAlias = str | np.dtype[Any]
-Codec: TypeAlias = Literal["none", "auto"]
+Codec: TypeAlias = Literal["none", "auto", "fast", "small", "lz4", "zstd", "deflate", "pco"]
 Order: TypeAlias = Literal["C", "F", "A", "K"]
 ByteOrder: TypeAlias = Literal["<", ">", "="]
 Shape: TypeAlias = int | Sequence[int]

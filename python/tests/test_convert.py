@@ -99,7 +99,7 @@ def test_a_checked_file_is_packed_with_its_tail(ndb):  # noqa: F811
 
 
 def test_the_reader_of_the_specification_reads_ndb(ndb, saved):  # noqa: F811
-    ndb.run("convert", *saved, "-o", "frames", "--to", "ndb")
+    ndb.run("convert", *saved, "-o", "frames", "--to", "ndb", "--codec", "none")
     for name, array in zip(saved, ARRAYS):
         read = frame.read((ndb.folder / "frames" / name).with_suffix(".ndb").read_bytes())
         order = "F" if array.flags.fnc else "C"
@@ -125,5 +125,5 @@ def test_a_frame_of_the_specification_becomes_a_file_of_numpy(ndb):  # noqa: F81
 def test_raw_items_become_a_frame_piece_by_piece(ndb):  # noqa: F811
     array = make(np.dtype("<u2"), (700, 1001))
     array.tofile(ndb.folder / "frame.raw")
-    ndb.run("convert", "frame.raw", "-o", "frame.ndb", "--raw", "<u2[?,1001]")
+    ndb.run("convert", "frame.raw", "-o", "frame.ndb", "--raw", "<u2[?,1001]", "--codec", "none")
     assert (ndb.folder / "frame.ndb").read_bytes() == frame.frame("<u2", [700, 1001], array.tobytes())

@@ -234,7 +234,7 @@ SAVE = {
     "name without a tail": ("x.npy", {"name": "a"}, "a name and attributes stand in the checksum tail"),
     "name of items": ("x.raw", {"name": "a"}, "no place for checksums, a name or attributes"),
     "checked items": ("x.bin", {"checksum": True}, "no place for checksums, a name or attributes"),
-    "level": ("x.npy", {"level": 3}, "level=3: nothing here has levels"),
+    "level": ("x.npy", {"level": 3}, "level=3: there is no codec here that has levels"),
     "high level": ("x.npy.gz", {"level": 10}, "level"),
     "name in npz": ("x.npz", {"name": "a"}, "no place for a name or attributes"),
     "level of stored": ("x.npz", {"codec": "stored", "level": 1}, "members that are stored as they are have none"),
@@ -251,9 +251,22 @@ def test_save_options(what, tmp_path):
 
 
 def test_save_of_unknown_codecs_and_attributes(tmp_path):
-    for name in ("x.ndb", "x.npz"):
-        with pytest.raises(ndb.UnsupportedError, match='codec "zstd" is not one of'):
-            ndb.save(tmp_path / name, A, codec="zstd")
+    with pytest.raises(ndb.UnsupportedError, match='codec "zstd" is not one of'):
+        ndb.save(tmp_path / "x.npz", A, codec="zstd")
+    unknown = 'there is no codec "gzip"; there are none, auto, fast, small, lz4, zstd, deflate and pco'
+    for wrong in (lambda: ndb.save(tmp_path / "x.ndb", A, codec="gzip"), lambda: ndb.dumps(A, codec="gzip")):
+        with pytest.raises(ndb.ArgumentError, match=unknown):
+            wrong()
+    for codec, level, message in [
+        ("zstd", 20, "codec zstd has levels 1 to 19, found 20"),
+        ("pco", -1, "codec pco has levels 0 to 12, found -1"),
+        ("auto", 3, "codec auto has no levels"),
+        ("lz4", 1, "codec lz4 has no levels"),
+    ]:
+        with pytest.raises(ndb.ArgumentError, match=message):
+            ndb.save(tmp_path / "x.ndb", A, codec=codec, level=level)
+    with pytest.raises(ndb.ArgumentError, match='codec "zstd" is for .ndb files and frames'):
+        ndb.save(tmp_path / "x.npy", A, codec="zstd")
     with pytest.raises(ndb.ArgumentTypeError, match="attrs must be a dict, found list"):
         ndb.dumps(A, attrs=[1])
     with pytest.raises(TypeError, match="not JSON serializable"):

@@ -295,8 +295,10 @@ def test_arrays_that_have_no_bytes_are_refused_and_nothing_is_sent():
             ndbytes.send(file, bad)
         with pytest.raises(kind):
             ndbytes.buffers(bad)
-    with pytest.raises(ndbytes.UnsupportedError, match="zstd"):
-        ndbytes.send(file, SMALL, codec="zstd")
+    with pytest.raises(ndbytes.ArgumentError, match="there is no codec"):
+        ndbytes.send(file, SMALL, codec="gzip")
+    with pytest.raises(ndbytes.ArgumentError, match="a .npy is not compressed"):
+        ndbytes.send(file, SMALL, codec="zstd", npy=True)
     for attrs in [{"f": float("nan")}, [1]]:
         with pytest.raises(ValueError):
             ndbytes.send(file, SMALL, attrs=attrs)

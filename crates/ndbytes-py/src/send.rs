@@ -1,13 +1,13 @@
 //! `ndbytes.send`.
 
 use crate::array::Source;
-use crate::errors::IntoPy as _;
+use crate::errors::{IntoPy as _, argument};
 use crate::options::{self, frame_options, metadata};
 use crate::socket::{Channel, Way};
 use crate::work::{LONG, signals, wait};
 use ndbytes::io::Watch;
 use ndbytes::io::stream::{Sender, StreamOptions};
-use ndbytes::{ArrayRef, Error, Metadata, Result, frame};
+use ndbytes::{ArrayRef, Codec, Error, Metadata, Result, Threads, frame};
 use pyo3::prelude::*;
 use std::io::Write;
 
@@ -26,7 +26,7 @@ use std::io::Write;
 /// attrs : dict, optional
 ///     Whatever else is to be said of it, as far as JSON can.
 /// codec : str, optional
-///     None or ``"none"``: items as they are.
+///     None or ``"none"``: items as they are. Else one of :func:`dumps`: frames with compressed blocks, which ``recv`` reads too.
 /// npy : bool, optional
 ///     True: a bare ``.npy``, for a peer that has only NumPy. It has no name, attributes and checksums.
 ///
@@ -66,7 +66,10 @@ pub(crate) fn send(
     codec: Option<&str>,
     npy: bool,
 ) -> PyResult<()> {
-    options::no_codec(codec, None)?;
+    let codec = options::codec(codec.unwrap_or("none"), None)?;
+    if npy && codec != Codec::None {
+        return Err(argument("a .npy is not compressed: send it with a codec or with npy=True"));
+    }
     let metadata = metadata(name, attrs)?;
     let source = Source::new(a)?;
     let array = source.view().py()?;
@@ -76,22 +79,22 @@ pub(crate) fn send(
         #[cfg(unix)]
         Channel::Socket(descriptor, timeout) if source.nbytes() <= LONG => {
             let sender = Sender::over(descriptor).py()?.with(StreamOptions { timeout, ..options });
-            send_over(sender, &array, metadata, npy, &mut signals()).py()
+            send_over(sender, &array, metadata, codec, npy, &mut signals()).py()
         }
         #[cfg(unix)]
         Channel::Socket(mut descriptor, timeout) => {
             descriptor.own().map_err(Error::io).py()?;
             let sender = Sender::over(descriptor).py()?.with(StreamOptions { timeout, ..options });
-            wait(py, |watch| send_over(sender, &array, metadata, npy, watch))
+            wait(py, |watch| send_over(sender, &array, metadata, codec, npy, watch))
         }
         #[cfg(unix)]
         Channel::File(descriptor) => {
             let sender = Sender::over(descriptor).py()?.with(options);
-            wait(py, |watch| send_over(sender, &array, metadata, npy, watch))
+            wait(py, |watch| send_over(sender, &array, metadata, codec, npy, watch))
         }
         Channel::Object(file) => {
             let sender = Sender::new(file).with(options);
-            wait(py, |watch| send_over(sender, &array, metadata, npy, watch))
+            wait(py, |watch| send_over(sender, &array, metadata, codec, npy, watch))
         }
     }
 }
@@ -100,11 +103,13 @@ fn send_over<W: Write>(
     mut sender: Sender<W>,
     array: &ArrayRef<'_>,
     metadata: Metadata,
+    codec: Codec,
     npy: bool,
     watch: Watch<'_>,
 ) -> Result<()> {
     if npy {
         return sender.send_named(array, metadata, watch);
     }
-    sender.send_pieces(&mut frame::Encoder::new(array, &frame_options(metadata))?, watch)
+    let options = frame::EncodeOptions { codec, threads: Threads::default(), ..frame_options(metadata) };
+    sender.send_pieces(&mut frame::Encoder::new(array, &options)?, watch)
 }

@@ -129,7 +129,13 @@ fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
     let _length = fields.u32();
     let size = fields.u64().ok_or_else(short)?;
     let unsupported = |what: &str, found: u8, at: u64| {
-        let message = format!("{what} {found} is not known: update ndbytes");
+        // What may stand there: in a frame without blocks neither filter nor codec.
+        let known = match (what, flags) {
+            ("flags", _) => "0 and 1 are read",
+            ("version", _) | (_, 0) => "0 is read",
+            _ => "it is not known",
+        };
+        let message = format!("{what} {found}; {known}: update ndbytes");
         Err(Error::unsupported(message).at(at))
     };
     let coding = match (version, flags, Filter::of_number(filter), Engine::of_number(codec)) {
