@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from digest import digest
 from dtypes import itemsize
 from frame import frame, frame_of
 from sums import BLOCK, crc32c
@@ -83,4 +84,5 @@ def good_row(dtype, shape, order, data, name=None, attrs=None, state=0):
         "name": name,
         "attrs": attrs and json.loads(attrs),
         "data_crc32c": f"{crc32c(data):08x}",
+        "digest": digest(dtype, shape, data, order == "F"),
     }

@@ -13,6 +13,7 @@ Examples:
   ndbytes head ecg.npy --slice '0:3,:'          look at a part of it, as NumPy prints it
   ndbytes convert scan.raw -o scan.npy --raw '<u2[512,512]'
   ndbytes checksum scan.npy                     add checksums; NumPy still reads the file
+  ndbytes digest -r results/ > SUMS             names of arrays, the same in every format; `ndbytes verify --manifest SUMS`
   ndbytes verify -r results/                    find files that are damaged or cut short
   ndbytes recv --listen tcp://:5000 -o in/      wait for arrays, as `ndbytes send *.npy tcp://:5000` sends them
 
@@ -43,6 +44,7 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     Checksum(ChecksumArgs),
     Diff(DiffArgs),
+    Digest(DigestArgs),
     Send(SendArgs),
     Recv(RecvArgs),
 }
@@ -172,18 +174,70 @@ pub(crate) struct ConvertArgs {
 /// ok: every checksum holds, of a compressed file that of its stream. unchecked: complete and readable, but there is no checksum that could prove
 /// it. open: a writer did not finish, the checksums say nothing. Damage (cut short, or changed since it was
 /// written) is an error that names the block and its bytes. Memory stays small at any size of file.
+///
+/// With --manifest it compares arrays with the digests that `ndbytes digest` has printed: those of all its lines, or of the
+/// FILEs given. A FILE belongs to the line with its path, and if there is none, to the one line whose path is the same but
+/// for the format's suffix: so `in/a.ndb` is held against the line of `in/a.npy`, which proves that converting it lost
+/// nothing. A leading ./ does not matter; the folders must be the same.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
   ndbytes verify scan.npy
   ndbytes verify -r -j 4 results/
-  ndbytes verify --require-checksum backup/*.npy    unchecked counts as a failure (exit 5)")]
+  ndbytes verify --require-checksum backup/*.npy    unchecked counts as a failure (exit 5)
+  ndbytes verify --manifest SUMS                    exit 1 if an array has changed, 3 if one is missing
+  ndbytes verify --manifest SUMS results/*.ndb      the same arrays in another format")]
 pub(crate) struct VerifyArgs {
-    #[command(flatten)]
-    pub(crate) files: Files,
+    /// Files to read; - is standard input
+    #[arg(value_name = "FILE", required_unless_present = "manifest")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Take the .npy, .ndb, .npy.zz and .npy.gz files in folders, and in their folders
+    #[arg(short, long)]
+    pub(crate) recursive: bool,
+    /// Work on N files at a time; 0 means one for each core
+    #[arg(short, long, value_name = "N", default_value_t = 1, hide_default_value = true)]
+    pub(crate) jobs: usize,
+    /// Compare with the digests in this file, as `ndbytes digest` prints them; - is standard input
+    #[arg(long, value_name = "SUMS", conflicts_with = "require_checksum")]
+    pub(crate) manifest: Option<PathBuf>,
     /// Fail (exit 5) for files without a finished checksum
     #[arg(long)]
     pub(crate) require_checksum: bool,
+    #[command(flatten)]
+    pub(crate) raw: RawArgs,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+impl VerifyArgs {
+    /// The files, as other commands have them.
+    pub(crate) fn files(&self) -> Files {
+        let (files, recursive, jobs) = (self.files.clone(), self.recursive, self.jobs);
+        Files { files, recursive, jobs }
+    }
+}
+
+/// Prints a digest of each array: a name that is the same whatever the array is stored in
+///
+/// It is the BLAKE3 of dtype, shape and items, so equal arrays have equal digests as .npy with and without checksums,
+/// .ndb with any codec, .npz, compressed or raw, in any order and byte order; and other ones if a single bit differs, -0
+/// from 0 too. Of a .npz every array has a line, FILE.npz:NAME; -r takes .npz files too. Files are verified as they are read:
+/// what is damaged is an error and has no digest. The lines are what `ndbytes verify --manifest` reads; paths are printed
+/// as they were typed or found, and where one holds a backslash or a line break, as coreutils and b3sum escape it.
+#[derive(Debug, Group)]
+#[command(after_help = "\
+Examples:
+  ndbytes digest scan.npy scan.ndb              twice the same digest, if it is the same array
+  ndbytes digest -r results/ > SUMS
+  ndbytes convert results/*.npy -o results/ --to ndb && ndbytes verify --manifest SUMS results/*.ndb
+  ndbytes digest scan.raw --raw '<u2[512,512]'
+
+bfloat16 in a bare .npy is V2 there, for its header has no other name: another dtype, and another digest.")]
+pub(crate) struct DigestArgs {
+    #[command(flatten)]
+    pub(crate) files: Files,
+    #[command(flatten)]
+    pub(crate) raw: RawArgs,
     #[command(flatten)]
     pub(crate) common: Common,
 }

@@ -8,6 +8,7 @@ mod commands;
 mod exit;
 mod formats;
 mod input;
+mod manifest;
 mod names;
 mod net;
 mod print;

@@ -7,6 +7,9 @@ use clap::ValueEnum as _;
 use ndbytes::{Error, Result};
 use std::path::{Path, PathBuf};
 
+/// What the names of archives end in.
+const ARCHIVE: &str = "npz";
+
 /// Where bytes come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Source {
@@ -83,6 +86,18 @@ impl Sources {
     /// # Errors
     /// As [`Sources::find`].
     pub(crate) fn find_only(files: &Files, takes: fn(FormatArg) -> bool) -> Result<Self> {
+        Self::find_by(files, Takes { formats: takes, archives: false })
+    }
+
+    /// The same, where folders give archives too.
+    ///
+    /// # Errors
+    /// As [`Sources::find`].
+    pub(crate) fn find_with_archives(files: &Files) -> Result<Self> {
+        Self::find_by(files, Takes { formats: FormatArg::describes_itself, archives: true })
+    }
+
+    fn find_by(files: &Files, takes: Takes) -> Result<Self> {
         let mut sources = Self::default();
         for path in &files.files {
             match Source::new(path) {
@@ -103,19 +118,19 @@ impl Sources {
         self.found.iter().filter_map(Source::len).fold(0, u64::saturating_add)
     }
 
-    fn add_folder(&mut self, folder: &Path, takes: fn(FormatArg) -> bool) {
+    fn add_folder(&mut self, folder: &Path, takes: Takes) {
         let before = (self.found.len(), self.errors.len());
         self.walk(folder, takes);
         if before == (self.found.len(), self.errors.len()) {
             let none = Error::io(std::io::ErrorKind::NotFound.into());
             self.errors.push(
-                none.context(format!("no {} file in this folder", all(takes))).in_file(folder),
+                none.context(format!("no {} file in this folder", takes.names())).in_file(folder),
             );
         }
     }
 
     /// Depth first, by name. Links to folders are not followed, so there are no loops.
-    fn walk(&mut self, folder: &Path, takes: fn(FormatArg) -> bool) {
+    fn walk(&mut self, folder: &Path, takes: Takes) {
         let listed = std::fs::read_dir(folder)
             .and_then(|entries| entries.map(|entry| Ok(entry?.path())).collect());
         let mut paths: Vec<PathBuf> = match listed {
@@ -127,20 +142,37 @@ impl Sources {
             let Ok(own) = path.symlink_metadata() else { continue };
             if own.is_dir() {
                 self.walk(&path, takes);
-            } else if named_as(&path).is_some_and(|(_, format)| takes(format)) && path.is_file() {
+            } else if takes.takes(&path) && path.is_file() {
                 self.found.push(Source::File(path));
             }
         }
     }
 }
 
-/// The suffixes of these formats, as a person lists them.
-fn all(takes: fn(FormatArg) -> bool) -> String {
-    let formats = FormatArg::value_variants().iter().filter(|format| takes(**format));
-    let suffixes: Vec<String> = formats.map(|format| format!(".{}", format.suffix())).collect();
-    match suffixes.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-        None => String::new(),
+/// Which files of a folder are meant.
+#[derive(Debug, Clone, Copy)]
+struct Takes {
+    formats: fn(FormatArg) -> bool,
+    archives: bool,
+}
+
+impl Takes {
+    fn takes(self, path: &Path) -> bool {
+        let is_archive = || path.extension().is_some_and(|suffix| suffix == ARCHIVE);
+        named_as(path).is_some_and(|(_, format)| (self.formats)(format))
+            || (self.archives && is_archive())
+    }
+
+    /// The suffixes, as a person lists them.
+    fn names(self) -> String {
+        let formats = FormatArg::value_variants().iter().filter(|&&format| (self.formats)(format));
+        let mut suffixes: Vec<String> =
+            formats.map(|format| format!(".{}", format.suffix())).collect();
+        suffixes.extend(self.archives.then(|| format!(".{ARCHIVE}")));
+        match suffixes.split_last() {
+            Some((last, [])) => last.clone(),
+            Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+            None => String::new(),
+        }
     }
 }

@@ -23,6 +23,7 @@
 mod array;
 mod buffer;
 mod codec;
+mod digest;
 mod dtype;
 mod error;
 mod format;
@@ -42,6 +43,7 @@ pub use buffer::{Buffer, BufferMut};
 pub use codec::{BLOCK, BlockSums, Codec, Crc32c, Engine, Filter, crc32c};
 #[cfg(feature = "deflate")]
 pub use codec::{Container, Deflater, Inflater, Level, Step};
+pub use digest::{Digest, Digester, digest, digest_with};
 pub use dtype::{DType, Dim, Endian, Field, Record, Scalar, Spec, TimeKind, TimeUnit, Unit};
 pub use error::{Error, ErrorKind, Result};
 pub use format::{

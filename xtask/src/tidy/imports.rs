@@ -19,6 +19,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("array", 2),
     ("kernel", 3),
     ("codec", 4),
+    ("digest", 4),
     ("values", 4),
     ("format", 5),
     ("io", 6),
@@ -215,7 +216,7 @@ mod tests {
         assert_eq!(
             core("cellar/mod.rs", ""),
             [
-                "1: cellar is no room; the rooms are error, buffer, limits, threads, json, dtype, array, kernel, codec, values, \
+                "1: cellar is no room; the rooms are error, buffer, limits, threads, json, dtype, array, kernel, codec, digest, values, \
               format, io, gzip, zlib; give it a floor in xtask/src/tidy/imports.rs, or move it into a room"
             ]
         );

@@ -4,8 +4,10 @@ mod checksum;
 mod convert;
 mod demo;
 mod diff;
+mod digest;
 mod head;
 mod info;
+mod manifest;
 mod recv;
 mod send;
 mod verify;
@@ -41,6 +43,7 @@ fn dispatch(session: &Session, command: &Command) -> Result<Exit> {
         Command::Verify(args) => verify::run(session, args),
         Command::Checksum(args) => checksum::run(session, args),
         Command::Diff(args) => diff::run(session, args),
+        Command::Digest(args) => digest::run(session, args),
         Command::Send(args) => send::run(session, args),
         Command::Recv(args) => recv::run(session, args),
     }
@@ -53,9 +56,10 @@ fn common(command: &Command) -> (&Common, usize) {
         Command::Info(args) => (&args.common, args.files.jobs),
         Command::Head(args) => (&args.common, args.files.jobs),
         Command::Convert(args) => (&args.common, args.files.jobs),
-        Command::Verify(args) => (&args.common, args.files.jobs),
+        Command::Verify(args) => (&args.common, args.jobs),
         Command::Checksum(args) => (&args.common, args.files.jobs),
         Command::Diff(args) => (&args.common, 1),
+        Command::Digest(args) => (&args.common, args.files.jobs),
         Command::Send(args) => (&args.common, 1),
         Command::Recv(args) => (&args.common, 1),
     }

@@ -12,7 +12,13 @@ use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub(crate) fn run(session: &Session, args: &VerifyArgs) -> Result<Exit> {
-    let sources = Sources::find(&args.files)?;
+    if let Some(manifest) = &args.manifest {
+        return super::manifest::run(session, args, manifest);
+    }
+    if args.raw.raw.is_some() {
+        return Err(Error::argument("--raw is for --manifest: bytes without a header have no checksum"));
+    }
+    let sources = Sources::find(&args.files())?;
     session.progress.expect(sources.size());
     let found = batch::unfound(session, &sources);
     let failed = AtomicUsize::new(0);

@@ -3,18 +3,20 @@
 mod headerless;
 mod peek;
 mod reader;
+mod target;
 
 pub(crate) use headerless::{declared, refuse_compressed, refuse_headerless, with_guess};
 pub(crate) use peek::peek;
 pub(crate) use reader::{Reader, open};
+pub(crate) use target::Target;
 
 use crate::session::Session;
 use crate::sources::Source;
 use ndbytes::io::Watch;
 use ndbytes::raw::Raw;
 use ndbytes::{
-    Array, ChecksumState, Container, DecodeOptions, Decoded, Dest, Error, Limits, Metadata, Result,
-    io,
+    Array, ChecksumState, Container, DecodeOptions, Decoded, Dest, Digest, Error, Header, Limits, Metadata, Result,
+    digest, io,
 };
 
 /// An array in memory, and what was known of it besides.
@@ -65,15 +67,48 @@ pub(crate) fn read(
     dest: Dest<'_>,
     watch: Watch<'_>,
 ) -> Result<Whole> {
+    read_by(session, source, |_| Ok(dest), watch)
+}
+
+/// The same, where `choose` sees the header and says where the data go.
+///
+/// # Errors
+/// As [`read`], and whatever `choose` returns.
+pub(crate) fn read_by<'d>(
+    session: &Session,
+    source: &Source,
+    choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+    watch: Watch<'_>,
+) -> Result<Whole> {
     let reader = open(session, source)?;
     let (len, moved) = (reader.len, reader.moved());
     let about = |error| named(error, source);
     let mut reader = io::sniff(reader).map_err(about)?;
     let container = reader.container();
     // Progress counts the bytes of the file, not what they unpack to.
-    let decoded = reader.read_whole(options(len), |_| Ok(dest), &mut |_| watch(moved.get()));
+    let decoded = reader.read_whole(options(len), choose, &mut |_| watch(moved.get()));
     let decoded = decoded.map_err(|error| about(with_guess(error, source, len, container)))?;
     Ok(Whole { decoded, container })
+}
+
+/// The digest of an array: of one that describes itself, or of bytes that `raw` declares.
+///
+/// # Errors
+/// As [`load`].
+fn digest_of(
+    session: &Session,
+    source: &Source,
+    raw: Option<&Raw>,
+    watch: Watch<'_>,
+) -> Result<Digest> {
+    if raw.is_some() {
+        return digest(&load(session, source, raw, watch)?.array.view());
+    }
+    refuse_headerless(source)?;
+    let read = |choose: io::Choose<'_, '_>, watch: Watch<'_>| {
+        read_by(session, source, choose, watch).map(|whole| whole.decoded)
+    };
+    io::digest_read(read, watch).map(|(digest, _)| digest).map_err(|error| named(error, source))
 }
 
 fn load_raw(session: &Session, source: &Source, raw: &Raw, watch: Watch<'_>) -> Result<Array> {

@@ -5,6 +5,7 @@ mod at;
 mod compress;
 #[cfg(feature = "deflate")]
 mod decompress;
+mod digest;
 mod file;
 #[cfg(feature = "map")]
 pub mod map;
@@ -29,6 +30,7 @@ mod write_file;
 pub use compress::{Compressor, save_compressed, write_compressed};
 #[cfg(feature = "deflate")]
 pub use decompress::{Decompressor, decompress, decompress_into};
+pub use digest::{Choose, digest_read};
 pub use file::{Input, PATIENCE, load, open, open_watched};
 #[cfg(feature = "deflate")]
 pub use peek::{Peeked, peek};
