@@ -40,7 +40,7 @@ from ndbytes._errors import (
     UnsupportedError,
 )
 from ndbytes._handle import Handle, open
-from ndbytes._look import info, verify
+from ndbytes._look import digest, info, verify
 
 __all__ = [
     "ArgumentError",
@@ -60,6 +60,7 @@ __all__ = [
     "buffers",
     "checksum",
     "diff",
+    "digest",
     "dumps",
     "frombuffer",
     "fromfile",

@@ -1,6 +1,8 @@
-"""`ndbytes.info` and `ndbytes.verify`, of paths, buffers and handles."""
+"""`ndbytes.info`, `ndbytes.verify` and `ndbytes.digest`, of paths, buffers and handles."""
 
 import os
+
+import numpy as np
 
 from ndbytes import _core
 from ndbytes._handle import Handle
@@ -112,3 +114,55 @@ def verify(x, *, limits=None) -> _core.Report:
     if x._declared is not None:
         return _core.Report.unchecked(x.nbytes)
     return _core.verify(x._where, limits)
+
+
+def digest(x, *, limits=None, threads=None) -> str:
+    """A name for an array that is the same whatever it is stored in: 64 hexadecimal digits.
+
+    It is the BLAKE3 of dtype, shape and items: equal for equal arrays in memory at any strides, and as ``.npy``, checked or
+    not, ``.npz``, ``.ndb`` with any codec, or compressed, in any order and byte order; and another one if a single bit
+    differs, ``-0.0`` from ``0.0`` too. What lies between fields, and what pads a long double, does not count.
+
+    Parameters
+    ----------
+    x : array, path, buffer or Handle
+        An array is a NumPy array, or what has an array interface. A path or buffer holds one, as for ``verify``: it is read
+        to its end and checked where it has checksums, in little memory, unless it is in Fortran order. A handle is
+        verified, and then read.
+    limits : Limits, optional
+        For what is read; default ``Limits.local()``.
+    threads : int, optional
+        How many may work on an array in C order in memory; by default as many as this process may run on.
+
+    Returns
+    -------
+    str
+        Of a ``.npz`` a dict of them, by the keys of its arrays.
+
+    Raises
+    ------
+    FormatError, TruncatedError, ChecksumError, UnsupportedError, LimitError, OSError
+        As ``load``: what is damaged has no digest.
+    ArgumentError
+        For what is no array, and a closed handle.
+
+    Notes
+    -----
+    ``bfloat16`` in a bare ``.npy`` is ``V2``, since its header has no other name, and so has another digest. A record
+    whose fields overlap keeps its byte order, since none can be right for both. ``spec/FORMAT.md`` writes out the form.
+
+    Examples
+    --------
+    >>> import numpy as np, ndbytes as ndb
+    >>> a = np.arange(6, dtype="<i4").reshape(2, 3)
+    >>> ndb.digest(a)
+    'a40641be7bfffa05a534d2399b991e36896582dc7faee016045a7bdeac04aa91'
+    >>> ndb.digest(a) == ndb.digest(ndb.dumps(np.asfortranarray(a.astype(">i4")), codec="zstd"))
+    True
+    """
+    if isinstance(x, Handle):
+        verify(x, limits=limits).raise_for_damage()
+        return _core.digest(np.asarray(x[...]), threads)
+    if isinstance(x, (np.ndarray, np.generic)) or hasattr(x, "__array_interface__") or hasattr(x, "__dlpack__"):
+        return _core.digest(x, threads)
+    return _core.digest_stored(x, limits, threads)

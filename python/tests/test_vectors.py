@@ -3,18 +3,20 @@
 import doctest
 import io
 import json
+import platform
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+import ndbytes as ndb
 from oracle import Refused
 from specified import SPEC, in_ascii, specified
 
 ROWS = json.loads((SPEC / "vectors" / "vectors.json").read_text())
 STATES = {"verified": "sealed", "unchecked": "unchecked", "open": "open"}
-MODULES = ["sums", "dtypes", "checked_npy", "frame"]
+MODULES = ["sums", "dtypes", "checked_npy", "digest", "frame"]
 
 
 def is_coded(row):
@@ -45,6 +47,12 @@ def test_the_examples_of_the_specification_run(name):
 def test_the_readers_need_nothing_but_python_itself():
     code = f"import sys; sys.path.insert(0, {str(SPEC)!r}); import {', '.join(MODULES)}, peer"
     subprocess.run([sys.executable, "-I", "-S", "-B", "-c", code], check=True)
+
+
+@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="long doubles of vectors are x87's")
+@pytest.mark.parametrize("row", [row for row in ROWS if "kind" not in row], ids=lambda row: row["file"])
+def test_the_digest_is_that_of_the_specification(row):
+    assert ndb.digest(SPEC / "vectors" / row["file"]) == ndb.digest(data(row)) == row["digest"]
 
 
 @rows("npy")

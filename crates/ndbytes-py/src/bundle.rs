@@ -134,7 +134,7 @@ pub(crate) fn load<'py>(
 }
 
 /// The key of each member: its name without `.npy`, unless another has that name as it is.
-fn keys<R: Read + Seek>(archive: &Archive<R>) -> Vec<String> {
+pub(crate) fn keys<R: Read + Seek>(archive: &Archive<R>) -> Vec<String> {
     let keys = archive.entries().iter().map(|entry| {
         let (name, key) = (entry.name(), key(entry.name()));
         let taken = name != key && archive.find(key).is_some();

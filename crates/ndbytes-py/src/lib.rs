@@ -13,6 +13,7 @@ mod compare;
 mod declared;
 mod decode;
 mod decoder;
+mod digest;
 mod dtype;
 mod dumps;
 mod errors;
@@ -70,6 +71,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(verify::verify, module)?)?;
     module.add_function(wrap_pyfunction!(checksum::checksum, module)?)?;
     module.add_function(wrap_pyfunction!(compare::compare, module)?)?;
+    module.add_function(wrap_pyfunction!(digest::digest, module)?)?;
+    module.add_function(wrap_pyfunction!(digest::digest_stored, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::compress, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::decompress, module)?)?;
     numpy::add(module)

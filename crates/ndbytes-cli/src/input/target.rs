@@ -7,7 +7,7 @@ use crate::sources::Source;
 use ndbytes::io::npz::{Archive, key, member_name};
 use ndbytes::io::{Watch, digest_read};
 use ndbytes::raw::Raw;
-use ndbytes::{Digest, Error, Limits, Result};
+use ndbytes::{Digest, Error, Limits, Result, Threads};
 use std::io::{ErrorKind, Read as _, Seek as _};
 use std::path::Path;
 
@@ -118,7 +118,7 @@ impl Target {
         let read = |choose: ndbytes::io::Choose<'_, '_>, watch: Watch<'_>| {
             archive.read_array(index, super::options(None), choose, watch)
         };
-        digest_read(read, watch).map(|(digest, _)| digest)
+        digest_read(read, Threads::ONE, watch).map(|(digest, _)| digest)
     }
 }
 

@@ -15,12 +15,13 @@ pub type Choose<'c, 'd> = &'c mut dyn FnMut(&Header) -> Result<Dest<'d>>;
 /// finds that. Its items are held in memory only where they are in Fortran order, or what they are is said behind them.
 ///
 /// ```
-/// use ndbytes::{ArrayRef, DecodeOptions, digest, io};
+/// use ndbytes::{ArrayRef, DecodeOptions, Threads, digest, io};
 /// let array = ArrayRef::from_slice(&[1u8, 2, 3], &[3])?;
 /// let file = ndbytes::to_vec(&array)?;
 /// let options = DecodeOptions::default();
 /// let (found, _) = io::digest_read(
 ///     |choose, watch| io::read_whole(&*file, options, choose, watch),
+///     Threads::ONE,
 ///     &mut io::unwatched,
 /// )?;
 /// assert_eq!(found, digest(&array)?);
@@ -31,6 +32,7 @@ pub type Choose<'c, 'd> = &'c mut dyn FnMut(&Header) -> Result<Dest<'d>>;
 /// Those of `read`, and as [`digest_with`].
 pub fn digest_read(
     read: impl for<'d> FnOnce(Choose<'_, 'd>, Watch<'_>) -> Result<Decoded>,
+    threads: Threads,
     watch: Watch<'_>,
 ) -> Result<(Digest, Decoded)> {
     // The sink must be there before the header that says what it takes.
@@ -53,7 +55,7 @@ pub fn digest_read(
     let digest = match (held().take(), &decoded.array) {
         (Some(digester), _) => digester.finish()?,
         (None, Some(array)) => {
-            digest_with(&array.view(), Threads::default(), &mut |_| watch(moved))?
+            digest_with(&array.view(), threads, &mut |_| watch(moved))?
         }
         (None, None) => return Err(Error::argument("the array went elsewhere")),
     };
