@@ -89,7 +89,7 @@ def handle(folder):
     assert (np.load(folder / "h.npy")[0] == 7).all()
 
 
-@exercises("info", "verify", "Report", "checksum", "diff", "Difference")
+@exercises("info", "verify", "Report", "checksum", "diff", "Difference", "digest")
 def reports(folder):
     path = folder / "r.npy"
     ndb.save(path, BIG)
@@ -100,6 +100,7 @@ def reports(folder):
     difference = ndb.diff(path, BIG)
     assert isinstance(difference, ndb.Difference) and difference.equal
     assert not ndb.diff(path, BIG + 1).equal
+    assert ndb.digest(path) == ndb.digest(BIG) != ndb.digest(BIG + 1)
     same(ndb.load(path, require_checksum=True), BIG)
 
 
