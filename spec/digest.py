@@ -24,8 +24,7 @@ TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[<>|]?\w+|.""")
 
 
 def digest(spelling, shape, data, fortran=False):
-    """The digest of these items, which stand in C or Fortran order, in the dtype of this spelling, as 64 digits; long doubles
-    are x87's."""
+    """The digest of these items, in C or Fortran order, in the dtype of this spelling; long doubles are x87's."""
     tokens = TOKEN.findall(spelling.encode("ascii", "backslashreplace").decode())
     size, values, shared = parsed(tokens[::-1])
     big = [token for token in tokens if token[0] == ">" and not shared]
@@ -58,7 +57,8 @@ def places(shape, fortran):
 def parsed(tokens):
     """Of the type that these tokens, the first one last, begin with: its size, its values, whether fields share bytes.
 
-    Values are an offset, a length, bytes that a change of byte order reverses, how many of these count, whether big."""
+    A value is an offset, a length, bytes that a change of byte order reverses, how many of these count, whether big.
+    """
     word = tokens.pop()
     if word == "{":
         return record(tokens)

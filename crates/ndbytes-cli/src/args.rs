@@ -13,7 +13,7 @@ Examples:
   ndbytes head ecg.npy --slice '0:3,:'          look at a part of it, as NumPy prints it
   ndbytes convert scan.raw -o scan.npy --raw '<u2[512,512]'
   ndbytes checksum scan.npy                     add checksums; NumPy still reads the file
-  ndbytes digest -r results/ > SUMS             names of arrays, the same in every format; `ndbytes verify --manifest SUMS`
+  ndbytes digest -r results/ > SUMS             name each array, whatever its format; `verify --manifest` compares
   ndbytes verify -r results/                    find files that are damaged or cut short
   ndbytes recv --listen tcp://:5000 -o in/      wait for arrays, as `ndbytes send *.npy tcp://:5000` sends them
 
@@ -175,10 +175,11 @@ pub(crate) struct ConvertArgs {
 /// it. open: a writer did not finish, the checksums say nothing. Damage (cut short, or changed since it was
 /// written) is an error that names the block and its bytes. Memory stays small at any size of file.
 ///
-/// With --manifest it compares arrays with the digests that `ndbytes digest` has printed: those of all its lines, or of the
-/// FILEs given. A FILE belongs to the line with its path, and if there is none, to the one line whose path is the same but
-/// for the format's suffix: so `in/a.ndb` is held against the line of `in/a.npy`, which proves that converting it lost
-/// nothing. A leading ./ does not matter; the folders must be the same.
+/// With --manifest it compares arrays with the digests that `ndbytes digest` has printed: those of all lines, or of
+/// the FILEs given (-r takes .npz files too). A FILE belongs to the line with its path, and if there is none, to the
+/// one line whose path is the same but for the format's suffix (.npy, .ndb, .npy.zz, .npy.gz, .raw, .bin, .dat): so
+/// in/a.ndb is held against the line of in/a.npy, which proves that converting it lost nothing. A leading ./ does not
+/// matter; folders and names must be the same.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
@@ -220,10 +221,11 @@ impl VerifyArgs {
 /// Prints a digest of each array: a name that is the same whatever the array is stored in
 ///
 /// It is the BLAKE3 of dtype, shape and items, so equal arrays have equal digests as .npy with and without checksums,
-/// .ndb with any codec, .npz, compressed or raw, in any order and byte order; and other ones if a single bit differs, -0
-/// from 0 too. Of a .npz every array has a line, FILE.npz:NAME; -r takes .npz files too. Files are verified as they are read:
-/// what is damaged is an error and has no digest. The lines are what `ndbytes verify --manifest` reads; paths are printed
-/// as they were typed or found, and where one holds a backslash or a line break, as coreutils and b3sum escape it.
+/// .ndb with any codec, .npz, compressed or raw, in any order and byte order; and other ones if a single bit differs,
+/// -0 from 0 too. Of a .npz every array has a line, FILE.npz:NAME; what else is in it is passed over; -r takes .npz
+/// files too. Files are verified as they are read: what is damaged is an error and has no digest. The lines are what
+/// `ndbytes verify --manifest` reads; paths are printed as they were typed or found, and where one holds a backslash
+/// or a line break, as coreutils and b3sum escape it.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:

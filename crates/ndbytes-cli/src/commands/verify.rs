@@ -16,7 +16,9 @@ pub(crate) fn run(session: &Session, args: &VerifyArgs) -> Result<Exit> {
         return super::manifest::run(session, args, manifest);
     }
     if args.raw.raw.is_some() {
-        return Err(Error::argument("--raw is for --manifest: bytes without a header have no checksum"));
+        return Err(Error::argument(
+            "--raw is for --manifest: bytes without a header have no checksum",
+        ));
     }
     let sources = Sources::find(&args.files())?;
     session.progress.expect(sources.size());

@@ -15,8 +15,8 @@ use crate::sources::Source;
 use ndbytes::io::Watch;
 use ndbytes::raw::Raw;
 use ndbytes::{
-    Array, ChecksumState, Container, DecodeOptions, Decoded, Dest, Digest, Error, Header, Limits, Metadata, Result,
-    Threads, digest, io,
+    Array, ChecksumState, Container, DecodeOptions, Decoded, Dest, Digest, Error, Header, Limits,
+    Metadata, Result, Threads, digest, io,
 };
 
 /// An array in memory, and what was known of it besides.
@@ -108,7 +108,9 @@ fn digest_of(
     let read = |choose: io::Choose<'_, '_>, watch: Watch<'_>| {
         read_by(session, source, choose, watch).map(|whole| whole.decoded)
     };
-    io::digest_read(read, Threads::ONE, watch).map(|(digest, _)| digest).map_err(|error| named(error, source))
+    io::digest_read(read, Threads::ONE, watch)
+        .map(|(digest, _)| digest)
+        .map_err(|error| named(error, source))
 }
 
 fn load_raw(session: &Session, source: &Source, raw: &Raw, watch: Watch<'_>) -> Result<Array> {

@@ -5,6 +5,7 @@ mod checksum;
 mod compressed;
 mod convert;
 mod demo;
+mod digest;
 mod errors;
 mod frames;
 mod info;

@@ -11,8 +11,9 @@ use std::sync::{Mutex, PoisonError};
 /// Says where the data go, once there is a header.
 pub type Choose<'c, 'd> = &'c mut dyn FnMut(&Header) -> Result<Dest<'d>>;
 
-/// The digest of the array that `read` reads, and all else that was read: no digest of what is damaged, for it is `read` that
-/// finds that. Its items are held in memory only where they are in Fortran order, or what they are is said behind them.
+/// The digest of the array that `read` reads, and all else that was read: no digest of what is damaged, for it is `read`
+/// that finds that. Its items are held in memory only where they are in Fortran order, or what they are is said behind
+/// them.
 ///
 /// ```
 /// use ndbytes::{ArrayRef, DecodeOptions, Threads, digest, io};
@@ -39,13 +40,13 @@ pub fn digest_read(
     let digester: Mutex<Option<Digester>> = Mutex::new(None);
     let held = || digester.lock().unwrap_or_else(PoisonError::into_inner);
     let mut sink = |bytes: &[u8]| held().as_mut().map_or(Ok(()), |digester| digester.update(bytes));
-    let mut sink: Option<&mut (dyn FnMut(&[u8]) -> Result<()> + Send)> = Some(&mut sink);
+    let mut dest = Some(Dest::Sink(&mut sink));
     let mut choose = |header: &Header| {
         if !comes_in_order(header)? {
             return Ok(Dest::Owned);
         }
         *held() = Some(Digester::new(&header.dtype, &header.shape)?);
-        sink.take().map(Dest::Sink).ok_or_else(|| Error::argument("an array has one header"))
+        dest.take().ok_or_else(|| Error::argument("an array has one header"))
     };
     let mut moved = 0;
     let decoded = read(&mut choose, &mut |bytes| {
@@ -54,9 +55,7 @@ pub fn digest_read(
     })?;
     let digest = match (held().take(), &decoded.array) {
         (Some(digester), _) => digester.finish()?,
-        (None, Some(array)) => {
-            digest_with(&array.view(), threads, &mut |_| watch(moved))?
-        }
+        (None, Some(array)) => digest_with(&array.view(), threads, &mut |_| watch(moved))?,
         (None, None) => return Err(Error::argument("the array went elsewhere")),
     };
     Ok((digest, decoded))
