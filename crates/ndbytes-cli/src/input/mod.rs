@@ -16,7 +16,7 @@ use ndbytes::io::Watch;
 use ndbytes::raw::Raw;
 use ndbytes::{
     Array, ChecksumState, Container, DecodeOptions, Decoded, Dest, Digest, Error, Header, Limits,
-    Metadata, Result, Threads, digest, io,
+    Metadata, Result, Threads, digest_with, io,
 };
 
 /// An array in memory, and what was known of it besides.
@@ -102,7 +102,8 @@ fn digest_of(
     watch: Watch<'_>,
 ) -> Result<Digest> {
     if raw.is_some() {
-        return digest(&load(session, source, raw, watch)?.array.view());
+        let array = load(session, source, raw, watch)?.array;
+        return digest_with(&array.view(), Threads::ONE, &mut |_| session.check());
     }
     refuse_headerless(source)?;
     let read = |choose: io::Choose<'_, '_>, watch: Watch<'_>| {
