@@ -6,7 +6,7 @@ What is compressed here was made by hand or once and for all, so that the files 
 import struct
 
 from bad_frames import flip
-from coded import DECIMAL, PLANES, PREDICT, block, block_of, blocks, entry, frame, header, segments, whole
+from coded import DECIMAL, PLANES, PREDICT, block, blocks, decimal_front_of, entry, frame, header, segments, whole
 from frame import frame_of, header_of
 from sums import crc32c
 
@@ -86,6 +86,8 @@ def bad_grids(put):
                        "twice": ',"block":[2],"block":[2]'}.items():
         text = f'{{"dtype":"<i4","shape":[6],"order":"C"{said}}}'
         put(f"grid_{name}", whole(header_of(text.encode(), 24, flags=1), BLOCKS, SHAPE), "Malformed")
+    text = b'{"dtype":"<i4","shape":[6],"block":[2],"block":[2]}'
+    put("grid_twice_in_a_plain_frame", frame_of(text, DATA), "Malformed")
     put("grid_over_16_mib", header(TYPE, [1 << 23], [(1 << 22) + 1]), "Malformed")
     put("grid_over_16_mib_of_nothing", whole(header(TYPE, [0, 1 << 23], [1, 1 << 23]), [], [0, 1 << 23]), "Malformed")
     put("grid_2_of_no_length", whole(header(TYPE, [0], [2]), [], [0]), "Malformed")
@@ -192,7 +194,6 @@ def bad_streams(put):
             "of_another_type": PCO_I4,
             "too_short": bytes.fromhex("70636f210300c3030401010e000000100000000000000000"),
             "too_long": bytes.fromhex("70636f210300440404010110000000100000000000000000"),
-            "trailing": PCO_U4 + b"\0",
             "cut": PCO_U4[:-1],
             "of_lz4": AS_LZ4,
         },
@@ -201,6 +202,7 @@ def bad_streams(put):
             dtype = "<u4" if codec[1] == PCO else TYPE
             put(f"{codec[0]}_{name}", of(segments([64], [stream]), codec[1], dtype=dtype), "Malformed")
     put("pco_length_no_multiple", of(segments([63, 1], [PCO_U4, b"\0"]), PCO, dtype="<u4"), "Malformed")
+    put("zstd_skippable_first", of(segments([64], [bytes.fromhex("502a4d18 02000000 0000") + AS_ZSTD]), ZSTD), "Malformed")
 
 
 def bad_filters(put):
@@ -222,15 +224,28 @@ def bad_filters(put):
             put(name, one(block(bytes(4), b"\1\0\4\0", 1, filter, LZ4), dtype, shape), "Malformed")
     for name, dtype, shape in [("integers", "<i4", [16]), ("half", "<f2", [32]), ("times", "<m8", [8]),
                                ("text", "<U16", [1]), ("longdouble", "<f16", [4]), ("a_record", "{x:<f4}", [16])]:
-        put(f"decimal_of_{name}", of(b"\0\4" + zeros, LZ4, DECIMAL, dtype, shape), "Malformed")
-    put("decimal_23_digits", of(b"\x17\4" + zeros, LZ4, DECIMAL, "<f4"), "Malformed")
-    put("decimal_255_digits", of(b"\xff\4" + zeros, LZ4, DECIMAL, "<f4"), "Malformed")
-    put("decimal_width_0", of(b"\0\0" + segments([1], [b"\0"]), LZ4, DECIMAL, "<f4"), "Malformed")
+        put(f"decimal_of_{name}", of(b"\0\4\0\0" + zeros, LZ4, DECIMAL, dtype, shape), "Malformed")
+    put("decimal_23_digits", of(b"\x17\4\0\0" + zeros, LZ4, DECIMAL, "<f4"), "Malformed")
+    put("decimal_255_digits", of(b"\xff\4\0\0" + zeros, LZ4, DECIMAL, "<f4"), "Malformed")
+    put("decimal_width_0", of(b"\0\0\0\0" + segments([1], [b"\0"]), LZ4, DECIMAL, "<f4"), "Malformed")
     as_48, as_128 = (segments([n], [AS_LZ4.replace(b"\x27", bytes([n - 25]))]) for n in (48, 128))
-    put("decimal_width_3", of(b"\0\3" + as_48, LZ4, DECIMAL, "<f4"), "Malformed")
-    put("decimal_width_8_of_4", of(b"\0\x08" + as_128, LZ4, DECIMAL, "<f4"), "Malformed")
+    put("decimal_width_3", of(b"\0\3\0\0" + as_48, LZ4, DECIMAL, "<f4"), "Malformed")
+    put("decimal_width_8_of_4", of(b"\0\x08\0\0" + as_128, LZ4, DECIMAL, "<f4"), "Malformed")
     put("decimal_without_numbers", of(b"\0", LZ4, DECIMAL, "<f4"), "Malformed")
-    put("decimal_without_segments", of(b"\0\4", LZ4, DECIMAL, "<f4"), "Malformed")
+    put("decimal_half_a_count", of(b"\0\4\0", LZ4, DECIMAL, "<f4"), "Malformed")
+    put("decimal_without_segments", of(b"\0\4\0\0", LZ4, DECIMAL, "<f4"), "Malformed")
+    for name, places in {"descend": [5, 4], "repeated": [4, 4], "out_of_range": [16], "far_out_of_range": [1, 2**32 - 1],
+                         "descend_out_of_range": [16, 2]}.items():
+        front = decimal_front_of(0, 4, [(place, 0) for place in places], 4)
+        put(f"exceptions_{name}", of(front + zeros, LZ4, DECIMAL, "<f4"), "Malformed")
+    front = decimal_front_of(0, 4, [(place, 0) for place in range(4)], 4)
+    put("exceptions_cut", of(front[:-1], LZ4, DECIMAL, "<f4"), "Malformed")
+    put("exceptions_and_no_more", of(front, LZ4, DECIMAL, "<f4"), "Malformed")
+    put("exceptions_beyond_the_block", of(front[:2] + b"\xff\xff" + front[4:] + zeros, LZ4, DECIMAL, "<f4"), "Malformed")
+    put("exceptions_one_too_few", of(front[:2] + b"\3\0" + front[4:] + zeros, LZ4, DECIMAL, "<f4"), "Malformed")
+    # Of an element in two planes, of which there are sixteen, and not of an item, of which there are eight.
+    front = decimal_front_of(0, 4, [(8, 0), (16, 0)], 4)
+    put("exceptions_of_planes_out_of_range", of(front + zeros, LZ4, DECIMAL + PLANES, "<c8", (8,)), "Malformed")
     put("pco_arrange_1", of(segments([64], [PCO_U4]), PCO, 1, "<u4"), "Malformed")
     put("pco_arrange_2", of(segments([64], [PCO_U4]), PCO, 2, "<u4"), "Malformed")
     for name, filter, dtype, shape in [
@@ -239,8 +254,10 @@ def bad_filters(put):
         ("a_record", 0, "{x:<u4}", [16]),
     ]:
         put(f"pco_of_{name}", of(segments([64], [PCO_U4]), PCO, filter, dtype, shape), "Malformed")
-    bytes_only = b"\0\1" + segments([64], [PCO_U4])
+    bytes_only = b"\0\1\0\0" + segments([64], [PCO_U4])
     put("pco_decimal_width_1", one(block(bytes(256), bytes_only, 64, DECIMAL, PCO), "<f4", [64]), "Malformed")
+    stored = b"\0\1\0\0" + segments([64], [bytes(64)])
+    put("pco_decimal_width_1_uncompressed", one(block(bytes(256), stored, 64, DECIMAL, PCO), "<f4", [64]), "Malformed")
     put("pco_integers_predicted", of(segments([64], [PCO_I4]), PCO, PREDICT, "<i4"), "Malformed")
 
 

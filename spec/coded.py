@@ -8,6 +8,10 @@
 '020401000000'
 >>> coded.filtered(struct.pack("<3d", 0.5, 0.25, -7), "<f8", [3], coded.DECIMAL, digits=2, width=2).hex()
 '3200190044fd'
+>>> coded.filtered(struct.pack("<3d", 0.5, -0.0, -7), "<f8", [3], coded.DECIMAL, digits=2, width=2).hex()
+'3200320044fd'
+>>> coded.decimal_front(struct.pack("<3d", 0.5, -0.0, -7), "<f8", [3], coded.DECIMAL, digits=2, width=2).hex(" ", 4)
+'02020100 01000000 00000000 00000080'
 >>> coded.stored(b"abcdabcd", 0, cuts=[4]).hex(" ", 4)
 '0200 04000000 04000000 04000000 04000000 61626364 61626364'
 """
@@ -40,7 +44,8 @@ def whole(head, blocks, shape, order="C", **broken):
 
 
 def header(dtype, shape, lengths, order="C", filter=0, codec=0, name=None, attrs=None):
-    text = json.loads(plain.header(dtype, shape, order, name)[24:-4]) | {"block": lengths}
+    text = json.loads(plain.header(dtype, shape, order)[24:-4]) | {"block": lengths}
+    text |= {} if name is None else {"name": name}
     text = json.dumps(text, ensure_ascii=False, separators=(",", ":"))[:-1] + (f',"attrs":{attrs}' if attrs else "") + "}"
     d = itemsize(dtype) * math.prod(shape)
     return plain.header_of(text.encode(), d, flags=1, filter=filter, codec=codec)
@@ -56,15 +61,15 @@ def blocks(dtype, shape, lengths, data, order="C", choose=None, compress=None):
             for i, part in enumerate(parts)]
 
 
-def block_of(items, dtype, box, compress=None, filter=0, codec=0, digits=0, width=0, cuts=(), raw=(), **broken):
-    """A block; its segments must get shorter, but for those in `raw`."""
+def block_of(items, dtype, box, compress=None, filter=0, codec=0, digits=0, width=0, listed=(), cuts=(), raw=(), **broken):
+    """A block; its segments must get shorter, but for those in `raw`. Elements in `listed` are exceptions in any case."""
     rows = broken.pop("rows", (box or [1])[0])
     if codec == 0:
         return block(items, items, rows, **{"filter": filter} | broken)
-    lead = bytes([digits, width]) if filter & DECIMAL else b""
+    front = decimal_front(items, dtype, box, filter, digits, width, listed) if filter & DECIMAL else b""
     kind = pco_type(dtype, filter, width)
-    data = filtered(items, dtype, box, filter, digits, width)
-    found = lead + stored(data, codec, cuts, raw, compress and (lambda codec, part: compress(codec, part, kind)))
+    data = filtered(items, dtype, box, filter, digits, width, listed)
+    found = front + stored(data, codec, cuts, raw, compress and (lambda codec, part: compress(codec, part, kind)))
     assert len(found) <= len(items), (len(found), len(items))
     return block(items, found, rows, filter, codec, **broken)
 
@@ -124,16 +129,13 @@ def pco_type(dtype, filter, width):
     return f"<{kind}{w}"
 
 
-def filtered(items, dtype, box, filter, digits=0, width=0):
+def filtered(items, dtype, box, filter, digits=0, width=0, listed=()):
     """What a filter makes of the items of a block with these lengths along the storage axes."""
-    w, m, order = elements(dtype)
-    numbers = [int.from_bytes(items[i : i + w], order) for i in range(0, len(items), w)]
-    box = list(box) + [m] * (m != 1)
-    if filter & PLANES:
-        numbers = [number for place in range(box[-1]) for number in numbers[place :: box[-1]]]
-        box = box[-1:] + box[:-1]
+    (w, _, _), (numbers, box) = elements(dtype), planed(items, dtype, box, filter)
     if filter & DECIMAL:
-        numbers, w = [scaled(number, w, digits, width) for number in numbers], width
+        integers = decimals(numbers, w, digits, width, listed)
+        kept = itertools.accumulate(integers, lambda last, i: last if i is None else i)
+        numbers, w = [0 if i is None else i for i in kept], width  # An exception has the integer before it.
     if predict := filter >> 2 & 7:
         for axis in ((), (-1,), (-1, -2), (-1, -2, -3), (-2,))[predict]:
             step, n = math.prod(box[len(box) + axis + 1 :]), box[axis]
@@ -142,13 +144,41 @@ def filtered(items, dtype, box, filter, digits=0, width=0):
     return arranged([number % 256**w for number in numbers], w, filter & 3)
 
 
-def scaled(bits, w, digits, width):
+def planed(items, dtype, box, filter):
+    """The elements and their box, planes first where the filter has them."""
+    w, m, order = elements(dtype)
+    numbers = [int.from_bytes(items[i : i + w], order) for i in range(0, len(items), w)]
+    box = list(box) + [m] * (m != 1)
+    if not filter & PLANES:
+        return numbers, box
+    return [number for place in range(box[-1]) for number in numbers[place :: box[-1]]], box[-1:] + box[:-1]
+
+
+def decimal_front(items, dtype, box, filter, digits, width, listed=()):
+    """What stands before the segments: digits, width, and the exceptions."""
+    (w, _, _), (numbers, _) = elements(dtype), planed(items, dtype, box, filter)
+    integers = decimals(numbers, w, digits, width, listed)
+    exceptions = [(i, number) for i, number in enumerate(numbers) if integers[i] is None]
+    return decimal_front_of(digits, width, exceptions, w)
+
+
+def decimal_front_of(digits, width, exceptions, w):
+    found = [struct.pack("<I", place) + bits.to_bytes(w, "little") for place, bits in exceptions]
+    return struct.pack("<BBH", digits, width, len(found)) + b"".join(found)
+
+
+def decimals(numbers, w, digits, width, listed):
+    """The integer of each element, or None where it is an exception."""
+    return [None if i in listed else decimal_of(bits, w, digits, width) for i, bits in enumerate(numbers)]
+
+
+def decimal_of(bits, w, digits, width):
     letter = {4: "f", 8: "d"}[w]
     (x,) = struct.unpack(f"<{letter}", bits.to_bytes(w, "little"))
-    i = round(x * 10**digits)
-    assert struct.pack(f"<{letter}", float(i) / float(10**digits)) == bits.to_bytes(w, "little"), (x, digits)
-    assert -(256**width) // 2 <= i < 256**width // 2, (i, width)
-    return i % 256**width
+    i = round(x * 10**digits) if math.isfinite(x * 10**digits) else 256**8
+    fits = -(256**width) // 2 <= i < 256**width // 2
+    exact = fits and struct.pack(f"<{letter}", float(i) / float(10**digits)) == bits.to_bytes(w, "little")
+    return i % 256**width if exact else None
 
 
 def signed(number, w):

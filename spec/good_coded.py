@@ -3,6 +3,7 @@
 The compressors are not ours, and make other bytes from version to version: see `agrees`.
 """
 
+import json
 import pathlib
 import struct
 import sys
@@ -61,12 +62,13 @@ def agrees(file, made, row):
 def skeleton(file):
     """All of a coded frame but what compressors made, how long that is, and the sums over it."""
     h, d = struct.unpack("<IQ", file[12:24])
+    w, _, _ = coded.elements(json.loads(file[24 : h - 4])["dtype"])
     blocks, t = struct.unpack("<Q16xQ", file[-48:-16])
     kept, at = [file[:h], blocks, file[-64:-24]], h
     for _ in range(blocks):
         s, filter, codec, zero, rows, _, items_sum, _ = struct.unpack("<IBBHIIII", file[at : at + 24])
         stored, at = file[at + 24 : at + 24 + s], at + 24 + s
-        front = 2 if filter & DECIMAL else 0
+        front = 4 + (4 + w) * int.from_bytes(stored[2:4], "little") if filter & DECIMAL else 0
         n = int.from_bytes(stored[front : front + 2], "little") if codec else 0
         lengths = [stored[front + 2 + 8 * i :][:4] for i in range(n)]
         kept.append((filter, codec, zero, rows, items_sum, stored[: front + 2], lengths) if codec else stored)
@@ -90,6 +92,7 @@ def goods(good):
     predictions(put)
     planes(put)
     decimals(put)
+    exceptions(put)
     dtypes_and_orders(put)
     shapes(put)
     segments_and_mixtures(put)
@@ -164,6 +167,25 @@ def decimals(put):
     put("decimal_large", "<f8", large, [40], DECIMAL + PREDICT, DEFLATE, digits=0, width=8)
 
 
+def exceptions(put):
+    fine = wavy(200) // 16 / 10
+    f8 = fine.copy()
+    f8[[3, 50, 51, 64, 120, 121, 199]] = [-0.0, np.inf, -np.inf, 1 / 3, 1e300, 5e-324, 4e9]
+    f8.view("<u8")[[0, 130]] = 0x7FF8_0000_1234_5678, 0xFFF0_0000_0000_0001  # NaNs, the second one signalling.
+    f4 = fine.astype("<f4")
+    f4.view("<u4")[[0, 3, 50, 51, 64, 130, 199]] = (
+        0x7FC0_1234, 0x8000_0000, 0x7F80_0000, 0xFF80_0000, 0x7F7F_FFFF, 0xFF80_0001, 1)
+    for kind, array in {"f8": f8, "f4": f4}.items():
+        said = {"digits": 1, "width": 2}
+        put(f"exceptions_{kind}", f"<{kind}", array, [100], DECIMAL, ZSTD, **said)
+        put(f"exceptions_{kind}_predict", f"<{kind}", array, [100], DECIMAL + PREDICT + 1, DEFLATE, **said)
+        put(f"exceptions_{kind}_planes", f">{kind}", array.astype(f">{kind}").reshape(40, 5), [21, 5],
+            DECIMAL + PLANES + PREDICT + 1, LZ4, **said)
+    put("exceptions_c16_planes", "<c16", f8.view("<c16"), [50], DECIMAL + PLANES + PREDICT + 2, ZSTD, digits=1, width=2)
+    put("exceptions_pco", "<f8", f8, [128], DECIMAL + PREDICT, PCO, digits=1, width=4)
+    put("exceptions_needless", "<f8", fine, [100], DECIMAL + 1, ZSTD, digits=1, width=2, listed=[0, 1, 50, 99])
+
+
 def dtypes_and_orders(put):
     put("fortran", "<i4", np.asfortranarray(wavy(12, 9, 5).astype("<i4")), [5, 9, 2], 2 * PREDICT + 1, ZSTD)
     put("fortran_stored", ">i2", np.asfortranarray(wavy(5, 4).astype(">i2")), [2, 3])
@@ -197,6 +219,7 @@ def segments_and_mixtures(put):
     for codec in (LZ4, ZSTD, DEFLATE, PCO):
         put(f"segments_{NAMES[codec]}", "<u2", table, [214], 0, codec, cuts=[100, 200, 300], raw=[1, 3])
     put("segments_odd", "<u2", table, [214], PREDICT + 2, ZSTD, cuts=[99, 100, 350], raw=[1])
+    put("segments_pco_odd", "<u2", table, [214], 0, PCO, cuts=[200, 301], raw=[1, 2])
     tenths = np.round(wavy(90)) / 10
     put("segments_all_stored", "<f8", tenths, [40], DECIMAL, LZ4, digits=1, width=2, cuts=[7], raw=[0, 1])
     mixture = [(NONE, 0), (LZ4, 1), (ZSTD, PREDICT + 2), (DEFLATE, 2 * PREDICT), (PCO, 2 * PREDICT), (PCO, 0), (NONE, 0)]

@@ -69,6 +69,7 @@ def goods(good):
         good(vector, frame_of(text.encode(), THREE.tobytes()), row | {"written": False})
 
     put_text("unknown_keys.ndb", '{"later":[{"shape":1}],"dtype":"<f8","later":null,"shape":[3]}')
+    put_text("block_of_anything.ndb", '{"dtype":"<f8","shape":[3],"order":"C","block":{"later":[1,null]}}')
     put_text("white_space.ndb", '\n{ "shape" :\t[ 3 ] ,\r\n"order": "C" , "dtype" : "<f8" }' + 100 * " " + "\n")
     put_text("json_escapes.ndb", r'{"\u0064type":"\u003cf8","shape":[3],"name":"\ud83d\ude00\/"}', name="😀/")
     put_text("escaped_field_names.ndb", r"""{"dtype":"{'\\xe9\\u65e5\\U0001f600':<f8}","shape":[3]}""", "{'é日😀':<f8}")
