@@ -1,42 +1,26 @@
-"""Reads what ndbytes wrote, without ndbytes: this one file, NumPy, and for some codecs the packages named below.
+"""Reads what ndbytes wrote, without ndbytes: this one file, NumPy, and for most codecs the packages named below.
 
-    array = ndbytes_reader.read("counts.ndb")         a .npy or .ndb file, by its path or as bytes
-    found = ndbytes_reader.read_with("counts.ndb")    found.array, and what else the file says of it
+    array, said = ndbytes_reader.read("counts.ndb")     a .npy or .ndb file, by its path or as bytes
 
-It is written from spec/FORMAT.md alone, whose sections it names. Blocks in zstd need the package `zstandard` or
-Python 3.14, those in pco the package `pcodec`. The file is read whole, and what is damaged or breaks a rule is a
-FormatError, never an array. Items of bfloat16 and float8 come as raw bytes ("V2", "V1"), which
-`array.view(ml_dtypes.bfloat16)` turns into numbers. From a shell: python ndbytes_reader.py FILE
+`said` is a dict: dtype (where section 2 spells it), name, attrs, order, and state: "verified", "unchecked" (a bare
+.npy) or "open" (a writer did not finish, nothing was compared). bfloat16 and float8 come as raw bytes, for ml_dtypes.
+What breaks a rule of spec/FORMAT.md, from which alone this is made, or is damaged, is a FormatError, never an array.
+Blocks in lz4, zstd and pco need the packages `lz4`, `zstandard` and `pcodec`.
 """
 
-import ast
-import json
-import math
-import re
-import struct
-import sys
-import zlib
-from collections import namedtuple
-from itertools import accumulate
-from pathlib import Path
+import ast, io, json, math, re, struct, zlib
 
 import numpy as np
 
+MIB, PAGE, MOST = 1 << 20, 24 * 1024, 2**63 - 1
 NPY, FRAME, TAIL, INDEX = b"\x93NUMPY", b"\x89NDBF\r\n\x1a", b"\x89NDBT\r\n\x1a", b"\x89NDBI\r\n\x1a"
-TAIL_HEADER = re.compile(rb"\x93NUMPY\x01\x00v\x00{'descr': '\|u1', 'fortran_order': False, 'shape': \(([1-9]\d*),\), } *\n")
-MIB, MOST = 1 << 20, 2**63 - 1
-
-# state is "verified", "unchecked" (a bare .npy) or "open" (a writer did not finish; nothing was compared). dtype is in
-# the spelling of section 2, or None where the header of a .npy says all of it.
-Found = namedtuple("Found", "array state order dtype name attrs")
+TAIL_HEADER = rb"\x93NUMPY\x01\x00v\x00{'descr': '\|u1', 'fortran_order': False, 'shape': \(([1-9]\d*),\), } *\n"
+METADATA = {"dtype": str, "name": str, "attrs": dict}
+FILTERS = [number for number in range(128) if number & 3 < 3 and number >> 2 & 7 < 5]
 
 
 class FormatError(ValueError):
-    """`kind` is malformed, truncated, checksum, unsupported or limit (section 1)."""
-
-    def __init__(self, kind, message):
-        super().__init__(f"{kind}: {message}")
-        self.kind = kind
+    """Its `args`: malformed, truncated, checksum, unsupported or limit (section 1), and what is wrong."""
 
 
 def need(holds, message, kind="malformed"):
@@ -44,381 +28,272 @@ def need(holds, message, kind="malformed"):
         raise FormatError(kind, message)
 
 
-def limited(what, n, most=2**31 - 1):
-    need(n <= most, f"{what}: {n}, at most {most}", "limit")
-    return n
-
-
-def read(source):
-    return read_with(source).array
-
-
-def read_with(source, require_checksum=False):
-    data = bytes(source) if isinstance(source, (bytes, bytearray, memoryview)) else Path(source).read_bytes()
-    file = File(data)
+def read(source, require_checksum=False):
+    file = File(source if isinstance(source, (bytes, bytearray, memoryview)) else np.fromfile(source, "u1").tobytes())
     try:
-        dtype, shape, order, items, state, said = (file.npy if NPY.startswith(data[:6]) else file.frame)(require_checksum)
-        need(file.at == len(data), "bytes behind the end")
+        dtype, shape, data, said = (file.npy if NPY.startswith(file.getvalue()[:6]) else file.frame)(require_checksum)
+        need(not file.read(), "bytes behind the end")
+        return np.ndarray(shape, dtype, bytearray(data), order=said["order"]), said
     except (FormatError, ImportError, MemoryError):
         raise
-    except Exception as error:  # Of Python's own parsers, NumPy's, or a codec's.
-        kind = "limit" if isinstance(error, RecursionError) else "malformed"
-        raise FormatError(kind, f"in or before byte {file.at}: {error}") from error
-    array = np.ndarray(shape, dtype, bytearray(items), order=order)
-    return Found(array, state, order, *map(said.get, ("dtype", "name", "attrs")))
+    except Exception as error:  # Python's parsers, NumPy or a codec found that a rule is broken.
+        raise FormatError("limit" if isinstance(error, RecursionError) else "malformed", str(error)) from error
 
 
-# ---- CRC-32C (section 1): of each byte alone, then of two, of four: that of a + b is a's moved past b, xor b's.
+TABLE = np.arange(256, dtype="u4")
+for _ in range(8):
+    TABLE = TABLE >> 1 ^ (TABLE & 1) * np.uint32(0x82F63B78)
+TABLES = np.tile(TABLE, (4096, 1))  # What a byte makes of a CRC that was 0, before 4095, 4094, ..., 0 zeros.
+for i in range(4095, 0, -1):
+    TABLES[i - 1] = TABLE[TABLES[i] & 255] ^ TABLES[i] >> 8
 
 
 def crc32c(data):
-    """The four bytes of the CRC."""
-    levels = (len(data) + 3).bit_length()
-    crcs = SHIFTS[0][0][np.frombuffer((START + data).rjust(1 << levels, b"\0"), "u1")]
-    for shift in SHIFTS[:levels]:
-        crcs = moved(crcs[::2], shift) ^ crcs[1::2]
-    return struct.pack("<I", ~crcs[0])
+    """The CRC's four bytes. It goes on from one part of the data to the next by its xor with the first bytes there."""
+    data, crc = np.frombuffer(bytes.fromhex("54641f64") + data, "u1"), np.zeros(1, "<u4")  # Makes the initial value.
+    for part in np.split(data, range(len(data) % 4096, len(data), 4096)):
+        part = np.append(part[:4] ^ crc.view("u1")[: len(part)], part[4:])
+        crc = np.bitwise_xor.reduce(TABLES[np.arange(4096 - len(part), 4096), part], keepdims=True)
+    return (~crc).tobytes()
 
 
-def moved(crcs, shift):
-    return shift[0][crcs & 255] ^ shift[1][crcs >> 8 & 255] ^ shift[2][crcs >> 16 & 255] ^ shift[3][crcs >> 24]
+class File(io.BytesIO):
+    def take(self, n, most=MOST):
+        need(n <= most, f"{n} bytes, at most {most}", "limit")
+        part = self.read(n)
+        need(len(part) == n, f"it ends at byte {self.tell()}, {n - len(part)} too early", "truncated")
+        return part
 
+    def unsealed(self, part, what):
+        """The part without its last four bytes, which are its CRC."""
+        need(len(part) >= 4 and part[-4:] == crc32c(part[:-4]), f"{what} is damaged", "checksum")
+        return part[:-4]
 
-START = bytes.fromhex("54641f64")  # It turns a CRC of 0 into the initial value.
-BYTES = TABLE = np.arange(256, dtype="u4")
-for _ in range(8):
-    TABLE = TABLE >> 1 ^ (TABLE & 1) * np.uint32(0x82F63B78)
-SHIFTS = [np.stack([TABLE, BYTES, BYTES << 8, BYTES << 16])]  # What a CRC's bytes become behind 1, 2, 4, ... zeros.
-for _ in range(35):
-    SHIFTS.append(moved(SHIFTS[-1], SHIFTS[-1]))
+    def compare(self, crcs, data, length, what):
+        for i, at in enumerate(range(0, len(data), length)):
+            need(crcs[4 * i :][:4] == crc32c(data[at : at + length]), f"{what} {i} is damaged", "checksum")
 
-
-def unsealed(part, what):
-    """The part without its last four bytes, which are its CRC."""
-    need(len(part) >= 4 and part[-4:] == crc32c(part[:-4]), f"{what} is damaged", "checksum")
-    return part[:-4]
-
-
-def compare(crcs, data, length, what):
-    """The CRCs of all pieces of this length."""
-    for i, at in enumerate(range(0, len(data), length)):
-        need(crcs[4 * i :][:4] == crc32c(data[at : at + length]), f"{what} {i} is damaged", "checksum")
-
-
-class Input:
-    """Bytes that are taken from the front on."""
-
-    def __init__(self, data, kind="truncated"):
-        self.data, self.at, self.kind = data, 0, kind
-
-    def take(self, n):
-        start, self.at = self.at, self.at + n
-        need(self.at <= len(self.data), f"{len(self.data)} bytes, not the {self.at} that are needed", self.kind)
-        return self.data[start : self.at]
-
-    def unpack(self, form):
-        return struct.unpack(form, self.take(struct.calcsize(form)))
-
-
-class File(Input):
     def npy(self, required):
-        """Dtype, shape, order, data, state, and what a JSON object says (sections 4 and 5)."""
+        """Sections 4 and 5."""
         version = self.take(8)[6:]
         need(version in (b"\1\0", b"\2\0", b"\3\0"), f"npy version {version}", "unsupported")
-        text = self.take(limited("bytes of the header", *self.unpack("<H" if version[0] == 1 else "<I"), MIB))
+        text = self.take(int.from_bytes(self.take(2 if version[0] == 1 else 4), "little"), MIB)
         tree = ast.parse(text.decode("utf8" if version[0] == 3 else "latin1").strip(), mode="eval")
         fields, keys = ast.literal_eval(tree), tree.body.keys
         dtype, shape, fortran = np.lib.format.descr_to_dtype(fields["descr"]), fields["shape"], fields["fortran_order"]
         need(len(keys) == 3 and type(fortran) is bool and type(shape) is tuple, f"the npy header: {text}")
         need(not dtype.hasobject, "an object dtype, which means pickle", "unsupported")
-        header, said, state = self.data[: self.at], {}, "unchecked"
-        data = self.take(size_of(dtype, shape))
-        if self.at < len(self.data):
-            lead, least = self.take(128), 40 + 4 * -(-len(data) // MIB)
-            found = TAIL_HEADER.fullmatch(lead)
-            need(found and int(found[1]) >= least, "bytes behind the array that are no tail")
-            tail = self.take(limited("bytes of the tail", int(found[1]), least + MIB))
-            need(tail[:8] == TAIL, "bytes behind the array that are no tail")
-            state, text = sums_record(tail, header, data, required, lead)
-            said = json_object(text, {"dtype": str, "name": str, "attrs": dict}) if text else {}
+        header, said, state = self.getvalue()[: self.tell()], {}, "unchecked"
+        data = self.take(self.size_of(dtype, shape))
+        if self.tell() < len(self.getvalue()):
+            lead, least = self.take(136), 40 + 4 * -(-len(data) // MIB)
+            n = int((re.fullmatch(TAIL_HEADER, lead[:128]) or [0, 0])[1])
+            need(n >= least and lead[128:] == TAIL, "bytes behind the array that are no tail")
+            state, text = self.record(TAIL + self.take(n - 8, least + MIB), header, data, required, lead[:128])
+            said = json_object(text, METADATA) if text else {}
         need(state != "unchecked" or not required, "there is no tail", "truncated")
-        need("dtype" not in said or dtype_of(said["dtype"]) == dtype, f"the dtype of the header is not that of {said}")
-        return dtype, shape, "F" if fortran else "C", data, state, said
+        need("dtype" not in said or dtype_of(said["dtype"]) == dtype, f"the header's dtype is not that of {said}")
+        return dtype, shape, data, said | {"order": "F" if fortran else "C", "state": state}
 
     def frame(self, required):
-        """The same of a frame (sections 6 to 9)."""
-        need(FRAME.startswith(self.data[:8]), f"neither .npy nor .ndb: it begins with {self.data[:8]}")
-        h = limited("bytes of the header", *self.unpack("<12xI"), MIB)
-        need(h >= 64 and h % 64 == 0, f"a header of {h} bytes")
-        header = unsealed(self.data[:16] + self.take(h - 16), "the header")
-        version, flags, filter, codec, d = struct.unpack("<BBBB4xQ", header[8:24])
-        fits = version == 0 and (flags == 1 or flags == filter == codec == 0)
-        need(fits, f"version {version}, flags {flags}, filter {filter}, codec {codec}", "unsupported")
-        types = {"dtype": str, "shape": list, "order": str, "block": list if flags else object, "name": str, "attrs": dict}
+        """Sections 6 to 9."""
+        need(FRAME.startswith(self.getvalue()[:8]), "neither .npy nor .ndb")
+        h = int.from_bytes((start := self.take(16))[12:], "little")
+        need(h and h % 64 == 0, f"a header of {h} bytes")
+        header = self.unsealed(start + self.take(h - 16, MIB), "the header")
+        version, coded, filter, codec, d = struct.unpack("<BBBB4xQ", header[8:24])
+        need(version == 0 and (coded == 1 or coded == filter == codec == 0), "version, flags or codec", "unsupported")
+        types = METADATA | {"shape": list, "order": str, "block": list if coded else object}
         said = {"order": "C"} | json_object(header[24:], types)
         dtype, shape = dtype_of(said["dtype"]), said["shape"]
-        need(said["order"] in ("C", "F") and size_of(dtype, shape) == d, f"{d} bytes of {said}")
-        if flags:
-            return dtype, shape, said["order"], self.blocks(header, said, dtype.itemsize), "verified", said
+        need(said["order"] in ("C", "F") and self.size_of(dtype, shape) == d, f"{d} bytes of {said}")
+        if coded:
+            return dtype, shape, self.blocks(header, said, dtype.itemsize), said | {"state": "verified"}
         data = self.take(d)
-        state, _ = sums_record(self.take(40 + 4 * -(-d // MIB)), header, data, required)
-        return dtype, shape, said["order"], data, state, said
+        state, _ = self.record(self.take(40 + 4 * -(-d // MIB)), header, data, required)
+        return dtype, shape, data, said | {"state": state}
 
     def blocks(self, header, said, itemsize):
         """The data of a coded frame."""
         turn = slice(None, None, -1 if said["order"] == "F" else 1)
         shape, lengths = said["shape"][turn], said["block"][turn]
-        fits = len(lengths) == len(shape) and all(type(b) is int and 1 <= b <= max(n, 1) for b, n in zip(lengths, shape))
-        fits = fits and (math.prod(lengths) == 1 or itemsize * math.prod(lengths) <= 16 * MIB)
-        need(fits, f"blocks of {lengths} for {shape}")
-        need(known(*header[10:12]), f"filter {header[10]}, codec {header[11]}", "unsupported")
-        d, grid = itemsize * math.prod(shape), [-(-n // b) for n, b in zip(shape, lengths)]
-        blocks, entries, count = [], b"", math.prod(grid) if d else 0
-        for index in range(count):
-            starts = [int(i) * b for i, b in zip(np.unravel_index(index, grid), lengths)]
-            place = tuple(slice(i, min(i + b, n)) for i, b, n in zip(starts, lengths, shape))
-            box, at = [part.stop - part.start for part in place], self.at
-            items, entry = self.block(f"block {index} of 0 to {count - 1}", box, said["dtype"], itemsize)
-            blocks.append((place, np.ndarray(box, f"V{itemsize}", items)))
-            entries += struct.pack("<Q", at) + entry
-        self.index(header, entries, struct.pack("<QQQQQ", count, (shape or [1])[0], d, self.at, 0))
-        data = bytearray(d)
-        for place, block in blocks:
-            np.ndarray(shape, block.dtype, data)[place] = block
-        return data
-
-    def block(self, what, box, dtype, itemsize):
-        """The items, and what the index must say of them."""
-        s, filter, codec, zero, rows, stored_crc, crc = struct.unpack("<IBBHI4s4s", unsealed(self.take(24), what))
-        need(known(filter, codec) and zero == 0, f"{what}: filter {filter}, codec {codec}, {zero}", "unsupported")
-        size = itemsize * math.prod(box)
-        fits = rows == (box or [1])[0] and (s <= size if codec else s == size and filter == 0)
-        need(fits, f"{what}: {s} bytes, {rows} rows, filter {filter}, codec {codec}")
-        stored = self.take(s)
-        need(crc32c(stored) == stored_crc, f"{what} is damaged", "checksum")
-        items = decoded(Input(stored, "malformed"), filter, codec, box, dtype, itemsize) if codec else stored
-        need(crc32c(items) == crc, f"{what} does not hold the items that were written", "checksum")
-        return items, struct.pack("<II4s4s", s, rows, stored_crc, crc)
-
-    def index(self, header, entries, numbers):
-        written, crcs = self.take(len(entries)), self.take(4 * -(-len(entries) // 24576))
-        footer = unsealed(self.take(64), "the index")
+        fits = len(lengths) == len(shape) and all(type(b) is int and 0 < b <= max(n, 1) for b, n in zip(lengths, shape))
+        need(fits and (math.prod(lengths) == 1 or itemsize * math.prod(lengths) <= 16 * MIB), f"blocks of {lengths}")
+        need(header[10] in FILTERS and header[11] < 5, f"filter {header[10]}, codec {header[11]}", "unsupported")
+        d, grid, entries = itemsize * math.prod(shape), [-(-n // b) for n, b in zip(shape, lengths)], bytearray()
+        count = math.prod(grid) if d else 0
+        need(24 * count <= len(self.getvalue()), f"it is too short for {count} blocks", "truncated")
+        array = np.zeros(shape, f"V{itemsize}")
+        for indices in np.ndindex(*grid) if d else ():
+            what, at = f"block {len(entries) // 24} of 0 to {count - 1}", self.tell()
+            place = tuple(slice(i * b, i * b + b) for i, b in zip(indices, lengths))
+            box, size = list(array[place].shape), array[place].nbytes
+            s, filter, codec, zero, rows, *crcs = struct.unpack("<IBBHI4s4s", self.unsealed(self.take(24), what))
+            need(filter in FILTERS and codec < 5 and zero == 0, f"{what}: filter, codec or zero", "unsupported")
+            fits = s <= size if codec else s == size and filter == 0
+            need(fits and rows == (box or [1])[0], f"{what}: {s} bytes of {size}, {rows} rows")
+            stored = self.take(s)
+            need(crc32c(stored) == crcs[0], f"{what} is damaged", "checksum")
+            items = self.decoded(stored, filter, codec, box, said["dtype"], itemsize) if codec else stored
+            need(crc32c(items) == crcs[1], f"{what} does not hold the items that were written", "checksum")
+            array[place] = np.ndarray(box, array.dtype, items)
+            entries += struct.pack("<QII4s4s", at, s, rows, *crcs)
+        numbers = struct.pack("<QQQQQ", count, (shape or [1])[0], d, self.tell(), 0)
+        written, crcs = self.take(len(entries)), self.take(4 * -(-len(entries) // PAGE))
+        footer = self.unsealed(self.take(64), "the index")
         need(footer[:8] == INDEX, "no index behind the blocks")
         need(footer[8:12] == bytes(4), f"an index of version {footer[8]}, {footer[9:12]}", "unsupported")
         need(footer[12:16] == crc32c(header), "header and index are of different frames", "checksum")
         need(footer[16:56] == numbers, "the index is for another number of blocks, or of bytes")
         need(footer[56:] == crc32c(crcs), "the index is damaged", "checksum")
-        compare(crcs, written, 24576, "of the index, page")
+        self.compare(crcs, written, PAGE, "of the index, page")
         need(written == entries, "the index does not say of the blocks what they do", "checksum")
+        return array.tobytes()
 
+    def record(self, record, header, data, required, lead=b""):
+        """State and metadata (section 3)."""
+        m = int.from_bytes(record[28:32], "little")
+        self.unsealed((lead + record)[: len(lead) + 36 + m] if 36 + m <= len(record) else b"", "the tail")
+        magic, version, state, zero, crc, *numbers = struct.unpack("<8sBBH4sQI", record[:28])
+        need(magic == TAIL, "no tail behind the data")
+        need(version == zero == 0 and state <= 1, f"a tail of version {version}, state {state}, {zero}", "unsupported")
+        fits = numbers == [len(data), MIB] and len(record) == 40 + m + 4 * -(-len(data) // MIB)
+        need(fits and (lead or m == 0), f"a tail for {numbers[0]} bytes")
+        need(state == 0 or not required, "a writer did not finish", "truncated")
+        if state == 0:
+            crcs = self.unsealed(record[36 + m :], "the tail")
+            need(crc == crc32c(header), "the header is damaged, or the tail is another array's", "checksum")
+            self.compare(crcs, data, MIB, "of the data, MiB")
+        return ["verified", "open"][state], record[32 : 32 + m]
 
-def known(filter, codec):
-    return codec <= 4 and filter < 128 and filter & 3 < 3 and filter >> 2 & 7 < 5
+    def size_of(self, dtype, shape):  # Holds both to the limits of section 1.
+        need(len(shape) <= 64 and all(type(n) is int and 0 <= n <= MOST for n in shape), f"shape {shape}")
+        need(max(dtype.itemsize, 1) * math.prod(n or 1 for n in shape) <= MOST, f"too large: shape {shape}", "limit")
+        return dtype.itemsize * math.prod(shape)
 
+    def decoded(self, stored, filter, codec, box, dtype, itemsize):
+        """The items of a block: the parts of its filter are undone, the last one first (section 8)."""
+        arrange, predict, planes, decimal = filter & 3, filter >> 2 & 7, filter >> 5 & 1, filter >> 6
+        word = dtype.lstrip("<>|")
+        raw = word[0] in "{SV" or word in ("f16", "c32")
+        m = itemsize if raw else {"c": 2, "U": itemsize // 4}.get(word[0], 1)  # Elements of an item, of w bytes each.
+        w, box = itemsize // m, box + [m] * (m != 1)
+        kind = {"c": "f", "m": "i", "M": "i"}.get(word[0], word[0]) + str(w)
+        box, axes = box[-1:] + box[:-1] if planes else box, [(), (-1,), (-1, -2), (-1, -2, -3), (-2,)][predict]
+        need(len(box) >= max(2 * planes, -min(axes, default=0)), f"filter {filter} for a box of {box}")
+        need(not decimal or kind in ("f4", "f8"), f"filter {filter} for {dtype}")
+        digits, width, e = struct.unpack("<BBH", stored[:4]) if decimal else (0, w, 0)
+        n, front = math.prod(box), 4 * decimal + (4 + w) * e
+        listed = np.frombuffer(stored[4 * decimal : front], [("place", "<u4"), ("bits", f"<u{w}")])
+        bounds = [-1, *listed["place"].tolist(), n]
+        fits = digits <= 22 and (width == w or width in (1, 2, 4) and width < w) and bounds == sorted(set(bounds))
+        need(fits, f"decimals of {digits} digits in {width} bytes, with the exceptions {bounds[1:-1]} of {n}")
+        kind = f"u{width}" if decimal or predict else kind
+        need(codec != 4 or arrange == 0 and re.fullmatch("[iuf][248]", kind), f"pco with filter {filter} for {dtype}")
+        data = np.frombuffer(b"".join(self.segments(stored[front:], codec, n * width, kind)), "u1")
+        data = data.reshape(width, n).T if arrange == 1 else data
+        if arrange == 2:
+            eights, rest = np.split(data, [n // 8 * 8 * width])
+            bits = np.unpackbits(eights, bitorder="little").reshape(8 * width, -1).T
+            data = np.append(np.packbits(bits, axis=1, bitorder="little"), rest)
+        data = np.frombuffer(data.tobytes(), f"<u{width}").reshape(box)
+        data = data >> 1 ^ -(data & 1) if predict else data
+        for axis in axes:
+            data = np.cumsum(data, axis=axis, dtype=data.dtype)
+        if decimal:
+            data = (data.view(f"<i{width}").astype("<f8") / float(10**digits)).astype(f"<f{w}").view(f"<u{w}")
+            data.flat[bounds[1:-1]] = listed["bits"]
+        data = np.moveaxis(data, 0, -1) if planes else data
+        return (data.byteswap() if dtype[0] == ">" else data).tobytes()
 
-def size_of(dtype, shape):
-    """The bytes of an array, whose shape and size are held to the limits of section 1."""
-    need(len(shape) <= 64 and all(type(n) is int and 0 <= n <= MOST for n in shape), f"shape {shape}")
-    limited("bytes of the array", max(dtype.itemsize, 1) * math.prod(n or 1 for n in shape), MOST)
-    return dtype.itemsize * math.prod(shape)
+    def segments(self, stored, codec, length, kind):
+        at = 2 + 8 * int.from_bytes(stored[:2], "little")
+        sizes = np.frombuffer(stored[2:at], "<u4").reshape(-1, 2).astype("u8")
+        need([*sizes.sum(axis=0)] == [length, len(stored) - at], "segments that do not add up")
+        for size, here in sizes.tolist():
+            part, at = stored[at : at + here], at + here
+            part = part if here == size else self.decompressed(codec, part, size, kind)
+            need(len(part) == size and 0 < here <= size, f"a segment of codec {codec} is not of {size} bytes")
+            yield part
 
-
-def sums_record(record, header, data, required, lead=b""):
-    """State and metadata (section 3)."""
-    m = int.from_bytes(record[28:32], "little")
-    unsealed((lead + record)[: len(lead) + 36 + m] if 36 + m <= len(record) else b"", "the tail")
-    magic, version, state, zero, crc, length, block = struct.unpack("<8sBBH4sQI", record[:28])
-    need(magic == TAIL, "no tail behind the data")
-    need(version == zero == 0 and state <= 1, f"a tail of version {version}, state {state}, {zero}", "unsupported")
-    fits = (length, block, len(record)) == (len(data), MIB, 40 + m + 4 * -(-len(data) // MIB)) and (lead or m == 0)
-    need(fits, f"a tail for {length} bytes in blocks of {block}")
-    need(state == 0 or not required, "a writer did not finish", "truncated")
-    if state == 0:
-        crcs = unsealed(record[36 + m :], "the tail")
-        need(crc == crc32c(header), "the header is damaged, or the tail is another array's", "checksum")
-        compare(crcs, data, MIB, "of the data, MiB")
-    return ["verified", "open"][state], record[32 : 32 + m]
-
-
-# ---- The stored bytes of a block (section 8)
-
-
-def decoded(stored, filter, codec, box, dtype, itemsize):
-    """The items: the parts of the filter are undone, the last one first."""
-    arrange, predict, planes, decimal = filter & 3, filter >> 2 & 7, filter >> 5 & 1, filter >> 6
-    w, m, pco = element_of(dtype.lstrip("<>|"), itemsize)
-    box = box + [m] * (m != 1)
-    box, axes = box[-1:] + box[:-1] if planes else box, [(), (-1,), (-1, -2), (-1, -2, -3), (-2,)][predict]
-    fits = len(box) >= max(2 * planes, -min(axes, default=0)) and (not decimal or pco in ("<f4", "<f8"))
-    need(fits, f"filter {filter} for a box of {box}, {dtype}")
-    digits, width, e = stored.unpack("<BBH") if decimal else (0, w, 0)
-    listed, n = np.frombuffer(stored.take(e * (4 + w)), [("place", "<u4"), ("bits", f"V{w}")]), math.prod(box)
-    bounds = [-1, *listed["place"].tolist(), n]
-    pco = f"<u{width}" if decimal or predict else pco
-    fits = digits <= 22 and (width == w or width in (1, 2, 4) and width < w) and bounds == sorted(set(bounds))
-    need(fits, f"decimals of {digits} digits in {width} bytes, with exceptions {bounds[1:-1]} of {n}")
-    need(codec != 4 or arrange == 0 and pco and width > 1, f"pco with filter {filter} for {dtype}")
-    data = np.frombuffer(b"".join(segments(stored, codec, n * width, pco)), "u1")
-    if arrange == 1:
-        data = data.reshape(width, n).T
-    if arrange == 2:
-        whole = n // 8 * 8
-        bits = np.unpackbits(data[: whole * width], bitorder="little").reshape(8 * width, whole).T
-        data = np.append(np.packbits(bits, axis=1, bitorder="little"), data[whole * width :])
-    data = np.ascontiguousarray(data).reshape(-1).view(f"<u{width}").reshape(box)
-    data = data >> 1 ^ -(data & 1) if predict else data
-    for axis in axes:
-        data = np.cumsum(data, axis=axis, dtype=data.dtype)
-    if decimal:
-        data = (data.view(f"<i{width}").astype("<f8") / float(10**digits)).astype(f"<f{w}").view(f"<u{w}")
-        data.flat[bounds[1:-1]] = np.frombuffer(listed["bits"].tobytes(), data.dtype)
-    data = np.moveaxis(data, 0, -1) if planes else data
-    return (data.byteswap() if dtype[0] == ">" else data).tobytes()
-
-
-def element_of(word, itemsize):
-    """What a filter works on: bytes of an element, elements of an item, and the type of pco's."""
-    if word[0] in "{SV" or word in ("f16", "c32"):
-        return 1, itemsize, None
-    if word[0] in "Uc":
-        return (4, itemsize // 4, None) if word[0] == "U" else (itemsize // 2, 2, f"<f{itemsize // 2}")
-    return itemsize, 1, f"<{word}" if re.fullmatch("[iuf][248]", word) else "<i8" if word[0] in "Mm" else None
-
-
-def segments(stored, codec, length, pco):
-    sizes = [stored.unpack("<II") for _ in range(*stored.unpack("<H"))]
-    fits = [sum(column) for column in zip(*sizes)] == [length, len(stored.data) - stored.at]
-    need(fits and all(0 < here <= size for size, here in sizes), "segments that do not add up")
-    for size, here in sizes:
-        part = stored.take(here)
-        part = part if here == size else unpacked(codec, part, size, pco)
-        need(len(part) == size, f"a segment of codec {codec} is not of {size} bytes, or something is left over")
-        yield part
-
-
-def unpacked(codec, part, size, pco):
-    """What a segment holds; nothing where something is left over."""
-    if codec == 1:
-        return lz4(Input(part, "malformed"), size)
-    if codec == 2:
-        import zstandard
-        fits = zstandard.frame_content_size(part) == size
-        return zstandard.ZstdDecompressor().decompress(part, allow_extra_data=False) if fits else b""
-    if codec == 3:
-        stream = zlib.decompressobj(-15)
-        found = stream.decompress(part, size + 1)
-        return found if stream.eof and not stream.unused_data else b""
-    from pcodec.standalone import simple_decompress_into
-    array = np.empty(size // int(pco[2]), pco)
-    done = simple_decompress_into(part, array)
-    return array[: done.n_processed].tobytes() if done.finished else b""
-
-
-def lz4(part, size):
-    def length(n):
-        more = 255 * (n == 15)
-        while more == 255:
-            (more,) = part.take(1)
-            n += more
-        return n
-
-    out = bytearray()
-    while True:
-        (token,) = part.take(1)
-        out += part.take(length(token >> 4))
-        if part.at == len(part.data):
-            return out
-        (offset,) = part.unpack("<H")
-        n, start = length(token & 15) + 4, len(out) - offset
-        need(offset > 0 <= start and len(out) + n <= size, "a match that is not in the segment")
-        out += (out[start : start + n] * -(-n // offset))[:n]
-
-
-# ---- The JSON object and the dtype of a header (sections 1 and 2)
+    def decompressed(self, codec, part, size, kind):
+        if codec == 1:
+            from lz4.block import decompress
+            return decompress(part, uncompressed_size=size)
+        if codec == 2:
+            import zstandard
+            need(zstandard.frame_content_size(part) == size, "a zstd frame of another size, or that does not say it")
+            return zstandard.ZstdDecompressor().decompress(part, allow_extra_data=False)
+        if codec == 3:
+            stream = zlib.decompressobj(-15)
+            found = stream.decompress(part, size + 1)
+            return found if stream.eof and not stream.unused_data else b""
+        from pcodec.standalone import simple_decompress_into
+        array = np.empty(size // int(kind[1]), "<" + kind)
+        done = simple_decompress_into(part, array)
+        return array[: done.n_processed].tobytes() if done.finished else b""
 
 
 def json_object(text, types):
-    """The members with these keys, which must be of these types."""
+    """The members with these keys, which must be of these types (section 1)."""
     text, pairs = text.decode(), []
     brackets = re.findall(r"[][{}]", re.sub(r'"(\\.|[^"\\])*"', "", text))
-    deep = max(accumulate(1 if bracket in "[{" else -1 for bracket in brackets), default=0)
-    need(deep <= 64, "brackets nest more than 64 deep")
-    said = json.loads(
-        text,
-        object_pairs_hook=lambda found: pairs.append(found) or dict(found),
-        parse_int=lambda digits: int(digits) if digits != "-0" and len(digits) < 4000 else float(digits),
-        parse_constant=[].index)  # NaN is not JSON.
-    own = [key for key, _ in pairs[-1] if key in types]
-    need(type(said) is dict and len(own) == len(set(own)), f"no JSON object, or a key twice: {text}")
-    for key in own:
-        json.dumps(said[key] if key != "attrs" else "", ensure_ascii=False).encode()  # Fails: half a character.
-        need(isinstance(said[key], types[key]), f"the JSON key {key}")
-    return {key: said[key] for key in own}
+    need(np.cumsum([1 if x in "[{" else -1 for x in brackets]).max(initial=0) <= 64, "brackets nest more than 64 deep")
+    integer = lambda digits: int(digits) if digits != "-0" and len(digits) < 4000 else float(digits)
+    ended = lambda found: pairs.append(found) or dict(found)
+    whole = json.loads(text, object_pairs_hook=ended, parse_int=integer, parse_constant=[].index)  # Fails for NaN.
+    own = [(key, value) for key, value in pairs[-1] if key in types and f"{key}{value}".encode()]  # No half character.
+    fits = len(own) == len(dict(own)) and all(isinstance(value, types[key]) for key, value in own)
+    need(fits and type(whole) is dict, f"the JSON object {text}")
+    return dict(own)
 
 
 NAME = r"""[A-Za-z0-9_]+|'(?:[^'\\]|\\[\\'"nrtxuU])*'|"(?:[^"\\]|\\[\\'"nrtxuU])*\""""
 TOKEN = re.compile(
     rf"((?P<title>{NAME})=)?(?P<name>{NAME}):|:\|V(?P<gap>\d+)|(?P<open>{{)|(?P<close>}})(/(?P<size>\d+))?"
-    r"|\[(?P<axes>\d[\d,]*)\]|@(?P<at>\d+)|(?P<raw>>?bfloat16|float8_(e3m4|e4m3(b11fnuz|fn|fnuz)?|e5m2(fnuz)?|e8m0fnu))"
-    r"|[<>|][biufcMmSVU](?P<n>\d+)(\[(?P<count>\d*)[A-Za-z]+\])?", re.A)
+    r"|\[(?P<axes>\d[\d,]*)\]|@(?P<at>\d+)|(?P<type>[<>|]?[A-NP-Za-z]\w*(\[([1-9]\d*)?[A-Za-z]+\])?)", re.A)
+RAW = {">?bfloat16": "V2", "float8_(e3m4|e4m3(b11fnuz|fn|fnuz)?|e5m2(fnuz)?|e8m0fnu)": "V1"}
+RAW |= {} if hasattr(np, "float128") else {"[<>]f16": "V16", "[<>]c32": "V32"}
 
 
 def dtype_of(text):
-    """The NumPy dtype of a spelling, which is read by loose rules and spelled anew: each dtype has one spelling."""
+    """The NumPy dtype of a spelling (section 2), which is read by loose rules and then must be how it is spelled."""
     tokens = list(TOKEN.finditer(text))[::-1]
-    limited("fields", sum(token["name"] is not None for token in tokens), 4096)
+    need(sum(token["name"] is not None for token in tokens) <= 4096, "too many fields", "limit")
     dtype, spelled, _ = type_of(tokens)
-    need(spelled == ascii_of(text), f"the dtype {text} is written {spelled}")
+    need(spelled == text.encode("ascii", "backslashreplace").decode(), f"the dtype {text} is written {spelled}")
     return dtype
-
-
-def ascii_of(text):
-    return text.encode("ascii", "backslashreplace").decode()
 
 
 def type_of(tokens):
     """The dtype that begins with the last token, its spelling, and the levels of its records."""
     token = tokens.pop()
-    if token["raw"]:
-        return np.dtype("V2" if "bf" in token[0] else "V1"), token[0], 0
-    if token["n"]:
-        n = limited("bytes of an item", int(token["n"]) * (4 if "U" in token[0] else 1))
-        need(2 <= int(token["count"] or 2) < 2**31, f"the unit of {token[0]}")
-        long = token[0][1:] in ("f16", "c32") and not hasattr(np, "float128")
-        dtype = np.dtype(f"V{n}" if long else token[0])
-        return dtype, token[0] if long else dtype.str, 0
-    need(token["open"], f"{token[0]} in a dtype")
-    fields, end, levels = [], 0, 1
+    if word := token["type"]:
+        need(int(re.search(r"\d+|$", word)[0] or 0) * (4 if "U" in word else 1) < 2**31, f"a large {word}", "limit")
+        raw = [kind for pattern, kind in RAW.items() if re.fullmatch(pattern, word)]
+        return np.dtype(*raw or [word]), word if raw else np.dtype(word).str, 0
+    fields, packed, apart, levels, last, end = [], [], True, 1, 0, 0
     while not (token := tokens.pop())["close"]:
         if token["gap"]:
-            end = limited("bytes of an item", end + int(token["gap"]))
+            end += int(token["gap"])
             continue
-        names = [ast.literal_eval(word) if word and word[0] in "'\"" else word for word in token.group("name", "title")]
-        written = "=".join(name if re.fullmatch(r"\w+", name, re.A) else ascii(name) for name in names[::-1] if name is not None)
+        words = [ast.literal_eval(word) if word[0] in "'\"" else word for word in token.group("title", "name") if word]
+        quoted = [ascii(word.encode().decode()) for word in words]  # Fails for half a character.
+        written = "=".join(re.sub(r"^'(\w+)'$", r"\1", word, flags=re.A) for word in quoted)
         dtype, spelled, inner = type_of(tokens)
-        pairs = 0
-        while tokens[-1]["axes"]:
-            axes = tokens.pop()["axes"]
-            lengths, pairs = ast.literal_eval(f"({axes},)"), pairs + 1
-            need(dtype.itemsize and len(lengths) <= 64, f"the brackets [{axes}]")
-            limited("bytes of an item", dtype.itemsize * math.prod(n or 1 for n in lengths))
-            dtype, spelled = np.dtype((dtype, lengths)), f"{spelled}[{axes}]"
+        while pair := tokens[-1]["axes"]:
+            axes = ast.literal_eval(tokens.pop()["axes"] + ",")
+            need(dtype.itemsize and len(axes) <= 64, f"the brackets [{pair}]")
+            need(dtype.itemsize * math.prod(n or 1 for n in axes) < 2**31, f"[{pair}] is too large", "limit")
+            dtype, spelled, inner = np.dtype((dtype, axes)), f"{spelled}[{pair}]", inner + bool(dtype.shape)
         start = int(tokens.pop()["at"]) if tokens[-1]["at"] else end
-        levels, end = max(levels, 1 + inner + max(pairs - 1, 0)), limited("bytes of an item", start + dtype.itemsize)
-        fields.append((*names, dtype, start, end, f"{written}:{spelled}"))
-    names, titles, dtypes, starts, ends, spellings = zip(*fields) if fields else [()] * 6
-    size = limited("bytes of an item", int(token["size"] or end))
-    limited("levels of records", levels, 16)
-    dtype = np.dtype({"names": names, "formats": dtypes, "offsets": starts, "titles": titles, "itemsize": size})
-    gaps = [start - end for start, end in zip((*starts, size), (0, *ends))]
-    if min(gaps[: len(fields)], default=0) < 0:
-        spellings = [f"{spelling}@{start}" for spelling, start in zip(spellings, starts)]
-        return dtype, f"{{{','.join(spellings)}}}/{size}", levels
-    spellings = [part for gap, spelling in zip(gaps, (*spellings, "")) for part in (f":|V{gap}" * (gap > 0), spelling) if part]
-    return dtype, f"{{{','.join(spellings)}}}", levels
-
-
-if __name__ == "__main__":
-    found = read_with(sys.argv[1])
-    print(f"{found.dtype or found.array.dtype}, shape {found.array.shape}, order {found.order}, {found.state}")
-    print(found.array)
+        packed += [f":|V{start - last}"] * (start > last) + [f"{written}:{spelled}"]
+        fields.append(([None, *words][-2], words[-1], dtype, start, f"{packed[-1]}@{start}"))
+        apart, levels = apart and start >= last, max(levels, inner + 1)
+        end = last = start + dtype.itemsize
+    size = int(token["size"] or end)
+    need(max(size, last) < 2**31 and levels <= 16, f"a record of {size} bytes, {levels} levels", "limit")
+    titles, names, formats, offsets, placed = zip(*fields) if fields else [()] * 5
+    dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "titles": titles, "itemsize": size})
+    packed += [f":|V{size - last}"] * (size > last)
+    return dtype, "{" + ",".join(packed) + "}" if apart else "{" + ",".join(placed) + f"}}/{size}", levels

@@ -74,6 +74,10 @@ def bad_headers(put):
                           "header_codec_5": {"flags": 1, "codec": 5}}.items():
         head = header_of(text, 24, **numbers)
         put(name, whole(head, BLOCKS, SHAPE), "Unsupported")
+    half = text.replace(b'"<i4"', rb'''"{'\\ud83d':<i4}"''')
+    put("dtype_half_a_character", whole(header_of(half, 24, flags=1), BLOCKS, SHAPE), "Malformed")
+    order = text.replace(b'"order":"C"', b'"order":""')
+    put("order_of_nothing", whole(header_of(order, 24, flags=1), BLOCKS, SHAPE), "Malformed")
     put("other_data_length", whole(header_of(text, 28, flags=1), BLOCKS, SHAPE), "Malformed")
     put("tail_of_a_frame", frame_of(text, DATA, flags=1), "Checksum")
     put("flag_off", header_of(text, 24) + FILE[H:], "Checksum")

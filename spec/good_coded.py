@@ -51,7 +51,7 @@ def agrees(file, made, row):
     if file == made:
         return True
     try:
-        items = ndbytes_reader.read(file).tobytes("A")
+        items = ndbytes_reader.read(file)[0].tobytes("A")
         return skeleton(file) == skeleton(made) and f"{crc32c(items):08x}" == row["data_crc32c"]
     except ImportError:
         return skeleton(file) == skeleton(made)
@@ -197,6 +197,7 @@ def dtypes_and_orders(put):
     put("void", "|V3", np.array([bytes([i, 0, 7]) for i in range(120)], "V3"), [50], 4 * PREDICT, DEFLATE)
     put("datetime", "<M8[D]", (wavy(200) + 18000).astype("<i8").view("<M8[D]"), [80], PREDICT + 1, ZSTD)
     put("record", "{t:<u4,x:<f2}", record(200), [80], 4 * PREDICT, LZ4)
+    put("name_of_nothing", "<i2", wavy(200).astype("<i2"), [80], 1, ZSTD, name="")
     put("attributes", "<i2", wavy(200).astype("<i2"), [80], 1, ZSTD, name="waves", attrs='{"unit": "µV"}')
 
 

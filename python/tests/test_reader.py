@@ -3,7 +3,6 @@
 import ast
 import importlib.util
 import json
-import subprocess
 import sys
 import zlib
 from pathlib import Path
@@ -15,7 +14,7 @@ from specified import SPEC, in_ascii, specified
 
 PATH = Path(__file__).parents[1] / "ndbytes_reader.py"
 ROWS = json.loads((SPEC / "vectors" / "vectors.json").read_text())
-MAX_LINES = 400
+MAX_LINES = 300
 
 
 def loaded():
@@ -39,26 +38,25 @@ def vector(name):
 
 def refusal(data, **options):
     with pytest.raises(READER.FormatError) as refused:
-        pytest.fail(f"read: {READER.read_with(data, **options)}")
-    return refused.value.kind
+        pytest.fail(f"read: {READER.read(data, **options)}")
+    return refused.value.args[0]
 
 
 @rows(bad=False)
 def test_it_reads_the_good(row):
-    found = READER.read_with(SPEC / "vectors" / row["file"])
-    array = found.array
-    items = array.tobytes("F" if found.order == "F" else "C")
+    array, found = READER.read(SPEC / "vectors" / row["file"])
+    items = array.tobytes("F" if found["order"] == "F" else "C")
     said = {
         "shape": list(array.shape),
-        "fortran_order": found.order == "F",
-        "state": found.state,
-        "name": found.name,
-        "attrs": found.attrs,
+        "fortran_order": found["order"] == "F",
+        "state": found["state"],
+        "name": found.get("name"),
+        "attrs": found.get("attrs"),
         "data_crc32c": READER.crc32c(items)[::-1].hex(),
     }
     assert said == {key: row[key] for key in said}
     assert array.dtype == READER.dtype_of(row["spec"])
-    assert found.dtype is None and row["format"] == "npy" or in_ascii(found.dtype) == in_ascii(row["spec"])
+    assert "dtype" not in found and row["format"] == "npy" or in_ascii(found["dtype"]) == in_ascii(row["spec"])
     assert array.flags.writeable
 
 
@@ -103,7 +101,7 @@ def test_all_filters_that_fit_are_undone(dtype):
         number = 64 * decimal + 32 * planes + 4 * predict + arrange
         options = {"filter": number, "codec": 3, "digits": 2, "width": 4}
         file = coded.frame(dtype, shape, [2, 4, 40], items, choose=lambda i: options, compress=deflate)
-        assert READER.read(file).tobytes() == items, number
+        assert READER.read(file)[0].tobytes() == items, number
         tried += 1
     assert tried >= 30
 
@@ -122,18 +120,9 @@ def test_it_says_which_package_is_missing(package, name, monkeypatch):
         READER.read(vector(name))
 
 
-def test_it_prints_an_array():
-    file = SPEC / "vectors" / "coded_fortran_stored.ndb"
-    line = [sys.executable, "-I", "-B", PATH, file]
-    printed = subprocess.run(line, capture_output=True, text=True, check=True).stdout.splitlines()
-    assert printed[0] == ">i2, shape (5, 4), order F, verified"
-    assert len(printed) == 6 and printed[1].startswith("[[")
-
-
 def test_it_is_one_short_file_that_needs_numpy_alone():
     text = PATH.read_text()
-    body = text.split('"""\n', 1)[1]
-    assert sum(bool(line.strip()) for line in body.splitlines()) < MAX_LINES
+    assert len(text.splitlines()) < MAX_LINES
     imported = [alias.name for node in ast.parse(text).body if isinstance(node, ast.Import) for alias in node.names]
     imported += [node.module for node in ast.parse(text).body if isinstance(node, ast.ImportFrom)]
     assert {name.split(".")[0] for name in imported} - sys.stdlib_module_names == {"numpy"}
