@@ -3,6 +3,8 @@
 What is compressed here was made by hand or once and for all, so that the files do not hang on the version of a library.
 """
 
+import json
+import pathlib
 import struct
 
 from bad_frames import flip
@@ -26,9 +28,13 @@ PCO_U4 = bytes.fromhex("70636f21030004040401010f000000100000000000000000")  # Si
 PCO_I4 = bytes.fromhex("70636f21030004040401030f000000100000000000040000")
 
 
+SAID = json.loads((pathlib.Path(__file__).parent / "said.json").read_text())
+
 def bads(bad):
     def put(vector, file, kind):
-        bad(f"coded_{vector}.ndb", file, kind, None, require=False)
+        # What ndbytes says of each, and of which byte, stands in a file of its own: much of it is its codecs' own words.
+        message, offset = SAID[f"coded_{vector}.ndb"]
+        bad(f"coded_{vector}.ndb", file, kind, message, offset, require=False)
 
     bad_bytes(put)
     bad_headers(put)

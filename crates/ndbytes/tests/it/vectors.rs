@@ -62,7 +62,7 @@ fn check_error(name: &str, row: &Value) {
     let checks = if required { Checks::Required } else { Checks::Optional };
     let Err(error) = load(name, checks) else { panic!("{name} was read") };
     let kind = format!("{:?}", error.kind());
-    assert!(kind.starts_with(row["kind"].as_str().unwrap()), "{name}: {kind}");
+    assert!(kind.starts_with(row["kind"].as_str().unwrap()), "{name}: {kind}: {error}");
     assert_eq!(error.message(), row["message"].as_str().unwrap(), "{name}");
     assert_eq!(error.offset(), row["offset"].as_u64(), "{name}");
     assert!(error.to_string().contains(name), "{name}: the error names the file: {error}");

@@ -107,7 +107,8 @@ impl<'d> Coded<'d> {
         let blocks = decoder.grid.len();
         let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
         let least = least.into_iter().fold(header.len, u64::saturating_add);
-        if let Some(len) = options.input_len.filter(|&len| len < least) {
+        // Where little is missing, the block where it shows is named later.
+        if let Some(len) = options.input_len.filter(|&len| len.saturating_add(STEP as u64) < least) {
             let message = format!("{blocks} blocks and their index need {least} bytes, the input has {len}");
             return Err(Error::truncated(message).at(len));
         }
