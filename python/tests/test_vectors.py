@@ -24,8 +24,8 @@ def is_coded(row):
 
 
 def rows(form, bad=False, coded=False):
-    """The vectors of a format, the good or the bad; coded frames apart."""
-    found = [row for row in ROWS if row["format"] == form and ("kind" in row) == bad and is_coded(row) == coded]
+    """The vectors of a format, the good or the bad; coded frames, others, or (None) all."""
+    found = [row for row in ROWS if row["format"] == form and ("kind" in row) == bad and coded in (None, is_coded(row))]
     return pytest.mark.parametrize("row", found, ids=lambda row: row["file"])
 
 
@@ -104,20 +104,22 @@ def test_the_reader_and_the_peer_of_plain_frames_refuse_coded_ones(row):
         specified("peer").recv(Wire(data(row)))
 
 
-@rows("frame")
+@rows("frame", coded=None)
 def test_frames_are_read_the_same_in_pieces(oracle, row):
     read = oracle.decode(data(row), chunk=97 if len(data(row)) < 1 << 16 else 0)
     assert (read.spec, list(read.shape), read.fortran) == (row["spec"], row["shape"], row["fortran_order"])
     assert (read.version, read.state, read.name) == (0, row["state"], row["name"] or "")
 
 
-@rows("frame", bad=True)
+@rows("frame", bad=True, coded=None)
 def test_bad_frames_are_refused_the_same_in_pieces(oracle, row):
     checks = "required" if row["kind"] == "Truncated" else "optional"
     with pytest.raises(Refused) as refused:
         oracle.decode(data(row), checks=checks, chunk=13 if len(data(row)) < 1 << 16 else 0)
-    found = refused.value.kind, refused.value.message, refused.value.offset
-    assert found == (row["kind"], row["message"], row["offset"])
+    assert (refused.value.kind, refused.value.offset) == (row["kind"], row["offset"])
+    # Only a reader that knows how long the input is sees at once how much is missing.
+    if row["file"] != "bad/coded_cut_petabyte.ndb":
+        assert refused.value.message == row["message"]
 
 
 class Wire:
