@@ -2,7 +2,9 @@
 
 use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::limits::{self, Limits};
-use ndbytes::{Checks, Codec, Copying, DecodeOptions, Endian, Level, Metadata, Order, Threads, frame};
+use ndbytes::{
+    Checks, Codec, Copying, DecodeOptions, Endian, Level, Metadata, Order, Threads, frame,
+};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -97,8 +99,12 @@ pub(crate) fn codec(name: &str, level: Option<i32>) -> PyResult<Codec> {
 pub(crate) fn no_codec(name: Option<&str>, level: Option<i32>) -> PyResult<()> {
     match (name, level) {
         (None | Some("none" | "auto"), None) => Ok(()),
-        (Some(name), _) => Err(argument(format!("codec {name:?} is for .ndb files and frames, \"deflate\" for .npz"))),
-        (None, Some(level)) => Err(argument(format!("level={level}: there is no codec here that has levels"))),
+        (Some(name), _) => Err(argument(format!(
+            "codec {name:?} is for .ndb files and frames, \"deflate\" for .npz"
+        ))),
+        (None, Some(level)) => {
+            Err(argument(format!("level={level}: there is no codec here that has levels")))
+        }
     }
 }
 

@@ -110,6 +110,7 @@ fn send_over<W: Write>(
     if npy {
         return sender.send_named(array, metadata, watch);
     }
-    let options = frame::EncodeOptions { codec, threads: Threads::default(), ..frame_options(metadata) };
+    let options =
+        frame::EncodeOptions { codec, threads: Threads::default(), ..frame_options(metadata) };
     sender.send_pieces(&mut frame::Encoder::new(array, &options)?, watch)
 }

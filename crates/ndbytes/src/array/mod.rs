@@ -3,6 +3,7 @@
 mod blocks;
 mod element;
 mod layout;
+mod lens;
 #[cfg(feature = "ndarray")]
 mod ndarray;
 
@@ -10,6 +11,7 @@ pub use blocks::Blocks;
 pub use element::Element;
 pub(crate) use element::cast;
 pub use layout::{Layout, Order, Slice, nbytes};
+pub(crate) use lens::block_lens;
 
 use crate::buffer::Buffer;
 use crate::dtype::DType;

@@ -7,13 +7,13 @@ mod choose;
 mod deflate;
 mod engine;
 
+pub use block::Filter;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use checksum::Crc32;
-pub use block::Filter;
-pub use choose::Codec;
-pub(crate) use choose::{Plan, Sample};
 pub(crate) use checksum::PartSums;
 pub use checksum::{BLOCK, BlockSums, Crc32c, crc32c};
+pub use choose::Codec;
+pub(crate) use choose::{Plan, Sample};
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::trailing;
 #[cfg(feature = "deflate")]

@@ -35,12 +35,21 @@ pub(super) fn recover_blocks(header: Header, bytes: &[u8], watch: Watch<'_>) -> 
 }
 
 /// Decodes a block that begins at this byte of `bytes`; whether it holds.
-fn block(header: &Header, decoder: &Decoder, bytes: &[u8], number: u64, place: u64, items: &mut [u8]) -> bool {
+fn block(
+    header: &Header,
+    decoder: &Decoder,
+    bytes: &[u8],
+    number: u64,
+    place: u64,
+    items: &mut [u8],
+) -> bool {
     let start = usize::try_from(place).unwrap_or(usize::MAX);
     let found = bytes.get(start..).and_then(|rest| rest.split_first_chunk::<BLOCK_HEADER>());
     let Some((head, rest)) = found else { return false };
     let of = decoder.expected(number);
-    let Ok(head) = BlockHeader::parse(head, header.len.saturating_add(place), &of) else { return false };
+    let Ok(head) = BlockHeader::parse(head, header.len.saturating_add(place), &of) else {
+        return false;
+    };
     let stored = rest.get(..head.entry.stored as usize);
     stored.is_some_and(|stored| decoder.decode(number, &head, stored, items).is_ok())
 }
@@ -75,11 +84,17 @@ fn runs(part: &Layout, itemsize: usize, found: &mut Vec<Range<u64>>) {
         found.push(start..start + (part.len() * itemsize) as u64);
         return;
     }
-    let (Some(&len), Some(&stride)) = (part.shape().first(), part.strides().first()) else { return };
+    let (Some(&len), Some(&stride)) = (part.shape().first(), part.strides().first()) else {
+        return;
+    };
     for row in 0..len {
         let row = row as u64 * stride.unsigned_abs() as u64;
         let offset = usize::try_from(row).unwrap_or_default() + part.offset();
-        let inner = Layout { shape: part.shape().iter().skip(1).copied().collect(), strides: part.strides().iter().skip(1).copied().collect(), offset };
+        let inner = Layout {
+            shape: part.shape().iter().skip(1).copied().collect(),
+            strides: part.strides().iter().skip(1).copied().collect(),
+            offset,
+        };
         runs(&inner, itemsize, found);
     }
 }

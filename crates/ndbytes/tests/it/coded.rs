@@ -3,15 +3,35 @@
 use crate::damage::Random;
 use crate::frames::write;
 use ndbytes::{
-    Array, ArrayRef, Checks, Codec, Copying, DType, DecodeOptions, Decoded, Dest, Encode as _, Engine, ErrorKind, Filter, Layout,
-    Metadata, Order, Slice, Threads, frame, io, to_bytes,
+    Array, ArrayRef, Checks, Codec, Copying, DType, DecodeOptions, Decoded, Dest, Encode as _,
+    Engine, ErrorKind, Filter, Layout, Metadata, Order, Slice, Threads, frame, io, to_bytes,
 };
 use std::io::Read;
 
 /// One dtype of each kind and width that filters tell apart.
 const DTYPES: [&str; 22] = [
-    "|b1", "|i1", "|u1", "<i2", ">u2", "<i4", ">i4", "<u8", ">i8", "<f2", "<f4", ">f4", "<f8", ">f8", "<c8", ">c16", "<f16", "<M8[ns]",
-    "|S5", ">U2", "bfloat16", "{t:<u4,:|V1,x:>f4}",
+    "|b1",
+    "|i1",
+    "|u1",
+    "<i2",
+    ">u2",
+    "<i4",
+    ">i4",
+    "<u8",
+    ">i8",
+    "<f2",
+    "<f4",
+    ">f4",
+    "<f8",
+    ">f8",
+    "<c8",
+    ">c16",
+    "<f16",
+    "<M8[ns]",
+    "|S5",
+    ">U2",
+    "bfloat16",
+    "{t:<u4,:|V1,x:>f4}",
 ];
 const ENGINES: [Engine; 4] = [Engine::Lz4, Engine::Zstd, Engine::Deflate, Engine::Pco];
 
@@ -62,7 +82,12 @@ pub(crate) fn coded(array: &ArrayRef<'_>, options: &frame::EncodeOptions) -> Vec
 }
 
 fn read(reader: impl Read, len: Option<u64>) -> Decoded {
-    let options = DecodeOptions { input_len: len, checks: Checks::Required, whole: true, ..Default::default() };
+    let options = DecodeOptions {
+        input_len: len,
+        checks: Checks::Required,
+        whole: true,
+        ..Default::default()
+    };
     io::read_array(reader, options, |_| Ok(Dest::Owned), &mut io::unwatched).unwrap()
 }
 
@@ -125,12 +150,20 @@ fn every_dtype_layout_filter_and_codec_comes_back() {
             }
         }
     }
-    assert!(cases >= 30_000 && blocks >= cases / 2, "{cases} cases, {blocks} of three blocks or more");
+    assert!(
+        cases >= 30_000 && blocks >= cases / 2,
+        "{cases} cases, {blocks} of three blocks or more"
+    );
 }
 
 #[test]
 fn the_bytes_are_the_same_for_any_number_of_threads_and_any_way_out() {
-    for (dtype, shape) in [("<f8", &[300, 411][..]), (">i2", &[150_000]), ("|u1", &[70, 80, 3]), ("<f4", &[40, 50, 60])] {
+    for (dtype, shape) in [
+        ("<f8", &[300, 411][..]),
+        (">i2", &[150_000]),
+        ("|u1", &[70, 80, 3]),
+        ("<f4", &[40, 50, 60]),
+    ] {
         let array = array(dtype, shape, 7);
         for codec in ["auto", "fast", "small", "lz4", "zstd", "deflate", "pco"] {
             let options = |threads| frame::EncodeOptions {
@@ -141,15 +174,23 @@ fn the_bytes_are_the_same_for_any_number_of_threads_and_any_way_out() {
             };
             let first = coded(&array.view(), &options(1));
             for threads in [1, 2, 4] {
-                assert!(coded(&array.view(), &options(threads)) == first, "{codec}: {threads} threads");
+                assert!(
+                    coded(&array.view(), &options(threads)) == first,
+                    "{codec}: {threads} threads"
+                );
                 let mut encoder = frame::Encoder::new(&array.view(), &options(1)).unwrap();
                 let mut space = vec![0xAA; usize::try_from(encoder.most()).unwrap()];
                 let how = Copying { threads: Threads::new(threads), touched: true };
                 let len = encoder.write_into(&mut space, how, &mut io::unwatched).unwrap();
-                assert!(space[..usize::try_from(len).unwrap()] == first, "{codec}: {threads} threads, to memory");
-                let options = DecodeOptions { checks: Checks::Required, whole: true, ..Default::default() };
+                assert!(
+                    space[..usize::try_from(len).unwrap()] == first,
+                    "{codec}: {threads} threads, to memory"
+                );
+                let options =
+                    DecodeOptions { checks: Checks::Required, whole: true, ..Default::default() };
                 let decoded =
-                    io::read_slice(&first, options, |_| Ok(Dest::Owned), how, &mut io::unwatched).unwrap();
+                    io::read_slice(&first, options, |_| Ok(Dest::Owned), how, &mut io::unwatched)
+                        .unwrap();
                 same(&array.view(), &decoded, codec);
             }
         }
@@ -176,8 +217,10 @@ fn a_function_gets_the_items_in_their_order() {
 fn what_is_not_compressed_is_hardly_longer() {
     for (size, seed) in [(1usize, 1), (100, 2), (511, 3), (513, 4), (5000, 5), (300_000, 6)] {
         let mut random = Random(seed);
-        let data: Vec<u8> =
-            std::iter::repeat_with(|| random.bits().to_le_bytes()).flatten().take(size * 4).collect();
+        let data: Vec<u8> = std::iter::repeat_with(|| random.bits().to_le_bytes())
+            .flatten()
+            .take(size * 4)
+            .collect();
         let layout = Layout::contiguous(&[size], 4, Order::C).unwrap();
         let array = Array::new("<u4".parse().unwrap(), layout, data.into()).unwrap();
         let plain = write(&array, &frame::EncodeOptions::default()).len();
@@ -193,12 +236,19 @@ fn decimal_numbers_may_have_exceptions() {
     for (dtype, width) in [("<f8", 8), (">f4", 4)] {
         let array = array(dtype, &[400], 9);
         let mut data = array.data().to_vec();
-        for (place, float) in [(3, -0.0), (77, f64::NAN), (78, f64::INFINITY), (399, f64::NEG_INFINITY)] {
-            let bytes = if width == 8 { float.to_le_bytes().to_vec() } else { (float as f32).to_be_bytes().to_vec() };
+        for (place, float) in
+            [(3, -0.0f32), (77, f32::NAN), (78, f32::INFINITY), (399, f32::NEG_INFINITY)]
+        {
+            let wide = f64::from(float);
+            let bytes =
+                if width == 8 { wide.to_le_bytes().to_vec() } else { float.to_be_bytes().to_vec() };
             data[place * width..(place + 1) * width].copy_from_slice(&bytes);
         }
         let array = Array::new(array.dtype().clone(), array.layout().clone(), data.into()).unwrap();
-        let bytes = coded(&array.view(), &frame::EncodeOptions { codec: Codec::Auto, ..Default::default() });
+        let bytes = coded(
+            &array.view(),
+            &frame::EncodeOptions { codec: Codec::Auto, ..Default::default() },
+        );
         let decoded = read(&bytes[..], None);
         assert!(decoded.header.coding.as_ref().unwrap().filter.to_string().contains("decimal"));
         assert!(bytes.len() < 400 * width / 2, "{} bytes", bytes.len());
@@ -210,7 +260,11 @@ fn decimal_numbers_may_have_exceptions() {
 fn names_and_attributes_stand_in_the_header() {
     let array = array("<f4", &[30, 40], 1);
     let metadata = Metadata::new(Some("déjà".into()), Some("{\"unit\":\"V\"}".into()));
-    let options = frame::EncodeOptions { codec: Codec::Auto, metadata: metadata.clone(), ..Default::default() };
+    let options = frame::EncodeOptions {
+        codec: Codec::Auto,
+        metadata: metadata.clone(),
+        ..Default::default()
+    };
     let decoded = read(&write(&array, &options)[..], None);
     assert_eq!(decoded.metadata, metadata);
 }
@@ -223,7 +277,8 @@ fn lengths_of_a_block_that_cannot_be_are_refused() {
         (vec![0, 4], "block: a length of 0 along an axis of 30"),
         (vec![3, 41], "block: a length of 41 along an axis of 40"),
     ] {
-        let options = frame::EncodeOptions { codec: Codec::Auto, block: Some(block), ..Default::default() };
+        let options =
+            frame::EncodeOptions { codec: Codec::Auto, block: Some(block), ..Default::default() };
         let error = frame::Encoder::new(&array.view(), &options).unwrap_err();
         assert_eq!((error.kind(), error.message()), (&ErrorKind::Argument, message));
     }
@@ -232,7 +287,11 @@ fn lengths_of_a_block_that_cannot_be_are_refused() {
 #[test]
 fn codecs_have_names_and_levels() {
     for (name, level, message) in [
-        ("gzip", None, "there is no codec \"gzip\"; there are none, auto, fast, small, lz4, zstd, deflate and pco"),
+        (
+            "gzip",
+            None,
+            "there is no codec \"gzip\"; there are none, auto, fast, small, lz4, zstd, deflate and pco",
+        ),
         ("auto", Some(3), "codec auto has no levels"),
         ("lz4", Some(3), "codec lz4 has no levels"),
         ("zstd", Some(20), "codec zstd has levels 1 to 19, found 20"),

@@ -17,7 +17,9 @@ struct Frame {
 
 /// Where the parts of a coded frame are.
 fn parts(what: String, bytes: Vec<u8>) -> Frame {
-    let number = |at: usize| usize::try_from(u64::from_le_bytes(*bytes[at..].first_chunk().unwrap())).unwrap();
+    let number = |at: usize| {
+        usize::try_from(u64::from_le_bytes(*bytes[at..].first_chunk().unwrap())).unwrap()
+    };
     let header = u32::from_le_bytes(*bytes[12..].first_chunk().unwrap()) as usize;
     let footer = bytes.len() - 64;
     let (count, start) = (number(footer + 16), number(footer + 40));
@@ -62,9 +64,13 @@ fn frames() -> Vec<Frame> {
 }
 
 fn refused(frame: &Frame, damaged: &[u8], how: &str) -> Error {
-    let Err(error) = decode(damaged, Checks::Required) else { panic!("{}: {how} went unseen", frame.what) };
+    let Err(error) = decode(damaged, Checks::Required) else {
+        panic!("{}: {how} went unseen", frame.what)
+    };
     for checks in [Checks::Optional, Checks::Ignored] {
-        let Err(other) = decode(damaged, checks) else { panic!("{}: {how} went unseen with {checks:?}", frame.what) };
+        let Err(other) = decode(damaged, checks) else {
+            panic!("{}: {how} went unseen with {checks:?}", frame.what)
+        };
         assert_eq!((other.kind(), other.to_string()), (error.kind(), error.to_string()));
     }
     error
@@ -111,18 +117,27 @@ fn every_truncation_is_reported_with_its_block() {
         for len in 0..frame.bytes.len() {
             let error = refused(&frame, &frame.bytes[..len], &format!("a cut at {len}"));
             let what = format!("{}: a cut at {len}: {error}", frame.what);
-            assert_eq!((error.kind(), error.offset()), (&ErrorKind::Truncated, Some(len as u64)), "{what}");
+            assert_eq!(
+                (error.kind(), error.offset()),
+                (&ErrorKind::Truncated, Some(len as u64)),
+                "{what}"
+            );
             let block = frame.blocks.iter().position(|block| block.start <= len && len < block.end);
             match block {
                 Some(at) => assert!(names(&error, at), "{what}"),
-                None if len >= frame.header => assert!(error.message().starts_with("the index is cut"), "{what}"),
+                None if len >= frame.header => {
+                    assert!(error.message().starts_with("the index is cut"), "{what}")
+                }
                 None => {}
             }
         }
         let mut longer = frame.bytes.clone();
         longer.push(0);
         let error = refused_at_end(&longer);
-        assert_eq!((error.kind(), error.offset()), (&ErrorKind::Malformed, Some(frame.bytes.len() as u64)));
+        assert_eq!(
+            (error.kind(), error.offset()),
+            (&ErrorKind::Malformed, Some(frame.bytes.len() as u64))
+        );
     }
 }
 
@@ -142,7 +157,8 @@ fn rebuilt(frame: &Frame, blocks: &[&[u8]]) -> Vec<u8> {
 fn moved_blocks_are_reported() {
     let all = frames();
     for frame in &all {
-        let blocks: Vec<&[u8]> = frame.blocks.iter().map(|block| &frame.bytes[block.clone()]).collect();
+        let blocks: Vec<&[u8]> =
+            frame.blocks.iter().map(|block| &frame.bytes[block.clone()]).collect();
         for one in 0..6 {
             for other in 0..6 {
                 let mut moved = blocks.clone();
@@ -150,7 +166,10 @@ fn moved_blocks_are_reported() {
                 if moved[one] != blocks[one] {
                     let how = format!("block {other} in place of {one}");
                     let error = refused(frame, &rebuilt(frame, &moved), &how);
-                    assert!(error.message().contains("block ") || error.message().contains("index"), "{how}: {error}");
+                    assert!(
+                        error.message().contains("block ") || error.message().contains("index"),
+                        "{how}: {error}"
+                    );
                 }
                 moved[other] = blocks[one];
                 if moved[one] != blocks[one] {
@@ -175,7 +194,8 @@ fn blocks_of_another_frame_are_reported_by_number() {
     });
     assert_eq!(one.bytes[..one.header], other.bytes[..other.header]);
     for at in 0..6 {
-        let mut blocks: Vec<&[u8]> = one.blocks.iter().map(|block| &one.bytes[block.clone()]).collect();
+        let mut blocks: Vec<&[u8]> =
+            one.blocks.iter().map(|block| &one.bytes[block.clone()]).collect();
         blocks[at] = &other.bytes[other.blocks[at].clone()];
         let error = refused(&one, &rebuilt(&one, &blocks), "a spliced block");
         let ErrorKind::Checksum { block, .. } = error.kind() else { panic!("{error}") };
@@ -195,10 +215,17 @@ fn what_is_intact_is_recovered() {
         for at in 0..6 {
             let mut damaged = frame.bytes.clone();
             damaged[frame.blocks[at].start + 30] ^= 4;
-            let mut found = io::recover(&damaged[..], Default::default(), &mut io::unwatched).unwrap();
+            let mut found =
+                io::recover(&damaged[..], Default::default(), &mut io::unwatched).unwrap();
             let lost: u64 = found.damaged.iter().map(|range| range.end - range.start).sum();
             let lens = [7usize.min(19 - at / 2 * 7), 8usize.min(11 - at % 2 * 8)];
-            assert_eq!(lost, (lens[0] * lens[1] * 8) as u64, "{}: block {at}: {:?}", frame.what, found.damaged);
+            assert_eq!(
+                lost,
+                (lens[0] * lens[1] * 8) as u64,
+                "{}: block {at}: {:?}",
+                frame.what,
+                found.damaged
+            );
             let data = found.data.all().unwrap();
             for (byte, (found, whole)) in data.iter().zip(&whole.data()[..]).enumerate() {
                 let is_lost = |range: &Range<u64>| range.contains(&(byte as u64));

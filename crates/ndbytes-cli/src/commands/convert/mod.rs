@@ -16,8 +16,8 @@ use crate::values::cast;
 use ndbytes::io::{self, SaveOptions, Watch};
 use ndbytes::raw::{self, Raw};
 use ndbytes::{
-    ArrayRef, ChecksumState, Codec, DType, Encode, Endian, Error, Level, Metadata, Order, Result, Spec,
-    Threads, frame, npy,
+    ArrayRef, ChecksumState, Codec, DType, Encode, Endian, Error, Level, Metadata, Order, Result,
+    Spec, Threads, frame, npy,
 };
 use plan::{Job, Target};
 use serde_json::json;

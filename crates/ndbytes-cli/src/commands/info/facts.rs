@@ -170,7 +170,11 @@ impl Facts {
         ];
         let coding = self.header.as_ref().and_then(|header| header.coding.as_ref());
         if let Some(coding) = coding {
-            let filter = if coding.filter == Filter::NONE { String::new() } else { format!(" behind {}", coding.filter) };
+            let filter = if coding.filter == Filter::NONE {
+                String::new()
+            } else {
+                format!(" behind {}", coding.filter)
+            };
             let block = shape(&coding.block);
             lines.push(("codec", format!("{}{filter}, in blocks of {block}", coding.engine)));
         }

@@ -36,14 +36,24 @@ impl<'e> Decimal<'e> {
     /// # Errors
     /// [`Malformed`](crate::ErrorKind::Malformed).
     pub(super) fn parse(stored: &'e [u8], len: usize, float: usize) -> Result<(Self, &'e [u8])> {
-        let wrong = || Error::malformed("its decimal filter does not say digits, width and exceptions as it must");
-        let ([digits, width, low, high], rest) = stored.split_first_chunk::<HEAD>().ok_or_else(wrong)?;
+        let wrong = || {
+            Error::malformed(
+                "its decimal filter does not say digits, width and exceptions as it must",
+            )
+        };
+        let ([digits, width, low, high], rest) =
+            stored.split_first_chunk::<HEAD>().ok_or_else(wrong)?;
         let (digits, width) = (Digits::new(*digits).ok_or_else(wrong)?, usize::from(*width));
         let count = usize::from(u16::from_le_bytes([*low, *high]));
-        let (exceptions, rest) = rest.split_at_checked(count * (PLACE + float)).ok_or_else(wrong)?;
+        let (exceptions, rest) =
+            rest.split_at_checked(count * (PLACE + float)).ok_or_else(wrong)?;
         let found = Self { digits, width, exceptions };
         let places = found.each(float).map(|(place, _)| place);
-        if !matches!(width, 1 | 2 | 4 | 8) || width > float || !places.clone().is_sorted_by(|a, b| a < b) || places.last().is_some_and(|last| last >= len) {
+        if !matches!(width, 1 | 2 | 4 | 8)
+            || width > float
+            || !places.clone().is_sorted_by(|a, b| a < b)
+            || places.last().is_some_and(|last| last >= len)
+        {
             return Err(wrong());
         }
         Ok((found, rest))
@@ -79,7 +89,13 @@ pub(super) struct Finder {
 impl Finder {
     /// Makes the integers that floats are with so many digits, at the front of `to`, and gives their width; `None` if too many are no
     /// such numbers.
-    pub(super) fn find(&mut self, from: &[u8], to: &mut [u8], float: usize, digits: Digits) -> Option<usize> {
+    pub(super) fn find(
+        &mut self,
+        from: &[u8],
+        to: &mut [u8],
+        float: usize,
+        digits: Digits,
+    ) -> Option<usize> {
         self.exceptions.clear();
         if let Some(width) = to_decimal(from, to, float, digits) {
             return Some(width);

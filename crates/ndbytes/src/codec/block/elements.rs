@@ -26,8 +26,11 @@ pub(crate) enum Kind {
 
 impl Elements {
     pub(crate) fn of(dtype: &DType) -> Self {
-        let numbers = |width, per_item, kind, endian| {
-            Self { width, per_item, kind, is_big: endian == Endian::Big && width > 1 }
+        let numbers = |width, per_item, kind, endian| Self {
+            width,
+            per_item,
+            kind,
+            is_big: endian == Endian::Big && width > 1,
         };
         match *dtype {
             DType::Scalar(Scalar::LongDouble | Scalar::CLongDouble, _) => Self::bytes(dtype),
@@ -42,7 +45,9 @@ impl Elements {
             }
             DType::Time(_, _, endian) => numbers(8, 1, Kind::Signed, endian),
             DType::Text(len, endian) => numbers(4, len as usize, Kind::Other, endian),
-            DType::Bytes(_) | DType::Void(_) | DType::Record(_) | DType::Sub(_) => Self::bytes(dtype),
+            DType::Bytes(_) | DType::Void(_) | DType::Record(_) | DType::Sub(_) => {
+                Self::bytes(dtype)
+            }
         }
     }
 

@@ -192,7 +192,8 @@ impl Block<'_> {
     /// Whether a filter that fits has an axis of several elements to go along, for each that it goes along.
     pub(crate) fn moves_along(&self, filter: Filter) -> bool {
         let shape = self.moved(filter);
-        let is_long = |back: usize| shape.len().checked_sub(back).is_some_and(|axis| shape[axis] > 1);
+        let is_long =
+            |back: usize| shape.len().checked_sub(back).is_some_and(|axis| shape[axis] > 1);
         filter.fits(self.elements, self.shape)
             && match filter.predict {
                 Predict::Nothing => true,

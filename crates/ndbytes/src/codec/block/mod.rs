@@ -6,8 +6,8 @@ mod filter;
 mod segments;
 
 pub(crate) use elements::{Elements, Kind};
-pub(crate) use filter::{Arrange, Block, Scratch};
 pub use filter::Filter;
+pub(crate) use filter::{Arrange, Block, Scratch};
 
 use super::engine::{Effort, Engine, Engines};
 use crate::error::{Error, Result};
@@ -53,7 +53,8 @@ impl BlockCoder {
         to: &mut [u8],
     ) -> Result<Option<usize>> {
         let Method { filter, digits, engine, effort } = method;
-        if engine == Engine::Stored || items.is_empty() || !filter.fits(block.elements, block.shape) {
+        if engine == Engine::Stored || items.is_empty() || !filter.fits(block.elements, block.shape)
+        {
             return Ok(None);
         }
         let Some((filtered, decimal)) = self.scratch.apply(filter, digits, block, items)? else {
@@ -95,12 +96,18 @@ impl BlockCoder {
         DECODED.with(|decoded| decoded.set(decoded.get() + 1));
         if engine == Engine::Stored {
             if filter != Filter::NONE || stored.len() != items.len() {
-                return Err(Error::malformed("bytes that are stored have no filter and the block's size"));
+                return Err(Error::malformed(
+                    "bytes that are stored have no filter and the block's size",
+                ));
             }
             items.copy_from_slice(stored);
             return Ok(());
         }
-        let is_wrong = || Error::malformed(format!("the filter {filter} does not fit its items or the codec {engine}"));
+        let is_wrong = || {
+            Error::malformed(format!(
+                "the filter {filter} does not fit its items or the codec {engine}"
+            ))
+        };
         if !filter.fits(block.elements, block.shape) {
             return Err(is_wrong());
         }
@@ -115,7 +122,9 @@ impl BlockCoder {
         }
         let engines = &mut self.engines;
         self.scratch.undo(filter, decimal, block, items, |filtered| {
-            segments::decode(rest, filtered, &mut |from, to| engines.decode(engine, elements, from, to))
+            segments::decode(rest, filtered, &mut |from, to| {
+                engines.decode(engine, elements, from, to)
+            })
         })
     }
 }

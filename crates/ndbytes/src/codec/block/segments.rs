@@ -10,6 +10,9 @@ const ROW: usize = 8;
 /// Where the bytes of all elements that lie together are fewer, it pays to compress all in one.
 const LEAST: usize = 1 << 10;
 
+/// What a codec does to one segment.
+type Work<'w, T> = &'w mut dyn FnMut(&[u8], &mut [u8]) -> Result<T>;
+
 /// At how many bytes the filtered bytes are cut: what lies together has its own statistics, and noise among it is seen by itself.
 pub(super) fn cut(filter: Filter, engine: Engine, elements: Elements, len: usize) -> usize {
     let plane = len / elements.width.max(1);
@@ -23,7 +26,7 @@ pub(super) fn encode(
     filtered: &[u8],
     cut: usize,
     to: &mut [u8],
-    encode: &mut dyn FnMut(&[u8], &mut [u8]) -> Result<Option<usize>>,
+    encode: Work<'_, Option<usize>>,
 ) -> Result<Option<usize>> {
     let parts = filtered.len().div_ceil(cut);
     let Some((head, space)) = to.split_at_mut_checked(COUNT + ROW * parts) else { return Ok(None) };
@@ -39,7 +42,9 @@ pub(super) fn encode(
                 let Some(room) = room.get_mut(..part.len()) else { return Ok(None) };
                 room.copy_from_slice(part);
                 match rows.last_mut().filter(|(whole, stored)| whole == stored) {
-                    Some((whole, stored)) => (*whole, *stored) = (*whole + part.len(), *stored + part.len()),
+                    Some((whole, stored)) => {
+                        (*whole, *stored) = (*whole + part.len(), *stored + part.len())
+                    }
                     None => rows.push((part.len(), part.len())),
                 }
                 part.len()
@@ -51,9 +56,16 @@ pub(super) fn encode(
     let front = COUNT + ROW * rows.len();
     let table = rows.iter().flat_map(|&(whole, stored)| [whole, stored]).map(u32::try_from);
     let count = u16::try_from(rows.len()).unwrap_or(u16::MAX);
-    let Some(table) = table.collect::<std::result::Result<Vec<_>, _>>().ok().filter(|_| count < u16::MAX) else { return Ok(None) };
+    let Some(table) =
+        table.collect::<std::result::Result<Vec<_>, _>>().ok().filter(|_| count < u16::MAX)
+    else {
+        return Ok(None);
+    };
     let moved = head.len();
-    for (place, byte) in head.iter_mut().zip(count.to_le_bytes().into_iter().chain(table.into_iter().flat_map(u32::to_le_bytes))) {
+    for (place, byte) in head
+        .iter_mut()
+        .zip(count.to_le_bytes().into_iter().chain(table.into_iter().flat_map(u32::to_le_bytes)))
+    {
         *place = byte;
     }
     if front < moved {
@@ -66,11 +78,7 @@ pub(super) fn encode(
 ///
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed), and those of `decode`.
-pub(super) fn decode(
-    stored: &[u8],
-    filtered: &mut [u8],
-    decode: &mut dyn FnMut(&[u8], &mut [u8]) -> Result<()>,
-) -> Result<()> {
+pub(super) fn decode(stored: &[u8], filtered: &mut [u8], decode: Work<'_, ()>) -> Result<()> {
     let lie = |what: &str| Error::malformed(format!("its segments {what}"));
     let cut = || lie("are cut");
     let (count, rest) = stored.split_first_chunk().ok_or_else(cut)?;
@@ -78,11 +86,16 @@ pub(super) fn decode(
     let (table, mut stored) = rest.split_at_checked(count * ROW).ok_or_else(cut)?;
     let mut filtered = filtered;
     for row in table.as_chunks::<ROW>().0 {
-        let [whole, len] = [0, 4].map(|at| row.get(at..).and_then(|row| row.first_chunk()).map_or(0, |n| u32::from_le_bytes(*n) as usize));
+        let [whole, len] = [0, 4].map(|at| {
+            row.get(at..)
+                .and_then(|row| row.first_chunk())
+                .map_or(0, |n| u32::from_le_bytes(*n) as usize)
+        });
         if len == 0 || len > whole {
             return Err(lie(&format!("have one of {whole} bytes in {len}")));
         }
-        let (from, after) = stored.split_at_checked(len).ok_or_else(|| lie("are longer than the block"))?;
+        let (from, after) =
+            stored.split_at_checked(len).ok_or_else(|| lie("are longer than the block"))?;
         let parts = std::mem::take(&mut filtered).split_at_mut_checked(whole);
         let (to, rest) = parts.ok_or_else(|| lie("hold more than the block"))?;
         if len == whole {

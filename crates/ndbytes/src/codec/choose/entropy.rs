@@ -21,8 +21,8 @@ pub(super) fn bits(bytes: &[u8], width: usize) -> u64 {
 fn log2(n: u64) -> u64 {
     let Some(whole) = n.checked_ilog2() else { return 0 };
     // The part behind the leading bit, of 256.
-    let part = ((u128::from(n) << 8) >> whole) as u64 & 0xFF;
-    u64::from(whole) * 256 + part + (part * (256 - part) * 88 >> 16)
+    let part = if whole < 8 { n << (8 - whole) } else { n >> (whole - 8) } & 0xFF;
+    u64::from(whole) * 256 + part + ((part * (256 - part) * 88) >> 16)
 }
 
 #[cfg(test)]

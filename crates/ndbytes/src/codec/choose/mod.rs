@@ -63,7 +63,9 @@ impl Codec {
         match (level, engine.levels()) {
             (Some(_), None) => Err(Error::argument(format!("codec {name} has no levels"))),
             (Some(level), Some((least, most, _))) if !(least..=most).contains(&level) => {
-                Err(Error::argument(format!("codec {name} has levels {least} to {most}, found {level}")))
+                Err(Error::argument(format!(
+                    "codec {name} has levels {least} to {most}, found {level}"
+                )))
             }
             _ => Ok(codec),
         }
@@ -72,7 +74,9 @@ impl Codec {
 
 fn unknown(name: &str) -> Error {
     let found = quoted(name);
-    Error::argument(format!("there is no codec {found}; there are none, auto, fast, small, lz4, zstd, deflate and pco"))
+    Error::argument(format!(
+        "there is no codec {found}; there are none, auto, fast, small, lz4, zstd, deflate and pco"
+    ))
 }
 
 impl FromStr for Codec {
@@ -120,12 +124,20 @@ impl Plan {
     ) -> Result<Self> {
         let tries = match codec {
             Codec::None | Codec::Engine(Engine::Stored, _) => return Ok(Self::default()),
-            Codec::Auto => vec![(first_built(&[Engine::Zstd, Engine::Deflate, Engine::Lz4]), Effort::Quick)],
-            Codec::Fast => vec![(first_built(&[Engine::Lz4, Engine::Zstd, Engine::Deflate]), Effort::Quick)],
-            Codec::Small => [(Engine::Zstd, SMALL_ZSTD), (Engine::Pco, SMALL_PCO), (Engine::Deflate, Effort::Level(9))]
-                .into_iter()
-                .filter(|(engine, _)| engine.is_built())
-                .collect(),
+            Codec::Auto => {
+                vec![(first_built(&[Engine::Zstd, Engine::Deflate, Engine::Lz4]), Effort::Quick)]
+            }
+            Codec::Fast => {
+                vec![(first_built(&[Engine::Lz4, Engine::Zstd, Engine::Deflate]), Effort::Quick)]
+            }
+            Codec::Small => [
+                (Engine::Zstd, SMALL_ZSTD),
+                (Engine::Pco, SMALL_PCO),
+                (Engine::Deflate, Effort::Level(9)),
+            ]
+            .into_iter()
+            .filter(|(engine, _)| engine.is_built())
+            .collect(),
             Codec::Engine(engine, level) => {
                 let usual = engine.levels().map(|(_, _, usual)| usual);
                 let effort = level.or(usual).map_or(Effort::Quick, Effort::Level);

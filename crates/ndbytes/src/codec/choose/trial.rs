@@ -36,11 +36,17 @@ pub(super) fn choose(
     if tries.is_empty() || samples.iter().all(|sample| sample.items.is_empty()) {
         return Ok(Plan::default());
     }
-    let mut trial = Trial { elements, samples, scratch: Scratch::default(), coder: BlockCoder::default() };
+    let mut trial =
+        Trial { elements, samples, scratch: Scratch::default(), coder: BlockCoder::default() };
     let digits = trial.digits()?;
     let mut methods = Vec::new();
     if let Some(filter) = filter {
-        methods.extend(tries.iter().map(|&(engine, effort)| Method { filter, digits, engine, effort }));
+        methods.extend(tries.iter().map(|&(engine, effort)| Method {
+            filter,
+            digits,
+            engine,
+            effort,
+        }));
         return Ok(Plan { methods, is_dense: false });
     }
     let finalists = trial.finalists(digits)?;
@@ -64,7 +70,9 @@ pub(super) fn choose(
         scores.sort_by_key(|(score, _)| *score);
     }
     let size: usize = samples.iter().map(|sample| sample.items.len()).sum();
-    let Some(&(score, mut best)) = scores.first().filter(|(score, _)| *score < size as u64 * (1000 - LEAST_GAIN)) else {
+    let Some(&(score, mut best)) =
+        scores.first().filter(|(score, _)| *score < size as u64 * (1000 - LEAST_GAIN))
+    else {
         return Ok(Plan::default());
     };
     let is_dense = score * DENSE < size as u64 * 1000;
@@ -94,7 +102,12 @@ fn cost(codec: Codec, filter: Filter) -> u64 {
 }
 
 /// The filters that are compressed with: each way to predict with each arrangement.
-fn finals(finalists: &[Filter], engine: Engine, is_decimal: bool, elements: Elements) -> Vec<Filter> {
+fn finals(
+    finalists: &[Filter],
+    engine: Engine,
+    is_decimal: bool,
+    elements: Elements,
+) -> Vec<Filter> {
     let arranges: &[Arrange] = match engine {
         Engine::Pco => &[Arrange::Nothing],
         _ if elements.width == 1 && !is_decimal => &[Arrange::Nothing, Arrange::Bits],
@@ -153,7 +166,12 @@ impl Trial<'_> {
         let mut scores = Vec::new();
         for planes in [false, true].into_iter().take(1 + usize::from(may_move)) {
             for predict in PREDICTIONS {
-                let filter = Filter { planes, decimal: digits.is_some(), predict, arrange: Arrange::Nothing };
+                let filter = Filter {
+                    planes,
+                    decimal: digits.is_some(),
+                    predict,
+                    arrange: Arrange::Nothing,
+                };
                 if let Some(bits) = self.entropy(filter, digits)? {
                     scores.push((bits, filter));
                 }
@@ -163,7 +181,8 @@ impl Trial<'_> {
         let Some(&(least, _)) = scores.first() else { return Ok(Vec::new()) };
         let close = |bits: u64, parts: u64| bits - least <= least / parts;
         let is_plain = |filter: &Filter| filter.predict == Predict::Nothing;
-        let predicted = scores.iter().filter(|(bits, filter)| !is_plain(filter) && close(*bits, CLOSE));
+        let predicted =
+            scores.iter().filter(|(bits, filter)| !is_plain(filter) && close(*bits, CLOSE));
         // Without prediction there may be repeats, which entropy does not see.
         let plain = scores.iter().filter(|(bits, filter)| is_plain(filter) && close(*bits, 1));
         Ok(predicted.take(FINALISTS).chain(plain).map(|(_, filter)| *filter).collect())
@@ -177,7 +196,8 @@ impl Trial<'_> {
             if !block.moves_along(filter) {
                 return Ok(None);
             }
-            let Some((made, decimal)) = self.scratch.apply(filter, digits, block, &sample.items)? else {
+            let Some((made, decimal)) = self.scratch.apply(filter, digits, block, &sample.items)?
+            else {
                 return Ok(None);
             };
             let width = block.filtered(filter, decimal).width;
@@ -194,7 +214,8 @@ impl Trial<'_> {
         for sample in samples {
             let block = self.block(sample);
             space.resize(sample.items.len(), 0);
-            let made = self.coder.encode(Method { effort, ..method }, block, &sample.items, &mut space)?;
+            let made =
+                self.coder.encode(Method { effort, ..method }, block, &sample.items, &mut space)?;
             total += made.unwrap_or(sample.items.len()) as u64;
         }
         Ok(total * (1000 + cost(codec, method.filter)))

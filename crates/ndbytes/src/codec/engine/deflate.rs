@@ -16,7 +16,8 @@ pub(super) fn encode(effort: Effort, mut from: &[u8], to: &mut [u8]) -> Result<O
         let Some(space) = to.get_mut(len..).filter(|space| !space.is_empty()) else {
             return Ok(None);
         };
-        let step = if from.is_empty() { deflater.finish(space)? } else { deflater.step(from, space)? };
+        let step =
+            if from.is_empty() { deflater.finish(space)? } else { deflater.step(from, space)? };
         from = from.get(step.taken..).unwrap_or_default();
         len += step.made;
         if step.end {

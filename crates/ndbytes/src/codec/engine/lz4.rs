@@ -2,7 +2,9 @@
 
 use super::{Engine, undecodable};
 use crate::error::Result;
-use lz4_flex::block::{CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size};
+use lz4_flex::block::{
+    CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size,
+};
 
 #[derive(Default)]
 pub(super) struct State {

@@ -115,7 +115,11 @@ impl fmt::Debug for Engines {
 
 impl Engines {
     /// Compresses `from` to the front of `to`, and gives the length; `None` if that is not shorter than `from`.
-    #[allow(clippy::unnecessary_wraps, unused_variables, reason = "what is used depends on the codecs that are built")]
+    #[allow(
+        clippy::unnecessary_wraps,
+        unused_variables,
+        reason = "what is used depends on the codecs that are built"
+    )]
     pub(crate) fn encode(
         &mut self,
         engine: Engine,

@@ -2,7 +2,9 @@
 
 use super::{Effort, Engine, undecodable};
 use crate::error::{Error, ErrorKind, Result};
-use zstd_safe::{CCtx, CParameter, DCtx, ResetDirective, Strategy, get_error_name, get_frame_content_size};
+use zstd_safe::{
+    CCtx, CParameter, DCtx, ResetDirective, Strategy, get_error_name, get_frame_content_size,
+};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -30,7 +32,10 @@ impl State {
         match get_frame_content_size(from) {
             Ok(Some(size)) if size == wanted as u64 => {}
             Ok(Some(size)) => {
-                return Err(undecodable(Engine::Zstd, format!("it says {size} bytes, {wanted} are wanted")));
+                return Err(undecodable(
+                    Engine::Zstd,
+                    format!("it says {size} bytes, {wanted} are wanted"),
+                ));
             }
             Ok(None) => return Err(undecodable(Engine::Zstd, "its frame does not say its size")),
             Err(_) => return Err(undecodable(Engine::Zstd, "no header of a frame")),
@@ -77,9 +82,11 @@ fn context(effort: Effort) -> Result<CCtx<'static>> {
             CParameter::TargetLength(8),
         ],
     };
-    let set = context
-        .reset(ResetDirective::SessionAndParameters)
-        .and_then(|_| parameters.into_iter().try_for_each(|parameter| context.set_parameter(parameter).map(|_| ())));
+    let set = context.reset(ResetDirective::SessionAndParameters).and_then(|_| {
+        parameters
+            .into_iter()
+            .try_for_each(|parameter| context.set_parameter(parameter).map(|_| ()))
+    });
     set.map_err(|code| Error::new(ErrorKind::Memory, format!("zstd: {}", get_error_name(code))))?;
     Ok(context)
 }

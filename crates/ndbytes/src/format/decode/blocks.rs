@@ -76,8 +76,15 @@ impl Decoder {
 
     /// Decodes a block to memory of its size; its stored bytes are held against their sum before anything else is made of them, and
     /// the items against theirs.
-    pub(crate) fn decode(&self, number: u64, header: &BlockHeader, stored: &[u8], items: &mut [u8]) -> Result<()> {
-        let (of, Entry { offset, stored_sum, items_sum, .. }) = (self.expected(number), header.entry);
+    pub(crate) fn decode(
+        &self,
+        number: u64,
+        header: &BlockHeader,
+        stored: &[u8],
+        items: &mut [u8],
+    ) -> Result<()> {
+        let (of, Entry { offset, stored_sum, items_sum, .. }) =
+            (self.expected(number), header.entry);
         let damaged = |found: u32, written: u32, what: &str| {
             let why = format!("its CRC-32C is {found:08x}, its header says {written:08x}{what}");
             of.damaged(offset..header.entry.end(), &why)
@@ -108,8 +115,10 @@ impl<'d> Coded<'d> {
         let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
         let least = least.into_iter().fold(header.len, u64::saturating_add);
         // Where little is missing, the block where it shows is named later.
-        if let Some(len) = options.input_len.filter(|&len| len.saturating_add(STEP as u64) < least) {
-            let message = format!("{blocks} blocks and their index need {least} bytes, the input has {len}");
+        if let Some(len) = options.input_len.filter(|&len| len.saturating_add(STEP as u64) < least)
+        {
+            let message =
+                format!("{blocks} blocks and their index need {least} bytes, the input has {len}");
             return Err(Error::truncated(message).at(len));
         }
         let (place, _) = Place::new(dest, header.nbytes())?;
@@ -334,7 +343,8 @@ impl<'d> Coded<'d> {
         if self.stage == Stage::Blocks {
             return Ok(self.decoder.expected(self.next()).cut(self.offset, found, wanted));
         }
-        let message = format!("the index is cut: the input ends {found} bytes into it, it has {wanted}");
+        let message =
+            format!("the index is cut: the input ends {found} bytes into it, it has {wanted}");
         Ok(Error::truncated(message).at(self.offset.saturating_add(found as u64)))
     }
 
@@ -353,7 +363,11 @@ impl<'d> Coded<'d> {
 }
 
 /// The memory of a block whose items follow each other where they stay.
-fn straight<'p>(place: &'p mut Place<'_>, decoder: &Decoder, part: &Layout) -> Result<Option<&'p mut [u8]>> {
+fn straight<'p>(
+    place: &'p mut Place<'_>,
+    decoder: &Decoder,
+    part: &Layout,
+) -> Result<Option<&'p mut [u8]>> {
     let itemsize = decoder.grid.itemsize();
     if !part.is_c_contiguous(itemsize) {
         return Ok(None);
@@ -368,7 +382,13 @@ fn straight<'p>(place: &'p mut Place<'_>, decoder: &Decoder, part: &Layout) -> R
 }
 
 /// Puts the items of a block where they belong.
-fn put(place: &mut Place<'_>, band: &mut Vec<u8>, decoder: &Decoder, number: u64, items: &[u8]) -> Result<()> {
+fn put(
+    place: &mut Place<'_>,
+    band: &mut Vec<u8>,
+    decoder: &Decoder,
+    number: u64,
+    items: &[u8],
+) -> Result<()> {
     let (grid, itemsize) = (&decoder.grid, decoder.grid.itemsize());
     let part = grid.place(number)?;
     let memory = match place {
@@ -390,7 +410,11 @@ fn put(place: &mut Place<'_>, band: &mut Vec<u8>, decoder: &Decoder, number: u64
             slices.iter_mut().take(1).for_each(|rows| rows.start = 0);
             let part = Layout::contiguous(&shape, itemsize, Order::C)?.sliced(&slices)?;
             scatter(items, band, &part, itemsize)?;
-            return if grid.ends_band(number) { band.chunks(AHEAD).try_for_each(sink) } else { Ok(()) };
+            return if grid.ends_band(number) {
+                band.chunks(AHEAD).try_for_each(sink)
+            } else {
+                Ok(())
+            };
         }
     };
     scatter(items, memory, &part, itemsize)
@@ -408,7 +432,10 @@ mod tests {
     fn seen(bytes: &[u8]) -> (usize, Result<()>) {
         let before = DECODED.get();
         let done = (|| {
-            let mut machine = HeaderDecoder::new(DecodeOptions { checks: Checks::Required, ..Default::default() });
+            let mut machine = HeaderDecoder::new(DecodeOptions {
+                checks: Checks::Required,
+                ..Default::default()
+            });
             let mut rest = bytes;
             loop {
                 let space = machine.space();
@@ -441,13 +468,18 @@ mod tests {
             assert_eq!(seen(&bytes).0, 3, "{codec}");
             let mut at = u32::from_le_bytes(*bytes[12..].first_chunk().unwrap()) as usize;
             for number in 0..3 {
-                let end = at + BLOCK_HEADER + u32::from_le_bytes(*bytes[at..].first_chunk().unwrap()) as usize;
+                let end = at
+                    + BLOCK_HEADER
+                    + u32::from_le_bytes(*bytes[at..].first_chunk().unwrap()) as usize;
                 for bit in at * 8..end * 8 {
                     bytes[bit / 8] ^= 1 << (bit % 8);
                     let (count, done) = seen(&bytes);
                     assert!(done.is_err(), "{codec}: bit {bit}");
                     // The sum of the items stands in a header that has one of its own.
-                    assert!(count <= number, "{codec}: bit {bit} of block {number}: {count} blocks decoded");
+                    assert!(
+                        count <= number,
+                        "{codec}: bit {bit} of block {number}: {count} blocks decoded"
+                    );
                     bytes[bit / 8] ^= 1 << (bit % 8);
                 }
                 at = end;

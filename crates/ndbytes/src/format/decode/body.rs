@@ -13,6 +13,10 @@ use crate::kernel::Copying;
 pub struct BodyDecoder<'d>(pub(super) Form<'d>);
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "small arrays are not compressed: they take no allocation more"
+)]
 pub(super) enum Form<'d> {
     Plain(Plain<'d>),
     Coded(Box<Coded<'d>>),

@@ -24,9 +24,6 @@ const SAMPLES: usize = 4;
 const LEAST_SAMPLE: usize = 1 << 13;
 const MOST_SAMPLE: usize = 1 << 16;
 const SAMPLED: usize = 128;
-/// An axis is not cut to fewer items than are neighbours, and the last one to so many runs.
-const NEAR: usize = 64;
-const RUNS: usize = 4;
 
 /// What blocks are made of, on any thread.
 #[derive(Debug)]
@@ -94,8 +91,9 @@ impl<'a> Blocks<'a> {
         let count = blocks.min(SAMPLES as u64);
         let sample = |number: u64| {
             let slices = self.grid.slices(blocks * (2 * number + 1) / (2 * count));
-            let (part, mut shape) = thinned(&self.layout.sliced(&slices)?, most / itemsize);
-            let is_whole_row = self.elements.per_item != 1 || shape.last() == self.layout.shape().last();
+            let (part, mut shape) = self.layout.sliced(&slices)?.thinned(most / itemsize);
+            let is_whole_row =
+                self.elements.per_item != 1 || shape.last() == self.layout.shape().last();
             let mut items = zeroed(part.len() * itemsize)?;
             self.items.write(&part, &mut items, Stores::Cached, &mut ())?;
             if self.elements.per_item != 1 {
@@ -127,14 +125,20 @@ impl<'a> Blocks<'a> {
             _ => crc32c(space.get(..len).unwrap_or_default()),
         };
         let stored = u32::try_from(len).map_err(|_| Error::overflow("a block"))?;
-        let entry = Entry { offset: 0, stored, rows: self.grid.rows(number), stored_sum, items_sum };
+        let entry =
+            Entry { offset: 0, stored, rows: self.grid.rows(number), stored_sum, items_sum };
         let header = BlockHeader { filter: method.filter, engine: method.engine, entry };
         head.copy_from_slice(&header.encode());
         Ok((BLOCK_HEADER + len, entry))
     }
 
     /// Fills the space of a block's stored bytes: the sum of its items, how they are coded, and how many bytes they take.
-    fn fill(&self, number: u64, work: &mut Workplace, space: &mut [u8]) -> Result<(u32, Method, usize)> {
+    fn fill(
+        &self,
+        number: u64,
+        work: &mut Workplace,
+        space: &mut [u8],
+    ) -> Result<(u32, Method, usize)> {
         let size = space.len();
         if self.plan.methods.is_empty() {
             return Ok((self.gather(number, space)?, Method::STORED, size));
@@ -157,33 +161,6 @@ impl<'a> Blocks<'a> {
     fn shape_of(&self, number: u64) -> Vec<usize> {
         boxed(&self.grid, self.elements, number)
     }
-}
-
-/// At most so many items of a block, from all of its length but in neighbourhoods, and the lengths of the box that they make.
-fn thinned(block: &Layout, most: usize) -> (Layout, Vec<usize>) {
-    let mut shape = block.shape().to_vec();
-    let size = |shape: &[usize]| shape.iter().product::<usize>();
-    let mut axis = shape.len();
-    // The last axis loses most, but short ones nothing; then the slower ones.
-    while axis > 0 && size(&shape) > most {
-        axis -= 1;
-        let others = size(&shape) / shape[axis].max(1);
-        shape[axis] = (most / others.max(1)).clamp(shape[axis].min(NEAR), shape[axis]);
-    }
-    let mut part = Layout { shape: shape.clone(), ..block.clone() };
-    let (Some(&len), Some(&kept)) = (block.shape().last(), shape.last()) else { return (part, shape) };
-    // What is left of the last axis: a few runs that lie apart.
-    let run = kept / RUNS;
-    if kept < len && run > 0 {
-        let (step, axis) = (len / RUNS, shape.len() - 1);
-        let stride = block.strides()[axis];
-        shape[axis] = run * RUNS;
-        part.shape[axis] = RUNS;
-        part.strides[axis] = stride.wrapping_mul(step.cast_signed());
-        part.shape.push(run);
-        part.strides.push(stride);
-    }
-    (part, shape)
 }
 
 /// The box of a block as filters see it.
@@ -220,7 +197,12 @@ pub(super) struct Coded<'a> {
 }
 
 impl<'a> Coded<'a> {
-    pub(super) fn new(blocks: Blocks<'a>, threads: Threads, header: Header, front: Vec<u8>) -> Self {
+    pub(super) fn new(
+        blocks: Blocks<'a>,
+        threads: Threads,
+        header: Header,
+        front: Vec<u8>,
+    ) -> Self {
         let offset = header.len;
         Self {
             blocks,
@@ -301,7 +283,11 @@ impl<'a> Coded<'a> {
     }
 
     /// Writes all blocks to memory one by one, and gives how many bytes they take.
-    fn write_blocks(&mut self, out: &mut [u8], each: &mut dyn FnMut(u64) -> Result<()>) -> Result<usize> {
+    fn write_blocks(
+        &mut self,
+        out: &mut [u8],
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<usize> {
         let (mut work, mut written) = (self.workplace(), 0);
         while self.next < self.blocks.grid.len() {
             let space = out.get_mut(written..).unwrap_or_default();
@@ -339,10 +325,17 @@ impl<'a> Encode<'a> for Coded<'a> {
     fn most(&self) -> u64 {
         let blocks = self.blocks.grid.len();
         let headers = blocks.saturating_mul(BLOCK_HEADER as u64);
-        [self.header.nbytes(), headers, index_size(blocks)].into_iter().fold(self.header.len, u64::saturating_add)
+        [self.header.nbytes(), headers, index_size(blocks)]
+            .into_iter()
+            .fold(self.header.len, u64::saturating_add)
     }
 
-    fn write_into(&mut self, out: &mut [u8], how: Copying, each: &mut dyn FnMut(u64) -> Result<()>) -> Result<u64> {
+    fn write_into(
+        &mut self,
+        out: &mut [u8],
+        how: Copying,
+        each: &mut dyn FnMut(u64) -> Result<()>,
+    ) -> Result<u64> {
         let (most, found) = (self.most(), out.len());
         let mut written = 0;
         let mut put = |bytes: &[u8], out: &mut [u8]| {

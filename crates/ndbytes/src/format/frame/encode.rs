@@ -74,6 +74,10 @@ impl Default for EncodeOptions {
 pub struct Encoder<'a>(Form<'a>);
 
 #[derive(Debug)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "small arrays are not compressed: they take no allocation more"
+)]
 enum Form<'a> {
     Plain(Plain<'a>),
     Coded(Box<Coded<'a>>),
@@ -89,9 +93,11 @@ impl<'a> Encoder<'a> {
         if options.zero_gaps {
             body = body.with_gaps_zeroed();
         }
-        let is_tiny = options.codec == Codec::Auto && options.block.is_none() && body.total() < LEAST as u64;
+        let is_tiny =
+            options.codec == Codec::Auto && options.block.is_none() && body.total() < LEAST as u64;
         if options.codec == Codec::None || is_tiny {
-            return Plain::new(array, body, &options.metadata).map(|plain| Self(Form::Plain(plain)));
+            return Plain::new(array, body, &options.metadata)
+                .map(|plain| Self(Form::Plain(plain)));
         }
         coded(array, &body, options).map(|coded| Self(Form::Coded(Box::new(coded))))
     }

@@ -1,12 +1,10 @@
 //! The grid of a coded frame: which box of the array each block is.
 
-use crate::array::{Layout, Slice};
+use crate::array::{Layout, Slice, block_lens};
 use crate::error::{Error, Result};
 
 /// Bytes of a block, at most, unless one item has more.
 pub(crate) const MAX_BLOCK: usize = 1 << 24;
-/// Items to lie along the fastest axes before a block grows along the others: a whole row, where rows are short.
-const ROW: usize = 1 << 12;
 
 /// Boxes of equal lengths, but for the last ones along each axis, over the storage axes: those of the array from the slowest on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +26,16 @@ impl Grid {
         }
         for (&len, &of) in block.iter().zip(&shape) {
             if len == 0 || len > of.max(1) {
-                return Err(Error::malformed(format!("block: a length of {len} along an axis of {of}")));
+                return Err(Error::malformed(format!(
+                    "block: a length of {len} along an axis of {of}"
+                )));
             }
         }
         let size = block.iter().try_fold(itemsize, |size, &len| size.checked_mul(len));
         if size.is_none_or(|size| size > MAX_BLOCK && size > itemsize) {
-            let message = format!("block: more than {MAX_BLOCK} bytes, which blocks of several items may not have");
+            let message = format!(
+                "block: more than {MAX_BLOCK} bytes, which blocks of several items may not have"
+            );
             return Err(Error::malformed(message));
         }
         Ok(Self { shape, block, itemsize })
@@ -41,23 +43,7 @@ impl Grid {
 
     /// Blocks of about `size` bytes that serve a row of the array as well as a corner of it.
     pub(crate) fn of_size(shape: Vec<usize>, itemsize: usize, size: usize) -> Self {
-        let most = (size / itemsize.max(1)).max(1);
-        let mut block = vec![1; shape.len()];
-        let mut items = 1;
-        // Along the fastest axes as far as a row goes, then along the slower ones, then again along the faster ones.
-        let mut grow = |block: &mut Vec<usize>, axis: usize, most: usize| {
-            let len = (most / (items / block[axis])).min(shape[axis]).max(block[axis]);
-            items = items / block[axis] * len;
-            block[axis] = len;
-            len < shape[axis]
-        };
-        let is_cut = (0..shape.len()).rev().find(|&axis| grow(&mut block, axis, most.min(ROW)));
-        for axis in (0..is_cut.unwrap_or(0)).rev() {
-            grow(&mut block, axis, most);
-        }
-        for axis in is_cut.into_iter().chain((0..is_cut.unwrap_or(0)).rev()) {
-            grow(&mut block, axis, most);
-        }
+        let block = block_lens(&shape, (size / itemsize.max(1)).max(1));
         Self { shape, block, itemsize }
     }
 
@@ -141,7 +127,8 @@ impl Grid {
     /// # Errors
     /// None for an array whose size was counted.
     pub(crate) fn place(&self, number: u64) -> Result<Layout> {
-        Layout::contiguous(&self.shape, self.itemsize, crate::array::Order::C)?.sliced(&self.slices(number))
+        Layout::contiguous(&self.shape, self.itemsize, crate::array::Order::C)?
+            .sliced(&self.slices(number))
     }
 }
 
@@ -179,7 +166,8 @@ mod tests {
 
     #[test]
     fn the_grid_of_a_size_serves_rows_and_corners() {
-        let size = |shape: &[usize], itemsize| Grid::of_size(shape.to_vec(), itemsize, 1 << 17).block;
+        let size =
+            |shape: &[usize], itemsize| Grid::of_size(shape.to_vec(), itemsize, 1 << 17).block;
         assert_eq!(size(&[512, 512, 512], 4), [8, 8, 512]);
         assert_eq!(size(&[4096, 4096], 4), [8, 4096]);
         assert_eq!(size(&[4096, 4096], 1), [32, 4096]);

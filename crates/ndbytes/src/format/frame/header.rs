@@ -1,7 +1,7 @@
 //! The header of a frame: fixed numbers, a JSON object, and a sum over both.
 
-use crate::array::nbytes;
 use super::grid::Grid;
+use crate::array::nbytes;
 use crate::codec::{Engine, Filter, crc32c};
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
@@ -75,7 +75,8 @@ pub(super) fn encode(
     let written = u32::try_from(len).ok().filter(|_| len <= max);
     let written = written.ok_or_else(|| Error::limit("frame header", len as u64, max as u64))?;
     let mut header = MAGIC.to_vec();
-    let numbers = coding.map_or([0; 3], |coding| [CODED, coding.filter.number(), coding.engine.number()]);
+    let numbers =
+        coding.map_or([0; 3], |coding| [CODED, coding.filter.number(), coding.engine.number()]);
     header.push(FORMAT_VERSION);
     header.extend(numbers);
     header.extend(written.to_le_bytes());

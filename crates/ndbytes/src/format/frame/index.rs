@@ -21,14 +21,18 @@ const SUM: usize = 4;
 /// Bytes of the whole index of so many blocks.
 pub(crate) fn index_size(blocks: u64) -> u64 {
     let pages = blocks.div_ceil(PAGE as u64);
-    blocks.saturating_mul(ENTRY as u64).saturating_add(pages.saturating_mul(SUM as u64)).saturating_add(FOOTER as u64)
+    blocks
+        .saturating_mul(ENTRY as u64)
+        .saturating_add(pages.saturating_mul(SUM as u64))
+        .saturating_add(FOOTER as u64)
 }
 
 /// The index of these blocks, which ends the frame.
 pub(crate) fn encode_index(header: &Header, grid: &Grid, entries: &[Entry]) -> Vec<u8> {
     let start = entries.last().map_or(header.len, Entry::end);
     let mut index: Vec<u8> = entries.iter().flat_map(Entry::encode).collect();
-    let sums: Vec<u8> = index.chunks(PAGE * ENTRY).flat_map(|page| crc32c(page).to_le_bytes()).collect();
+    let sums: Vec<u8> =
+        index.chunks(PAGE * ENTRY).flat_map(|page| crc32c(page).to_le_bytes()).collect();
     index.extend(&sums);
     let mut footer = INDEX_MAGIC.to_vec();
     footer.extend([FORMAT_VERSION, 0, 0, 0]);
@@ -47,7 +51,12 @@ pub(crate) fn encode_index(header: &Header, grid: &Grid, entries: &[Entry]) -> V
 ///
 /// # Errors
 /// [`Checksum`](ErrorKind::Checksum), [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported).
-pub(crate) fn parse_index(bytes: &[u8], start: u64, header: &Header, grid: &Grid) -> Result<Vec<Entry>> {
+pub(crate) fn parse_index(
+    bytes: &[u8],
+    start: u64,
+    header: &Header,
+    grid: &Grid,
+) -> Result<Vec<Entry>> {
     let range = start..start.saturating_add(bytes.len() as u64);
     let short = || malformed(&range, "is too short");
     let (front, footer) = bytes.split_last_chunk::<FOOTER>().ok_or_else(short)?;
@@ -68,7 +77,12 @@ pub(crate) fn parse_index(bytes: &[u8], start: u64, header: &Header, grid: &Grid
 }
 
 /// Reads the footer of an index in this range of the frame, and gives the sum of its pages' sums.
-fn parse_footer(footer: &[u8; FOOTER], range: &Range<u64>, header: &Header, grid: &Grid) -> Result<u32> {
+fn parse_footer(
+    footer: &[u8; FOOTER],
+    range: &Range<u64>,
+    header: &Header,
+    grid: &Grid,
+) -> Result<u32> {
     let short = || malformed(range, "is too short");
     let (front, sum) = footer.split_last_chunk::<SUM>().ok_or_else(short)?;
     if !holds(crc32c(front), u32::from_le_bytes(*sum)) {
@@ -81,7 +95,9 @@ fn parse_footer(footer: &[u8; FOOTER], range: &Range<u64>, header: &Header, grid
     }
     let [version, flags, zero, also_zero] = fields.take().ok_or_else(short)?;
     if (version, flags, zero, also_zero) != (FORMAT_VERSION, 0, 0, 0) {
-        let message = format!("the index has version {version} and flags {flags}, {zero}, {also_zero}; zeros are read: update ndbytes");
+        let message = format!(
+            "the index has version {version} and flags {flags}, {zero}, {also_zero}; zeros are read: update ndbytes"
+        );
         return Err(Error::unsupported(message).at(range.start));
     }
     let header_sum = fields.u32().ok_or_else(short)?;
@@ -100,7 +116,10 @@ fn parse_footer(footer: &[u8; FOOTER], range: &Range<u64>, header: &Header, grid
     for (what, expected) in expected {
         let found = fields.u64().ok_or_else(short)?;
         if found != expected {
-            return Err(malformed(range, &format!("says {found} {what}, which must be {expected}")));
+            return Err(malformed(
+                range,
+                &format!("says {found} {what}, which must be {expected}"),
+            ));
         }
     }
     fields.u32().ok_or_else(short)

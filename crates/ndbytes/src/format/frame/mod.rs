@@ -10,12 +10,12 @@ mod header;
 mod index;
 mod record;
 
+pub(super) use coded::boxed;
 pub use encode::{EncodeOptions, Encoder};
+pub(super) use grid::Grid;
 pub(super) use header::parse;
 pub use header::{Coding, MAGIC, encode_header};
 pub use index::INDEX_MAGIC;
-pub(super) use coded::boxed;
-pub(super) use grid::Grid;
 pub(crate) use index::{index_size, parse_index};
 pub(crate) use record::{BLOCK_HEADER, BlockHeader};
 pub(super) use record::{Entry, Expected};

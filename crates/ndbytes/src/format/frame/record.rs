@@ -79,8 +79,11 @@ impl BlockHeader {
     /// [`Checksum`](ErrorKind::Checksum) before any field is believed; [`Unsupported`](ErrorKind::Unsupported) and
     /// [`Malformed`](ErrorKind::Malformed), with the block's number.
     pub(crate) fn parse(bytes: &[u8; BLOCK_HEADER], offset: u64, of: &Expected) -> Result<Self> {
-        let front = bytes.split_last_chunk::<SUM>().map(|(front, sum)| (front, u32::from_le_bytes(*sum)));
-        let Some((front, sum)) = front else { return Err(of.malformed(offset, "it has no header")) };
+        let front =
+            bytes.split_last_chunk::<SUM>().map(|(front, sum)| (front, u32::from_le_bytes(*sum)));
+        let Some((front, sum)) = front else {
+            return Err(of.malformed(offset, "it has no header"));
+        };
         if !holds(crc32c(front), sum) {
             let range = offset..offset + BLOCK_HEADER as u64;
             return Err(of.damaged(range, "its header's CRC-32C does not hold"));
@@ -90,22 +93,31 @@ impl BlockHeader {
         let stored = fields.u32().ok_or_else(short)?;
         let [filter, engine, zero, also_zero] = fields.take().ok_or_else(short)?;
         let rows = fields.u32().ok_or_else(short)?;
-        let [stored_sum, items_sum] = [fields.u32().ok_or_else(short)?, fields.u32().ok_or_else(short)?];
+        let [stored_sum, items_sum] =
+            [fields.u32().ok_or_else(short)?, fields.u32().ok_or_else(short)?];
         let unknown = |what: &str| of.unsupported(offset, what);
         if (zero, also_zero) != (0, 0) {
             return Err(unknown(&format!("its flags are {zero}, {also_zero}; zeros are read")));
         }
-        let known = Filter::of_number(filter).ok_or_else(|| unknown(&format!("filter {filter} is not known")));
+        let known = Filter::of_number(filter)
+            .ok_or_else(|| unknown(&format!("filter {filter} is not known")));
         let (filter, number) = (known?, engine);
-        let engine = Engine::of_number(engine).ok_or_else(|| unknown(&format!("codec {number} is not known")))?;
+        let engine = Engine::of_number(engine)
+            .ok_or_else(|| unknown(&format!("codec {number} is not known")))?;
         if rows != of.rows {
             let message = format!("it says {rows} rows, the grid makes {}", of.rows);
             return Err(of.malformed(offset, &message));
         }
-        let fits = if engine == Engine::Stored { stored as usize == of.size } else { stored as usize <= of.size };
+        let fits = if engine == Engine::Stored {
+            stored as usize == of.size
+        } else {
+            stored as usize <= of.size
+        };
         if !fits || (engine == Engine::Stored && filter != Filter::NONE) {
             let size = of.size;
-            let message = format!("{stored} stored bytes of codec {engine} and filter {filter} do not fit its {size} bytes");
+            let message = format!(
+                "{stored} stored bytes of codec {engine} and filter {filter} do not fit its {size} bytes"
+            );
             return Err(of.malformed(offset, &message));
         }
         Ok(Self { filter, engine, entry: Entry { offset, stored, rows, stored_sum, items_sum } })
@@ -144,7 +156,8 @@ impl Expected {
     }
 
     pub(crate) fn cut(&self, offset: u64, found: usize, wanted: usize) -> Error {
-        let message = format!("{}: the input ends {found} bytes into it, it has {wanted}", self.name());
+        let message =
+            format!("{}: the input ends {found} bytes into it, it has {wanted}", self.name());
         Error::truncated(message).at(offset.saturating_add(found as u64))
     }
 
