@@ -51,6 +51,8 @@ pub use format::{
     Format, Header, HeaderDecoder, Metadata, Piece, TAIL_MAGIC, Tail, frame, npy, raw,
 };
 #[cfg(feature = "std")]
+pub use format::Selection;
+#[cfg(feature = "std")]
 pub use io::{from_reader, from_slice, to_vec, to_writer};
 pub use kernel::{Copying, GapPlan, SwapPlan, copy_to, gather, huge_pages, scatter, to_bytes};
 pub use limits::{Limits, MAX_DEPTH, MAX_NDIM};

@@ -278,7 +278,8 @@ impl Layout {
 }
 
 impl Slice {
-    fn is_inside(&self, len: usize) -> bool {
+    /// Whether all of it lies in an axis of this length.
+    pub(crate) fn is_inside(&self, len: usize) -> bool {
         let Some(steps) = self.len.checked_sub(1) else { return true };
         let last = isize::try_from(steps)
             .ok()

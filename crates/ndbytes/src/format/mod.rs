@@ -14,6 +14,8 @@ mod deflate;
 mod header;
 mod json;
 mod metadata;
+#[cfg(feature = "std")]
+mod plan;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) mod npz;
 mod tail;
@@ -33,6 +35,10 @@ pub(crate) use deflate::decompress_into;
 pub(crate) use frame::{BLOCK_HEADER, BlockHeader, index_size, parse_index};
 pub use header::{Format, Header};
 pub use metadata::Metadata;
+#[cfg(feature = "std")]
+pub(crate) use plan::{Band, Plan, Touched};
+#[cfg(feature = "std")]
+pub use plan::Selection;
 pub use tail::{TAIL_MAGIC, Tail};
 
 /// Bytes on their way out.

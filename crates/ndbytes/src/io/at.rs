@@ -3,6 +3,34 @@
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
 
+/// Bytes that can be read at any place, by several threads at once.
+pub trait ReadAt: Sync {
+    /// Reads from `offset` on, as much as there is at once; 0 at the end.
+    ///
+    /// # Errors
+    /// From the system.
+    fn read_at(&self, space: &mut [u8], offset: u64) -> Result<usize>;
+}
+
+impl ReadAt for [u8] {
+    fn read_at(&self, space: &mut [u8], offset: u64) -> Result<usize> {
+        let rest = usize::try_from(offset).ok().and_then(|offset| self.get(offset..));
+        rest.unwrap_or_default().read(space)
+    }
+}
+
+impl<T: ReadAt + ?Sized> ReadAt for &T {
+    fn read_at(&self, space: &mut [u8], offset: u64) -> Result<usize> {
+        (**self).read_at(space, offset)
+    }
+}
+
+impl ReadAt for super::Input {
+    fn read_at(&self, space: &mut [u8], offset: u64) -> Result<usize> {
+        self.at(offset).read(space)
+    }
+}
+
 /// A file as a reader with its own place in it.
 #[derive(Debug)]
 pub(super) struct At<'f> {

@@ -11,6 +11,7 @@ mod file;
 pub mod map;
 #[cfg(feature = "deflate")]
 pub mod npz;
+mod parts;
 #[cfg(feature = "deflate")]
 mod peek;
 mod read;
@@ -30,8 +31,10 @@ mod write_file;
 pub use compress::{Compressor, save_compressed, write_compressed};
 #[cfg(feature = "deflate")]
 pub use decompress::{Decompressor, decompress, decompress_into};
+pub use at::ReadAt;
 pub use digest::{Choose, digest_read};
 pub use file::{Input, PATIENCE, load, open, open_watched};
+pub use parts::Parts;
 #[cfg(feature = "deflate")]
 pub use peek::{Peeked, peek};
 #[cfg(not(feature = "deflate"))]

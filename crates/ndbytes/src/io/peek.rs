@@ -1,5 +1,6 @@
 //! What an input says of itself, without reading its data.
 
+use super::parts::ending;
 use super::read::{fill_header, read, run_body};
 use super::{sniff, unwatched};
 use crate::codec::Container;
@@ -15,7 +16,7 @@ pub struct Peeked {
     pub header: Header,
     /// What the whole input is compressed with; then only its header was seen.
     pub container: Option<Container>,
-    /// What stands behind the data, where something does.
+    /// What stands behind data in one piece, where something does.
     pub tail: Option<Tail>,
 }
 
@@ -29,6 +30,12 @@ impl Peeked {
         }
     }
 
+    /// Whether there are checksums, which nobody has compared with the data yet: in a tail, a coded frame, or a container.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.tail.is_some() || self.header.coding.is_some() || self.container.is_some()
+    }
+
     /// The dtype, by its true name where that is known.
     #[must_use]
     pub fn dtype(&self) -> &DType {
@@ -36,7 +43,7 @@ impl Peeked {
     }
 }
 
-/// Looks at header and tail of a `.npy` file or a frame of `len` bytes, or at the header of one that is compressed.
+/// Looks at header and tail of a `.npy` file or a frame of `len` bytes, at header and footer of a coded frame, or at the header of one that is compressed.
 /// No byte of the data is held against its sums.
 ///
 /// # Errors
@@ -50,6 +57,14 @@ pub fn peek(mut reader: impl Read + Seek, len: u64, mut options: DecodeOptions) 
     let header = fill_header(&mut |space| Ok(unpacked.read(space)?), &mut machine)
         .map_err(|error| unpacked.explain(error))?;
     if container.is_some() {
+        return Ok(Peeked { header, container, tail: None });
+    }
+    if header.coding.is_some() {
+        let mut fetch = |space: &mut [u8], offset| {
+            reader.seek(SeekFrom::Start(offset))?;
+            read(&mut reader, space)
+        };
+        ending(&mut fetch, len, &header)?;
         return Ok(Peeked { header, container, tail: None });
     }
     let mut machine = machine.body(Dest::Discard)?; // Refuses an input that is too short.

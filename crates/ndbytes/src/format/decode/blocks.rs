@@ -7,7 +7,7 @@ use crate::codec::block::{Block, BlockCoder, Elements};
 use crate::codec::crc32c;
 use crate::error::{Error, Result};
 use crate::format::frame::{
-    BLOCK_HEADER, BlockHeader, Entry, Expected, Grid, boxed, index_size, parse_index,
+    BLOCK_HEADER, BlockHeader, Entry, Expected, Grid, boxed, check_len, index_size, parse_index,
 };
 use crate::format::{ChecksumState, Dest, Event, Header, STEP, holds};
 use crate::kernel::scatter;
@@ -112,14 +112,9 @@ impl<'d> Coded<'d> {
     pub(super) fn new(options: DecodeOptions, header: Header, dest: Dest<'d>) -> Result<Self> {
         let decoder = Decoder::new(&header)?;
         let blocks = decoder.grid.len();
-        let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
-        let least = least.into_iter().fold(header.len, u64::saturating_add);
         // Where little is missing, the block where it shows is named later.
-        if let Some(len) = options.input_len.filter(|&len| len.saturating_add(STEP as u64) < least)
-        {
-            let message =
-                format!("{blocks} blocks and their index need {least} bytes, the input has {len}");
-            return Err(Error::truncated(message).at(len));
+        if let Some(len) = options.input_len {
+            check_len(&header, blocks, len, STEP as u64)?;
         }
         let (place, _) = Place::new(dest, header.nbytes())?;
         let stage = if blocks == 0 { Stage::Index } else { Stage::Blocks };

@@ -47,6 +47,11 @@ impl Grid {
         Self { shape, block, itemsize }
     }
 
+    /// Lengths of the storage axes.
+    pub(crate) fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
     /// Lengths of a block, but for the last ones.
     pub(crate) fn block(&self) -> &[usize] {
         &self.block
@@ -70,7 +75,7 @@ impl Grid {
     }
 
     /// How many blocks there are along each axis.
-    fn counts(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
+    pub(crate) fn counts(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
         self.shape.iter().zip(&self.block).map(|(len, block)| len.div_ceil(*block))
     }
 

@@ -1,7 +1,7 @@
 //! The index of a coded frame: a row for each block, in pages with a sum each, and a footer.
 
 use super::grid::Grid;
-use super::record::{ENTRY, Entry};
+use super::record::{BLOCK_HEADER, ENTRY, Entry};
 use crate::codec::crc32c;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Fields, Header, holds};
@@ -25,6 +25,20 @@ pub(crate) fn index_size(blocks: u64) -> u64 {
         .saturating_mul(ENTRY as u64)
         .saturating_add(pages.saturating_mul(SUM as u64))
         .saturating_add(FOOTER as u64)
+}
+
+/// That an input of so many bytes has room for so many blocks behind this header, or misses no more than that.
+///
+/// # Errors
+/// [`Truncated`](ErrorKind::Truncated).
+pub(crate) fn check_len(header: &Header, blocks: u64, len: u64, missing: u64) -> Result<()> {
+    let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
+    let least = least.into_iter().fold(header.len, u64::saturating_add);
+    if len.saturating_add(missing) < least {
+        let message = format!("{blocks} blocks and their index need {least} bytes, the input has {len}");
+        return Err(Error::truncated(message).at(len));
+    }
+    Ok(())
 }
 
 /// The index of these blocks, which ends the frame.
@@ -59,21 +73,102 @@ pub(crate) fn parse_index(
 ) -> Result<Vec<Entry>> {
     let range = start..start.saturating_add(bytes.len() as u64);
     let short = || malformed(&range, "is too short");
-    let (front, footer) = bytes.split_last_chunk::<FOOTER>().ok_or_else(short)?;
-    let sums_sum = parse_footer(footer, &range, header, grid)?;
     let blocks = usize::try_from(grid.len()).unwrap_or(usize::MAX);
-    let split = blocks.saturating_mul(ENTRY);
-    let (pages, sums) = front.split_at_checked(split).ok_or_else(short)?;
-    if !holds(crc32c(sums), sums_sum) {
-        return Err(damaged(&range, "the CRC-32C of its pages' sums does not hold"));
-    }
-    let mut written = sums.as_chunks::<SUM>().0.iter();
-    for (number, page) in pages.chunks(PAGE * ENTRY).enumerate() {
-        if !written.next().is_some_and(|sum| holds(crc32c(page), u32::from_le_bytes(*sum))) {
-            return Err(damaged(&range, &format!("the CRC-32C of page {number} does not hold")));
+    let (pages, ending) = bytes.split_at_checked(blocks.saturating_mul(ENTRY)).ok_or_else(short)?;
+    let index = Index::parse(ending, range.clone(), header, grid)?;
+    let mut entries = Vec::with_capacity(pages.len() / ENTRY);
+    for (number, page) in (0..).zip(pages.chunks(PAGE * ENTRY)) {
+        index.check(number, page)?;
+        for entry in page.as_chunks::<ENTRY>().0 {
+            entries.push(Entry::parse(entry).ok_or_else(short)?);
         }
     }
-    pages.as_chunks::<ENTRY>().0.iter().map(|entry| Entry::parse(entry).ok_or_else(short)).collect()
+    Ok(entries)
+}
+
+/// Bytes behind the pages of so many blocks: the pages' sums, and the footer.
+#[cfg(feature = "std")]
+pub(crate) fn ending_size(blocks: u64) -> u64 {
+    index_size(blocks).saturating_sub(blocks.saturating_mul(ENTRY as u64))
+}
+
+/// An index of which the ending was read: its pages are read one by one.
+#[derive(Debug)]
+pub(crate) struct Index {
+    /// Where it stands in the frame.
+    range: Range<u64>,
+    /// Where the first block begins.
+    first: u64,
+    blocks: u64,
+    sums: Vec<u32>,
+}
+
+impl Index {
+    /// Reads what stands behind the pages, at the end of this range of the frame.
+    ///
+    /// # Errors
+    /// As [`parse_index`].
+    pub(crate) fn parse(ending: &[u8], range: Range<u64>, header: &Header, grid: &Grid) -> Result<Self> {
+        let short = || malformed(&range, "is too short");
+        let (sums, footer) = ending.split_last_chunk::<FOOTER>().ok_or_else(short)?;
+        let sums_sum = parse_footer(footer, &range, header, grid)?;
+        if sums.len() as u64 != grid.len().div_ceil(PAGE as u64) * SUM as u64 {
+            return Err(short());
+        }
+        if !holds(crc32c(sums), sums_sum) {
+            return Err(damaged(&range, "the CRC-32C of its pages' sums does not hold"));
+        }
+        let sums = sums.as_chunks::<SUM>().0.iter().map(|sum| u32::from_le_bytes(*sum)).collect();
+        Ok(Self { range, first: header.len, blocks: grid.len(), sums })
+    }
+
+    /// Where a page stands in the frame.
+    pub(crate) fn page(&self, number: u64) -> Range<u64> {
+        let at = |number: u64| {
+            let rows = number.saturating_mul(PAGE as u64).min(self.blocks);
+            self.range.start.saturating_add(rows.saturating_mul(ENTRY as u64))
+        };
+        at(number)..at(number.saturating_add(1))
+    }
+
+    fn check(&self, number: u64, page: &[u8]) -> Result<()> {
+        let sum = usize::try_from(number).ok().and_then(|number| self.sums.get(number));
+        if !sum.is_some_and(|&sum| holds(crc32c(page), sum)) {
+            return Err(damaged(&self.range, &format!("the CRC-32C of page {number} does not hold")));
+        }
+        Ok(())
+    }
+
+    /// Reads a page, whose rows must tell of blocks that follow each other between header and index.
+    ///
+    /// # Errors
+    /// As [`parse_index`].
+    pub(crate) fn parse_page(&self, number: u64, page: &[u8]) -> Result<Vec<Entry>> {
+        self.check(number, page)?;
+        let (mut entries, mut end) = (Vec::with_capacity(page.len() / ENTRY), None);
+        let mut block = number.saturating_mul(PAGE as u64);
+        if block == 0 {
+            end = Some(self.first);
+        }
+        for entry in page.as_chunks::<ENTRY>().0 {
+            let entry = Entry::parse(entry).ok_or_else(|| malformed(&self.range, "is too short"))?;
+            // No block is shorter than its header.
+            let least = self.first.saturating_add(block.saturating_mul(BLOCK_HEADER as u64));
+            let behind = self.blocks.saturating_sub(block + 1).saturating_mul(BLOCK_HEADER as u64);
+            let most = self.range.start.saturating_sub(behind);
+            let is_last = block + 1 == self.blocks;
+            let fits = entry.offset >= least && entry.end() <= most && (!is_last || entry.end() == most);
+            if !fits || end.is_some_and(|end| entry.offset != end) {
+                let (from, to) = (entry.offset, entry.end());
+                let why = format!("says that block {block} is bytes {from} to {to}, where it cannot be");
+                return Err(malformed(&self.range, &why));
+            }
+            end = Some(entry.end());
+            block += 1;
+            entries.push(entry);
+        }
+        Ok(entries)
+    }
 }
 
 /// Reads the footer of an index in this range of the frame, and gives the sum of its pages' sums.

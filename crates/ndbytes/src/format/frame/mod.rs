@@ -10,12 +10,13 @@ mod header;
 mod index;
 mod record;
 
-pub(super) use coded::boxed;
 pub use encode::{EncodeOptions, Encoder};
-pub(super) use grid::Grid;
 pub(super) use header::parse;
 pub use header::{Coding, MAGIC, encode_header};
 pub use index::INDEX_MAGIC;
-pub(crate) use index::{index_size, parse_index};
-pub(crate) use record::{BLOCK_HEADER, BlockHeader};
-pub(super) use record::{Entry, Expected};
+pub(super) use coded::boxed;
+pub(crate) use grid::Grid;
+#[cfg(feature = "std")]
+pub(crate) use index::{Index, PAGE, ending_size};
+pub(crate) use index::{check_len, index_size, parse_index};
+pub(crate) use record::{BLOCK_HEADER, BlockHeader, Entry, Expected};

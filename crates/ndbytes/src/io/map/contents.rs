@@ -69,8 +69,7 @@ impl Contents {
         let mut front = At::new(file, 0);
         let header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
         if header.coding.is_some() {
-            let message = "the data are in compressed blocks, which cannot be mapped: load it, or save it with codec none";
-            return Err(Error::argument(message).at(header.len));
+            return Err(in_blocks().at(header.len));
         }
         let mut machine = machine.body(Dest::Discard)?;
         machine.skip_data();
@@ -133,4 +132,11 @@ pub(super) fn cut(found: u64, needed: u64) -> Error {
     let message =
         format!("the file was cut under its map: it ends at byte {found}, {needed} are needed");
     Error::truncated(message).at(found)
+}
+
+/// The error of a coded frame.
+fn in_blocks() -> Error {
+    Error::argument(
+        "the data are in blocks, which must be decoded: load it without mmap, or save it with codec=\"none\"",
+    )
 }
