@@ -8,6 +8,7 @@ import numpy as np
 from ndbytes import _core
 from ndbytes._errors import ArgumentError, ArgumentTypeError, MismatchError
 from ndbytes._memory import Held, Mapped
+from ndbytes._parts import Coded
 
 _MODES = {"readonly": "r", "readwrite": "r+", "copyonwrite": "c", "write": "w+", "w": "w+"}
 _CLOSED = "the handle is closed; open the file again"
@@ -20,8 +21,9 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
     Parameters
     ----------
     path_or_buffer : path or buffer
-        A ``.npy`` (bare or checked) or ``.ndb`` file is mapped; one in a zlib or gzip stream is loaded. ``bytes``,
-        ``memoryview``, ``mmap``, … are looked at where they are; their checksums are compared first.
+        A ``.npy`` (bare or checked) or ``.ndb`` file is mapped; of one whose data are in blocks those that are touched are read, and
+        their checksums compared; one in a zlib or gzip stream is loaded. ``bytes``, ``memoryview``, ``mmap``, … are looked at
+        where they are; their checksums are compared first, or block by block.
     mode : {'r', 'r+', 'c', 'w+'}, optional
         r: read. r+: what is written goes to the file. c: what is written stays in memory. w+ (or w): a new file of
         zeros, in place of an old one. NumPy's long names are taken too.
@@ -81,10 +83,16 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
         memory = Mapped(_created(path, declared, bool(checksum), name, attrs))
         if not _is_headerless(path):
             options["dtype"] = None  # Its header says it from now on.
-    elif dtype is None and _core.peek(path, limits)["compression"]:
+    elif dtype is None and (found := _core.peek(path, limits))["compression"]:
         if mode != "r":
             raise ArgumentError(f"{path}: compressed, so it is only read; load and save it to change it")
         memory = _held(path, declared, given)
+    elif dtype is None and found["block"] is not None:
+        if mode != "r":
+            what = 'save it with codec="none", or as .npy, to change it in place'
+            raise ArgumentError(f"{path}: its data are in blocks, so it is only read; {what}")
+        _check_undeclared(declared)
+        memory = Coded(_core.Parts.open(path, limits))
     else:
         memory = Mapped(_core.Map.open(path, mode, **options))
     return Handle(memory, mode, path, options)
@@ -106,10 +114,16 @@ def _held(given, declared, options):
         array = _core.frombuffer(given, **declared).view()
         array.flags.writeable = False
         return Held(array, None, None, "none")
-    if any(value is not None and value != 0 for value in declared.values()):
-        raise ArgumentError("shape, order, offset and gap are for items without a header, with dtype")
+    _check_undeclared(declared)
+    if _is_buffer(given) and _core.is_coded(given):
+        return Coded(_core.Parts.of(given, options["limits"]))
     array, state, name, attrs = _core.held(given, **options)
     return Held(array, name, attrs, state)
+
+
+def _check_undeclared(declared):
+    if any(value is not None and value != 0 for value in declared.values()):
+        raise ArgumentError("shape, order, offset and gap are for items without a header, with dtype")
 
 
 def _created(path, declared, checksum, name, attrs):
@@ -217,9 +231,24 @@ class Handle:
 
     @property
     def checksum_state(self):
-        """``"none"``; ``"present"``: not compared yet, ``verify`` does; ``"open"``: they say nothing while the data are
+        """``"none"``; ``"present"``: not compared yet, ``verify`` does, and reads do block by block where there are blocks; ``"open"``: they say nothing while the data are
         being changed; ``"verified"``: compared when it was opened."""
         return self._open.state
+
+    @property
+    def codec(self):
+        """What compresses the blocks of the data, by the header; ``"none"`` for data in one piece."""
+        return self._open.codec
+
+    @property
+    def filter(self):
+        """What is done to them before, by the header; ``"none"`` for data in one piece."""
+        return self._open.filter
+
+    @property
+    def block(self):
+        """The lengths of a block along each axis; None for data in one piece."""
+        return self._open.block
 
     def __len__(self):
         if not self.shape:
@@ -313,7 +342,7 @@ class Handle:
     def close(self):
         """Does what ``flush`` does, and lets go of the file. A closed handle may be closed again."""
         memory, self._memory, self._where = self._memory, None, self.path
-        if isinstance(memory, Mapped):
+        if isinstance(memory, (Mapped, Coded)):
             memory.core.close()
 
     def __enter__(self):

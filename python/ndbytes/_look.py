@@ -23,7 +23,8 @@ def info(x, *, limits=None) -> dict:
     dict
         ``format`` (``"npy"``, ``"ndb"``; ``"raw"`` for a handle of items alone), ``version``, ``dtype``, ``shape``,
         ``order`` (``"C"`` or ``"F"``), ``nbytes`` of the data, ``header_bytes`` before them, ``file_bytes`` of it all,
-        ``compression`` (``"zlib"``, ``"gzip"`` or None), ``checksum`` (``"none"``; ``"present"``, and not compared
+        ``compression`` (``"zlib"``, ``"gzip"`` or None), ``codec`` and ``filter`` of data in blocks, else ``"none"``, and
+        ``block``, the lengths of a block along each axis, else None; ``checksum`` (``"none"``; ``"present"``, and not compared
         here; ``"open"``: a writer did not finish), ``name``, ``attrs``, and ``spec``, as ``expect=`` takes it.
 
     Raises
@@ -57,6 +58,9 @@ def info(x, *, limits=None) -> dict:
         "header_bytes": declared["offset"],
         "file_bytes": os.stat(x.path).st_size if x.path is not None else memoryview(x._where).nbytes,
         "compression": None,
+        "codec": "none",
+        "filter": "none",
+        "block": None,
         "checksum": "none",
         "name": None,
         "attrs": None,

@@ -12,7 +12,14 @@ from ndbytes._index import part_of
 _PIECE = 4 << 20
 
 
-class Mapped:
+class Whole:
+    """Data in one piece."""
+
+    codec = filter = "none"
+    block = None
+
+
+class Mapped(Whole):
     """A file in memory. What is read is copied out of it, after what is touched was brought in."""
 
     def __init__(self, core):
@@ -68,7 +75,7 @@ class Mapped:
             )
 
 
-class Held:
+class Held(Whole):
     """An array in memory, which is only read."""
 
     def __init__(self, array, name, attrs, state):

@@ -7,7 +7,7 @@ use ndbytes::{BufferMut, Decoded, Dest, Header, Order, Result, Spec};
 use pyo3::prelude::*;
 
 /// From this size on memory of our own, in huge pages, is quicker than NumPy's, which it may have used before.
-const LARGE: u64 = 8 << 20;
+pub(crate) const LARGE: u64 = 8 << 20;
 
 /// The destination of one array: the caller's `out`, or memory of its own.
 pub(crate) struct Destination {

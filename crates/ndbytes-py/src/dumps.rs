@@ -7,9 +7,7 @@ use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::limits::Limits;
 use crate::options::{self, codec, decode_options, frame_options, is_bundle, metadata};
 use crate::work::run;
-use ndbytes::{
-    BufferMut, Container, Copying, DecodeOptions, Decoded, Dest, Encode, Order, frame, io, npy,
-};
+use ndbytes::{BufferMut, Codec, Container, Copying, DecodeOptions, Decoded, Dest, Encode, Error, Order, frame, io, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
@@ -27,6 +25,9 @@ use std::io::Cursor;
 ///     filter that suits the array best.
 /// level : int, optional
 ///     For ``"zstd"`` (1 to 19), ``"deflate"`` (1 to 9) and ``"pco"`` (0 to 12).
+/// block : tuple of ints, optional
+///     The lengths of a block along each axis, for a codec: what is compressed, checked and read apart. By default they are chosen
+///     so that rows and boxes are read well.
 /// name : str, optional
 ///     The array's name.
 /// attrs : dict, optional
@@ -59,12 +60,13 @@ use std::io::Cursor;
 /// >>> ndb.loads(data)
 /// array([0, 1, 2])
 #[pyfunction]
-#[pyo3(signature = (a, *, codec = None, level = None, name = None, attrs = None, threads = None, out = None))]
+#[pyo3(signature = (a, *, codec = None, level = None, block = None, name = None, attrs = None, threads = None, out = None))]
 pub(crate) fn dumps<'py>(
     py: Python<'py>,
     a: &Bound<'py, PyAny>,
     codec: Option<&str>,
     level: Option<i32>,
+    block: Option<&Bound<'_, PyAny>>,
     name: Option<String>,
     attrs: Option<&Bound<'py, PyAny>>,
     threads: Option<isize>,
@@ -72,8 +74,8 @@ pub(crate) fn dumps<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let how = options::copying(threads, out.is_some())?;
     if is_bundle(a) {
-        if codec.is_some() || level.is_some() || name.is_some() || attrs.is_some() || out.is_some()
-        {
+        let codec = codec.is_some() || level.is_some() || block.is_some();
+        if codec || name.is_some() || attrs.is_some() || out.is_some() {
             return Err(argument(
                 "a dict becomes an .npz, which has no codec, name, attributes or out here; save() to .npz compresses",
             ));
@@ -90,10 +92,12 @@ pub(crate) fn dumps<'py>(
     let array = source.view().py()?;
     let mut encoder: Box<dyn Encode<'_> + Send> = if let Some(codec) = codec {
         let codec = self::codec(codec, level)?;
-        let options = frame::EncodeOptions { codec, ..frame_options(metadata) };
+        let block = options::block(block, codec)?;
+        let options = frame::EncodeOptions { codec, block, ..frame_options(metadata) };
         Box::new(run(py, array.nbytes() as u64, |_| frame::Encoder::new(&array, &options))?)
     } else {
         options::no_codec(None, level)?;
+        options::block(block, Codec::None)?;
         let options =
             npy::EncodeOptions { metadata, zero_gaps: true, ..npy::EncodeOptions::checked() };
         Box::new(npy::Encoder::new(&array, &options).py()?)
@@ -228,7 +232,14 @@ pub(crate) fn view<'py>(
     if container(bytes).is_some() {
         return Err(argument("compressed bytes have no array to look at; leave out copy=False"));
     }
-    let check = |header: &ndbytes::Header| place.check_header(header).map(|()| Dest::Discard);
+    let check = |header: &ndbytes::Header| {
+        if header.coding.is_some() {
+            return Err(Error::argument(
+                "the data are in blocks, which must be decoded: leave out copy=False, or make it with codec=\"none\"",
+            ));
+        }
+        place.check_header(header).map(|()| Dest::Discard)
+    };
     let options = DecodeOptions { whole: true, ..options };
     let decoded =
         run(py, bytes.len() as u64, |watch| io::read_slice(bytes, options, check, how, watch))?;

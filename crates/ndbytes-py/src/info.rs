@@ -49,11 +49,13 @@ fn described<'py>(py: Python<'py>, peeked: &Peeked, len: u64) -> PyResult<Bound<
         Format::Npy(version) => ("npy", format!("{}.0", version.major())),
         _ => ("ndb", "0".to_owned()),
     };
-    let checksum = match (&peeked.tail, peeked.container) {
-        (Some(tail), _) if tail.open => "open",
-        (None, None) => "none",
-        _ => "present",
+    let checksum = match &peeked.tail {
+        Some(tail) if tail.open => "open",
+        _ if peeked.is_checked() => "present",
+        _ => "none",
     };
+    let coding = header.coding.as_ref();
+    let none = || "none".to_owned();
     let found = PyDict::new(py);
     found.set_item("format", format)?;
     found.set_item("version", version)?;
@@ -64,6 +66,10 @@ fn described<'py>(py: Python<'py>, peeked: &Peeked, len: u64) -> PyResult<Bound<
     found.set_item("header_bytes", header.len)?;
     found.set_item("file_bytes", len)?;
     found.set_item("compression", peeked.container.map(|container| container.to_string()))?;
+    found.set_item("codec", coding.map_or_else(none, |coding| coding.engine.to_string()))?;
+    found.set_item("filter", coding.map_or_else(none, |coding| coding.filter.to_string()))?;
+    let block = coding.map(|coding| PyTuple::new(py, &coding.block)).transpose()?;
+    found.set_item("block", block)?;
     found.set_item("checksum", checksum)?;
     found.set_item("name", metadata.name.as_deref())?;
     found.set_item("attrs", attrs(py, metadata.attrs.as_deref())?)?;

@@ -30,6 +30,7 @@ mod load;
 mod map;
 mod numpy;
 mod options;
+mod parts;
 mod reading;
 mod recv;
 mod save;
@@ -64,6 +65,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(buffers::buffers, module)?)?;
     module.add_class::<decoder::Decoder>()?;
     module.add_class::<map::Map>()?;
+    module.add_class::<parts::Parts>()?;
+    module.add_function(wrap_pyfunction!(parts::is_coded, module)?)?;
     module.add_class::<verify::Report>()?;
     module.add_function(wrap_pyfunction!(info::peek, module)?)?;
     module.add_function(wrap_pyfunction!(info::held, module)?)?;

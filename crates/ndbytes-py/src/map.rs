@@ -314,13 +314,13 @@ impl Map {
 }
 
 /// Little-endian 64-bit integers out of a buffer.
-fn integers(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
+pub(crate) fn integers(buffer: &Bound<'_, PyAny>) -> PyResult<Vec<usize>> {
     let bytes = Bytes::new(buffer)?;
     let (items, _) = bytes.as_chunks::<8>();
     items.iter().map(|item| Ok(usize::try_from(u64::from_le_bytes(*item))?)).collect()
 }
 
-const CLOSED: &str = "the handle is closed; open the file again";
+pub(crate) const CLOSED: &str = "the handle is closed; open the file again";
 
 fn closed() -> PyErr {
     argument(CLOSED)

@@ -92,6 +92,19 @@ pub(crate) fn codec(name: &str, level: Option<i32>) -> PyResult<Codec> {
     Codec::named(name, level).py()
 }
 
+/// The lengths of a block along each axis, for a codec.
+///
+/// # Errors
+/// `ArgumentError` where nothing is compressed, `ArgumentTypeError` for what is no tuple of lengths.
+pub(crate) fn block(given: Option<&Bound<'_, PyAny>>, codec: Codec) -> PyResult<Option<Vec<usize>>> {
+    let Some(given) = given else { return Ok(None) };
+    if codec == Codec::None {
+        return Err(argument("block= is for data that a codec compresses: name one with codec="));
+    }
+    let block = given.extract().or_else(|_| given.extract().map(|len| vec![len]));
+    block.map(Some).map_err(|_| argument_type("block must be a tuple of lengths, one for each axis"))
+}
+
 /// That no codec is asked for where there is none to have.
 ///
 /// # Errors

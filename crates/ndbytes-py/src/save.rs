@@ -31,6 +31,8 @@ use std::io::Write;
 ///     For ``.ndb``: ``"auto"``, which is the default, ``"none"`` for a file that can be mapped, and those of :func:`dumps`. For ``.npz``: ``"deflate"``, which is the default, or ``"stored"``.
 /// level : int, optional
 ///     For ``.npy.zz``, ``.npy.gz`` and ``.npz``: 0 to 9, as zlib's. For a codec of ``.ndb``: its own.
+/// block : tuple of ints, optional
+///     For a codec of ``.ndb``: the lengths of a block along each axis, as for :func:`dumps`.
 /// checksum : bool, optional
 ///     For ``.npy``: True adds checksums that NumPy passes over. A ``.ndb`` always has them.
 /// name : str, optional
@@ -62,8 +64,8 @@ use std::io::Write;
 /// ...     np.load(path), ndb.load(path, require_checksum=True)
 /// (array([0, 1, 2, 3]), array([0, 1, 2, 3]))
 #[pyfunction]
-#[pyo3(signature = (file, a, *, format = None, codec = None, level = None, checksum = None, name = None, attrs = None, durable = false, threads = None),
-       text_signature = "(file, a, *, format=None, codec='auto', level=None, checksum=None, name=None, attrs=None, durable=False, threads=None)")]
+#[pyo3(signature = (file, a, *, format = None, codec = None, level = None, block = None, checksum = None, name = None, attrs = None, durable = false, threads = None),
+       text_signature = "(file, a, *, format=None, codec='auto', level=None, block=None, checksum=None, name=None, attrs=None, durable=False, threads=None)")]
 pub(crate) fn save(
     py: Python<'_>,
     file: &Bound<'_, PyAny>,
@@ -71,6 +73,7 @@ pub(crate) fn save(
     format: Option<&str>,
     codec: Option<&str>,
     level: Option<i32>,
+    block: Option<&Bound<'_, PyAny>>,
     checksum: Option<bool>,
     name: Option<String>,
     attrs: Option<&Bound<'_, PyAny>>,
@@ -81,9 +84,9 @@ pub(crate) fn save(
     let mut place = Place::new(file, "write")?;
     let format = chosen(&place, a, format, codec)?;
     if format == Format::Npz {
-        if checksum.is_some() || name.is_some() || attrs.is_some() {
+        if checksum.is_some() || block.is_some() || name.is_some() || attrs.is_some() {
             return Err(argument(
-                "an .npz has sums of its own, and no place for a name or attributes",
+                "an .npz has sums of its own, and no place for blocks, a name or attributes",
             ));
         }
         let options = write_options(codec.or(Some("auto")), level)?;
@@ -94,9 +97,10 @@ pub(crate) fn save(
     }
     let metadata = metadata(name, attrs)?;
     let (codec, level) = coding(format, codec, level)?;
+    let block = options::block(block, codec)?;
     let source = Source::new(a)?;
     let array = source.view().py()?;
-    let mut encoder = wait(py, |_| encoder(&array, format, codec, threads, checksum, metadata))?;
+    let mut encoder = wait(py, |_| encoder(&array, format, codec, block, threads, checksum, metadata))?;
     wait(py, |watch| match &mut place {
         Place::Path(path) => io::replace(&*path, SaveOptions::durable(durable), |file| {
             if let Format::Compressed(_) = format {
@@ -164,6 +168,7 @@ fn encoder<'a>(
     array: &ArrayRef<'a>,
     format: Format,
     codec: Codec,
+    block: Option<Vec<usize>>,
     threads: Threads,
     checksum: Option<bool>,
     metadata: Metadata,
@@ -173,7 +178,7 @@ fn encoder<'a>(
             return Err(Error::argument("a .ndb file always has checksums"));
         }
         Format::Ndb => {
-            let options = frame::EncodeOptions { codec, threads, ..frame_options(metadata) };
+            let options = frame::EncodeOptions { codec, block, threads, ..frame_options(metadata) };
             Box::new(frame::Encoder::new(array, &options)?)
         }
         Format::Raw if checksum == Some(true) || metadata != Metadata::default() => {

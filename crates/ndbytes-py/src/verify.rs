@@ -162,7 +162,7 @@ impl Report {
 }
 
 /// What was read to its end: state, bytes of the data, and what it was compressed with.
-type Whole = (ChecksumState, u64, u64, Option<Container>);
+pub(crate) type Whole = (ChecksumState, u64, u64, Option<Container>);
 
 impl Report {
     /// Of a mapped file.
@@ -175,7 +175,7 @@ impl Report {
         })
     }
 
-    fn of(
+    pub(crate) fn of(
         py: Python<'_>,
         read: impl FnOnce(io::Watch<'_>) -> ndbytes::Result<Whole> + Send,
     ) -> PyResult<Self> {

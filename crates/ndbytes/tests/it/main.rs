@@ -21,6 +21,7 @@ mod maps;
 mod npz;
 #[cfg(feature = "deflate")]
 mod npz_hostile;
+mod parts;
 mod pipe;
 mod stream_faults;
 mod streams;

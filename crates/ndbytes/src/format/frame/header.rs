@@ -166,6 +166,12 @@ fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
     Ok(header)
 }
 
+/// Whether bytes begin as a coded frame does; nothing vouches for that yet.
+#[must_use]
+pub fn is_coded(front: &[u8]) -> bool {
+    front.starts_with(&MAGIC) && front.get(MAGIC.len() + 1).is_some_and(|flags| flags & CODED != 0)
+}
+
 fn missing(key: &str) -> Error {
     Error::malformed(format!("the key {key:?} is missing"))
 }

@@ -12,7 +12,7 @@ mod record;
 
 pub use encode::{EncodeOptions, Encoder};
 pub(super) use header::parse;
-pub use header::{Coding, MAGIC, encode_header};
+pub use header::{Coding, MAGIC, encode_header, is_coded};
 pub use index::INDEX_MAGIC;
 pub(super) use coded::boxed;
 pub(crate) use grid::Grid;

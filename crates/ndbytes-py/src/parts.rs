@@ -1,0 +1,210 @@
+//! `ndbytes._core.Parts`, on which handles of coded frames stand: parts of them, out of the blocks that they touch.
+
+use crate::array::{Bytes, Fresh, Memory, Target, to_array};
+use crate::decode::LARGE;
+use crate::dtype;
+use crate::errors::{IntoPy as _, argument};
+use crate::limits::Limits;
+use crate::map::{CLOSED, integers};
+use crate::options::decode_options;
+use crate::verify::Report;
+use crate::work::wait;
+use ndbytes::io::{self, PATIENCE, ReadAt};
+use ndbytes::{BufferMut, Error, Order, Selection, Slice, Threads};
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A coded frame; `ndbytes.open` gives it the face of an array.
+#[pyclass(module = "ndbytes._core", frozen)]
+pub(crate) struct Parts {
+    /// None once it is closed. Held for a moment only.
+    slot: Mutex<Option<Arc<Opened>>>,
+}
+
+struct Opened {
+    parts: io::Parts<Source>,
+    path: Option<PathBuf>,
+}
+
+enum Source {
+    File(io::Input),
+    Bytes(Bytes),
+}
+
+impl ReadAt for Source {
+    fn read_at(&self, space: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        match self {
+            Self::File(file) => file.read_at(space, offset),
+            Self::Bytes(bytes) => (**bytes).read_at(space, offset),
+        }
+    }
+}
+
+impl Opened {
+    fn explained(&self, error: Error) -> Error {
+        match &self.path {
+            // What a caller's handler has raised goes out as it is.
+            Some(path) if error.path().is_none() => error.in_file(path),
+            _ => error,
+        }
+    }
+
+    fn order(&self) -> Order {
+        if self.parts.header().fortran_order { Order::F } else { Order::C }
+    }
+}
+
+/// What is taken of one axis: (start, len, step), or little-endian 64-bit integers.
+struct Pick(Selection);
+
+impl FromPyObject<'_, '_> for Pick {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, '_, PyAny>) -> PyResult<Self> {
+        if let Ok((start, len, step)) = given.extract() {
+            return Ok(Self(Selection::Slice(Slice { start, len, step })));
+        }
+        integers(&given).map(|list| Self(Selection::List(list)))
+    }
+}
+
+#[pymethods]
+impl Parts {
+    /// Opens a file or a buffer.
+    #[staticmethod]
+    #[pyo3(signature = (path, limits = None))]
+    fn open(py: Python<'_>, path: PathBuf, limits: Option<Limits>) -> PyResult<Self> {
+        let options = decode_options(limits, true);
+        wait(py, |watch| {
+            let file = io::open_watched(&path, PATIENCE, watch)?;
+            let Some(len) = file.len() else {
+                let message = "a FIFO is gone once it is read; load it, or receive from it";
+                return Err(Error::argument(message).in_file(&path));
+            };
+            let parts = io::Parts::open(Source::File(file), len, options);
+            let parts = parts.map_err(|error| error.in_file(&path))?;
+            Ok(Self::over(Opened { parts, path: Some(path) }))
+        })
+    }
+
+    /// The same of a buffer, which stays as it is for as long as it is looked at.
+    #[staticmethod]
+    #[pyo3(signature = (buffer, limits = None))]
+    fn of(py: Python<'_>, buffer: &Bound<'_, PyAny>, limits: Option<Limits>) -> PyResult<Self> {
+        let (options, bytes) = (decode_options(limits, true), Bytes::new(buffer)?);
+        let len = bytes.len() as u64;
+        let parts = py.detach(|| io::Parts::open(Source::Bytes(bytes), len, options)).py()?;
+        Ok(Self::over(Opened { parts, path: None }))
+    }
+
+    #[getter]
+    fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        dtype::to_numpy(py, &self.opened()?.parts.header().dtype)
+    }
+
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.opened()?.parts.header().shape)
+    }
+
+    /// The array's name.
+    #[getter]
+    fn name(&self) -> PyResult<Option<String>> {
+        Ok(self.opened()?.parts.header().metadata.name.clone())
+    }
+
+    /// Its attributes, as the text of a JSON object.
+    #[getter]
+    fn attrs(&self) -> PyResult<Option<String>> {
+        Ok(self.opened()?.parts.header().metadata.attrs.clone())
+    }
+
+    /// What its header names.
+    #[getter]
+    fn codec(&self) -> PyResult<String> {
+        Ok(self.opened()?.parts.coding().engine.to_string())
+    }
+
+    #[getter]
+    fn filter(&self) -> PyResult<String> {
+        Ok(self.opened()?.parts.coding().filter.to_string())
+    }
+
+    /// The lengths of a block along each axis.
+    #[getter]
+    fn block<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, &self.opened()?.parts.coding().block)
+    }
+
+    /// The part that the picks take, one for each axis: an array of its own, in the order of the file, or `out`, which has this shape
+    /// and dtype.
+    #[pyo3(signature = (picks, out = None))]
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        picks: Vec<Pick>,
+        out: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let opened = self.opened()?;
+        let picks: Vec<Selection> = picks.into_iter().map(|pick| pick.0).collect();
+        let read = |order: Order, bytes: &mut [u8], watch: io::Watch<'_>| {
+            let found = opened.parts.read(&picks, order, Threads::default(), bytes, watch);
+            found.map_err(|error| opened.explained(error))
+        };
+        if let Some(out) = out {
+            let target = Target::new(out)?;
+            let mut filling = target.filling(py, false)?;
+            wait(py, |watch| read(Order::C, filling.bytes()?, watch))?;
+            filling.finish(py, &target)?;
+            return Ok(out.clone());
+        }
+        let (dtype, order) = (&opened.parts.header().dtype, opened.order());
+        let shape: Vec<usize> = picks.iter().map(Selection::len).collect();
+        let size = opened.parts.size(&picks).py()? as u64;
+        if size < LARGE {
+            let mut fresh = Fresh::new(py, dtype, &shape, order)?;
+            wait(py, |watch| read(order, fresh.bytes(), watch))?;
+            return fresh.finish(py, dtype);
+        }
+        let mut buffer = BufferMut::known(size).py()?;
+        wait(py, |watch| read(order, buffer.all()?, watch))?;
+        to_array(py, Memory::new(buffer), dtype, &shape, order)
+    }
+
+    /// Reads all of it, and compares it with its checksums.
+    fn verify(&self, py: Python<'_>) -> PyResult<Report> {
+        let opened = self.opened()?;
+        Report::of(py, |watch| {
+            let state = opened.parts.verify(watch).map_err(|error| opened.explained(error))?;
+            Ok((state, opened.parts.header().nbytes(), None))
+        })
+    }
+
+    /// Lets go of the file or buffer, once nobody reads it any more.
+    fn close(&self) {
+        let opened = self.lock().take();
+        drop(opened);
+    }
+}
+
+impl Parts {
+    fn over(opened: Opened) -> Self {
+        Self { slot: Mutex::new(Some(Arc::new(opened))) }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Opened>>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened(&self) -> PyResult<Arc<Opened>> {
+        self.lock().clone().ok_or_else(|| argument(CLOSED))
+    }
+}
+
+/// Whether bytes begin as a coded frame does; what else is wrong with it is for the reader to say.
+#[pyfunction]
+pub(crate) fn is_coded(buffer: &Bound<'_, PyAny>) -> PyResult<bool> {
+    Ok(ndbytes::frame::is_coded(&Bytes::new(buffer)?))
+}
