@@ -15,7 +15,8 @@ class Coded:
         self.core = core
         dtype, shape = core.dtype, core.shape
         # An array of this dtype and shape in the memory of one item: what NumPy's indices say of it holds for ours.
-        self._like = np.broadcast_to(np.zeros((), dtype), shape) if dtype.itemsize else np.ndarray(shape, dtype)
+        # NumPy's `empty` and `zeros` would change some dtypes: `ndarray` keeps them.
+        self._like = np.broadcast_to(np.ndarray((), dtype), shape) if dtype.itemsize else np.ndarray(shape, dtype)
 
     dtype = property(lambda self: self.core.dtype)
     shape = property(lambda self: self.core.shape)
@@ -113,7 +114,7 @@ class Coded:
         axes, block = list(lists), self.block
         kept = [axis for axis in range(len(picks)) if axis not in lists]
         rest = tuple(picks[axis][1] for axis in kept)
-        result = np.empty((count, *rest), self.dtype)
+        result = np.ndarray((count, *rest), self.dtype)
         if result.size == 0:
             return result
         if not axes:

@@ -38,7 +38,7 @@ pub(crate) fn tofile(
     a: &Bound<'_, PyAny>,
     file: &Bound<'_, PyAny>,
 ) -> PyResult<()> {
-    save(py, file, a, Some("raw"), None, None, None, None, None, false, None)
+    save(py, file, a, Some("raw"), None, None, None, None, None, None, false, None)
 }
 
 /// Reads items without a header.
