@@ -178,7 +178,8 @@ impl Parts {
         let opened = self.opened()?;
         Report::of(py, |watch| {
             let state = opened.parts.verify(watch).map_err(|error| opened.explained(error))?;
-            Ok((state, opened.parts.header().nbytes(), None))
+            let header = opened.parts.header();
+            Ok((state, header.nbytes(), header.blocks(), None))
         })
     }
 
