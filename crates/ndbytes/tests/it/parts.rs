@@ -3,7 +3,8 @@
 use crate::{array, frames};
 use ndbytes::io::{self, Parts, ReadAt, unwatched};
 use ndbytes::{
-    Array, Codec, DecodeOptions, Engine, Error, ErrorKind, Order, Selection, Slice, Threads, crc32c, frame, to_bytes,
+    Array, Codec, DecodeOptions, Engine, Error, ErrorKind, Order, Selection, Slice, Threads,
+    crc32c, frame, to_bytes,
 };
 use proptest::prelude::*;
 use std::sync::Mutex;
@@ -25,7 +26,12 @@ fn opened(bytes: &[u8]) -> ndbytes::Result<Parts<&[u8]>> {
     Parts::open(bytes, bytes.len() as u64, DecodeOptions::default())
 }
 
-fn read<S: ReadAt>(parts: &Parts<S>, selections: &[Selection], order: Order, threads: usize) -> ndbytes::Result<Vec<u8>> {
+fn read<S: ReadAt>(
+    parts: &Parts<S>,
+    selections: &[Selection],
+    order: Order,
+    threads: usize,
+) -> ndbytes::Result<Vec<u8>> {
     let mut out = vec![0xEE; parts.size(selections)?];
     parts.read(selections, order, Threads::new(threads), &mut out, &mut unwatched)?;
     Ok(out)
@@ -37,9 +43,9 @@ fn slice(start: usize, len: usize, step: isize) -> Selection {
 
 fn positions(selection: &Selection) -> Vec<usize> {
     match selection {
-        Selection::Slice(slice) => {
-            (0..slice.len).map(|k| slice.start.checked_add_signed(k.cast_signed() * slice.step).unwrap()).collect()
-        }
+        Selection::Slice(slice) => (0..slice.len)
+            .map(|k| slice.start.checked_add_signed(k.cast_signed() * slice.step).unwrap())
+            .collect(),
         Selection::List(list) => list.clone(),
     }
 }
@@ -52,9 +58,11 @@ fn naive(array: &Array, selections: &[Selection], order: Order) -> Vec<u8> {
     let axes: Vec<_> = array.shape().iter().zip(selections).collect();
     for (len, selection) in &axes {
         let at = positions(selection);
-        places = places.iter().flat_map(|place| at.iter().map(move |at| place * **len + at)).collect();
+        places =
+            places.iter().flat_map(|place| at.iter().map(move |at| place * **len + at)).collect();
     }
-    let found: Vec<u8> = places.iter().flat_map(|&place| items[place * size..][..size].to_vec()).collect();
+    let found: Vec<u8> =
+        places.iter().flat_map(|&place| items[place * size..][..size].to_vec()).collect();
     if order == Order::C {
         return found;
     }
@@ -88,7 +96,8 @@ fn axis(lens: std::ops::Range<usize>, most: usize) -> impl Strategy<Value = Draw
 fn drawn(axes: &[Draw]) -> (Vec<usize>, Vec<usize>, Vec<Selection>) {
     let shape = axes.iter().map(|axis| axis.0).collect();
     let block = axes.iter().map(|axis| 1 + axis.1 % axis.0.max(1)).collect();
-    let selections = axes.iter().map(|(len, _, list, numbers, many)| selection(*len, *list, *numbers, many));
+    let selections =
+        axes.iter().map(|(len, _, list, numbers, many)| selection(*len, *list, *numbers, many));
     (shape, block, selections.collect())
 }
 
@@ -174,19 +183,31 @@ fn only_blocks_that_are_touched_are_read() {
     let parts = Parts::open(counting, bytes.len() as u64, DecodeOptions::default()).unwrap();
     let taken = || std::mem::take(&mut *parts.source().1.lock().unwrap());
     let ending = bytes.len() - FOOTER - 4 * rows.div_ceil(1024);
-    assert!(taken().iter().all(|read| read.end <= 128 || read.start >= ending as u64), "only header and footer");
+    assert!(
+        taken().iter().all(|read| read.end <= 128 || read.start >= ending as u64),
+        "only header and footer"
+    );
     for (selections, wanted, pages) in [
         ([slice(4001, 1, 1), slice(0, 40, 1)], vec![4000, 4001], vec![3]),
         ([slice(4001, 1, 1), slice(19, 2, 1)], vec![4000, 4001], vec![]),
         ([slice(4000, 2, 1), slice(25, 3, -2)], vec![4001], vec![]),
-        ([Selection::List(vec![9, 8, 9, 4999]), Selection::List(vec![39])], vec![9, 4999], vec![0, 4]),
+        (
+            [Selection::List(vec![9, 8, 9, 4999]), Selection::List(vec![39])],
+            vec![9, 4999],
+            vec![0, 4],
+        ),
         ([slice(0, 0, 1), slice(0, 40, 1)], vec![], vec![]),
     ] {
-        assert_eq!(read(&parts, &selections, Order::C, 2).unwrap(), naive(&array, &selections, Order::C));
-        let mut expected: Vec<u64> = wanted.iter().flat_map(|&n: &usize| ranges[n].clone()).map(|at| at as u64).collect();
+        assert_eq!(
+            read(&parts, &selections, Order::C, 2).unwrap(),
+            naive(&array, &selections, Order::C)
+        );
+        let mut expected: Vec<u64> =
+            wanted.iter().flat_map(|&n: &usize| ranges[n].clone()).map(|at| at as u64).collect();
         for page in pages {
             let at = index + page * 1024 * ENTRY;
-            expected.extend((at..(at + 1024 * ENTRY).min(index + rows * ENTRY)).map(|at| at as u64));
+            expected
+                .extend((at..(at + 1024 * ENTRY).min(index + rows * ENTRY)).map(|at| at as u64));
         }
         let mut found: Vec<u64> = taken().into_iter().flatten().collect();
         // Each once.
@@ -209,7 +230,10 @@ fn of_block(n: usize) -> [Selection; 2] {
 fn is_damage(error: &Error) -> bool {
     matches!(
         error.kind(),
-        ErrorKind::Checksum { .. } | ErrorKind::Malformed | ErrorKind::Truncated | ErrorKind::Limit { .. }
+        ErrorKind::Checksum { .. }
+            | ErrorKind::Malformed
+            | ErrorKind::Truncated
+            | ErrorKind::Limit { .. }
     )
 }
 
@@ -224,7 +248,10 @@ fn every_flipped_bit_is_reported_by_a_part_that_touches_it() {
             let parts = match opened(&flipped) {
                 Ok(parts) => parts,
                 Err(error) => {
-                    assert!(is_damage(&error) && (at < ranges[0].start || at >= index), "{at}: {error}");
+                    assert!(
+                        is_damage(&error) && (at < ranges[0].start || at >= index),
+                        "{at}: {error}"
+                    );
                     continue;
                 }
             };
@@ -232,12 +259,17 @@ fn every_flipped_bit_is_reported_by_a_part_that_touches_it() {
                 let found = read(&parts, &of_block(n), Order::C, 1);
                 if ranges[n].contains(&at) {
                     let error = found.unwrap_err();
-                    let ErrorKind::Checksum { block, range } = error.kind() else { panic!("{error}") };
+                    let ErrorKind::Checksum { block, range } = error.kind() else {
+                        panic!("{error}")
+                    };
                     assert_eq!(*block, Some(n as u64));
                     assert!(range.contains(&(at as u64)), "{at}: {error}");
                 } else if at >= index || at < ranges[0].start {
                     let error = found.expect_err(&format!("byte {at}"));
-                    assert!(matches!(error.kind(), ErrorKind::Checksum { block: None, .. }), "{error}");
+                    assert!(
+                        matches!(error.kind(), ErrorKind::Checksum { block: None, .. }),
+                        "{error}"
+                    );
                 } else {
                     assert_eq!(found.unwrap(), naive(&array, &of_block(n), Order::C));
                 }
@@ -278,7 +310,9 @@ fn an_index_that_lies_is_an_error() {
     let same = with_index(&bytes, 3, |_| ());
     assert_eq!(same, bytes);
     type Change = Box<dyn Fn(&mut [u8])>;
-    let set = |at: usize, value: &'static [u8]| -> Change { Box::new(move |pages| pages[at..at + value.len()].copy_from_slice(value)) };
+    let set = |at: usize, value: &'static [u8]| -> Change {
+        Box::new(move |pages| pages[at..at + value.len()].copy_from_slice(value))
+    };
     let changes: Vec<(&str, Change)> = vec![
         ("far away", set(ENTRY, &[0xFF; 8])),
         ("beyond the file", set(ENTRY + 2, &[1])),
@@ -301,7 +335,10 @@ fn an_index_that_lies_is_an_error() {
         let sums = ["more rows", "another sum", "another sum of the items"];
         if sums.contains(&what) {
             assert!(error.message().starts_with("block 1 of 0 to 2"), "{what}: {error}");
-            assert_eq!(read(&parts, &of_block(0), Order::C, 1).unwrap(), naive(&array, &of_block(0), Order::C));
+            assert_eq!(
+                read(&parts, &of_block(0), Order::C, 1).unwrap(),
+                naive(&array, &of_block(0), Order::C)
+            );
         } else {
             assert!(error.message().starts_with("the index says that block"), "{what}: {error}");
         }
@@ -315,14 +352,24 @@ fn what_cannot_be_selected_is_refused() {
     let all = slice(0, 5, 1);
     for (selections, words) in [
         (vec![slice(0, 9, 1)], "1 selections for 2 axes"),
-        (vec![slice(0, 10, 1), all.clone()], "axis 0: 10 items from 0 by 1 leave an axis of length 9"),
-        (vec![slice(1, 3, -1), all.clone()], "axis 0: 3 items from 1 by -1 leave an axis of length 9"),
-        (vec![Selection::List(vec![3, 9]), all.clone()], "axis 0: position 9 is outside an axis of length 9"),
+        (
+            vec![slice(0, 10, 1), all.clone()],
+            "axis 0: 10 items from 0 by 1 leave an axis of length 9",
+        ),
+        (
+            vec![slice(1, 3, -1), all.clone()],
+            "axis 0: 3 items from 1 by -1 leave an axis of length 9",
+        ),
+        (
+            vec![Selection::List(vec![3, 9]), all.clone()],
+            "axis 0: position 9 is outside an axis of length 9",
+        ),
     ] {
         let error = read(&parts, &selections, Order::C, 1).unwrap_err();
         assert_eq!((error.kind(), error.message()), (&ErrorKind::Argument, words));
     }
-    let error = parts.read(&of_block(0), Order::C, Threads::ONE, &mut [0; 9], &mut unwatched).unwrap_err();
+    let error =
+        parts.read(&of_block(0), Order::C, Threads::ONE, &mut [0; 9], &mut unwatched).unwrap_err();
     assert_eq!(error.message(), "the part has 10 bytes, the destination 9");
     let plain = frames::write(&made("<u2", &[3]), &frame::EncodeOptions::default());
     assert_eq!(opened(&plain).unwrap_err().kind(), &ErrorKind::Argument);
@@ -337,16 +384,25 @@ fn a_file_that_changes_under_its_handle_is_an_error() {
     std::fs::write(&path, &bytes).unwrap();
     let input = io::open(&path, io::PATIENCE).unwrap();
     let parts = Parts::open(input, bytes.len() as u64, DecodeOptions::default()).unwrap();
-    assert_eq!(read(&parts, &of_block(0), Order::C, 1).unwrap(), naive(&array, &of_block(0), Order::C));
+    assert_eq!(
+        read(&parts, &of_block(0), Order::C, 1).unwrap(),
+        naive(&array, &of_block(0), Order::C)
+    );
     let file = std::fs::File::options().write(true).open(&path).unwrap();
     file.set_len(ranges[2].start as u64 + 30).unwrap();
     let error = read(&parts, &of_block(2), Order::C, 1).unwrap_err();
-    assert_eq!((error.kind(), error.offset()), (&ErrorKind::Truncated, Some(ranges[2].start as u64 + 30)));
+    assert_eq!(
+        (error.kind(), error.offset()),
+        (&ErrorKind::Truncated, Some(ranges[2].start as u64 + 30))
+    );
     let other: Vec<u8> = (0..90).map(|n| n * 2).collect();
     let other = Array::new(array.dtype().clone(), array.layout().clone(), other.into()).unwrap();
     std::fs::write(&path, coded(&other, &[3, 5], Order::C, Codec::Fast)).unwrap();
     for n in 0..3 {
-        assert!(matches!(read(&parts, &of_block(n), Order::C, 1).unwrap_err().kind(), ErrorKind::Checksum { .. }));
+        assert!(matches!(
+            read(&parts, &of_block(n), Order::C, 1).unwrap_err().kind(),
+            ErrorKind::Checksum { .. }
+        ));
     }
 }
 
@@ -355,7 +411,9 @@ fn a_file_that_changes_under_its_handle_is_an_error() {
 fn a_peek_reads_header_and_footer() {
     let (_, bytes) = three_blocks();
     let (_, index) = blocks(&bytes, 3);
-    let peek = |bytes: &[u8]| io::peek(std::io::Cursor::new(bytes), bytes.len() as u64, DecodeOptions::default());
+    let peek = |bytes: &[u8]| {
+        io::peek(std::io::Cursor::new(bytes), bytes.len() as u64, DecodeOptions::default())
+    };
     let peeked = peek(&bytes).unwrap();
     assert!(peeked.is_checked() && peeked.tail.is_none() && peeked.container.is_none());
     assert_eq!(peeked.header.coding.unwrap().block, [3, 5]);

@@ -145,12 +145,9 @@ impl Index {
     /// As [`parse_index`].
     pub(crate) fn parse_page(&self, number: u64, page: &[u8]) -> Result<Vec<Entry>> {
         self.check(number, page)?;
-        let (mut entries, mut end) = (Vec::with_capacity(page.len() / ENTRY), None);
-        let mut block = number.saturating_mul(PAGE as u64);
-        if block == 0 {
-            end = Some(self.first);
-        }
-        for entry in page.as_chunks::<ENTRY>().0 {
+        let mut entries = Vec::with_capacity(page.len() / ENTRY);
+        let mut end = Some(self.first).filter(|_| number == 0);
+        for (block, entry) in (number.saturating_mul(PAGE as u64)..).zip(page.as_chunks::<ENTRY>().0) {
             let entry = Entry::parse(entry).ok_or_else(|| malformed(&self.range, "is too short"))?;
             // No block is shorter than its header.
             let least = self.first.saturating_add(block.saturating_mul(BLOCK_HEADER as u64));
@@ -164,7 +161,6 @@ impl Index {
                 return Err(malformed(&self.range, &why));
             }
             end = Some(entry.end());
-            block += 1;
             entries.push(entry);
         }
         Ok(entries)

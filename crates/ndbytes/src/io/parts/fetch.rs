@@ -1,7 +1,9 @@
 //! One block at a time, wherever it stands, held against the index.
 
 use crate::error::{Error, Result};
-use crate::format::frame::{BLOCK_HEADER, BlockHeader, Entry, Index, PAGE, check_len, ending_size, index_size};
+use crate::format::frame::{
+    BLOCK_HEADER, BlockHeader, Entry, Index, PAGE, check_len, ending_size, index_size,
+};
 use crate::format::{Decoder, Header};
 use crate::io::ReadAt;
 use crate::io::read::read;
@@ -45,7 +47,9 @@ fn fill(fetch: Fetch<'_>, space: &mut [u8], offset: u64) -> Result<usize> {
 
 fn cut(start: u64, found: usize, wanted: usize) -> Error {
     let at = start.saturating_add(found as u64);
-    let message = format!("the index is cut: the input ends at byte {at}, {wanted} bytes from {start} are needed");
+    let message = format!(
+        "the index is cut: the input ends at byte {at}, {wanted} bytes from {start} are needed"
+    );
     Error::truncated(message).at(at)
 }
 
@@ -72,7 +76,8 @@ pub(super) struct Blocks<S> {
 
 impl<S: ReadAt> Blocks<S> {
     pub(super) fn open(source: S, len: u64, header: &Header) -> Result<Self> {
-        let index = ending(&mut |space, offset| read(&mut From(&source, offset), space), len, header)?;
+        let index =
+            ending(&mut |space, offset| read(&mut From(&source, offset), space), len, header)?;
         Ok(Self { source, decoder: Decoder::new(header)?, index, pages: Mutex::default() })
     }
 
@@ -118,7 +123,9 @@ impl<S: ReadAt> Blocks<S> {
         if entry.stored as usize > of.size || entry.rows != of.rows {
             let Entry { stored, rows, .. } = entry;
             let (size, wanted) = (of.size, of.rows);
-            let why = format!("the index says {stored} stored bytes and {rows} rows, it has at most {size} and {wanted}");
+            let why = format!(
+                "the index says {stored} stored bytes and {rows} rows, it has at most {size} and {wanted}"
+            );
             return Err(of.malformed(entry.offset, &why));
         }
         let len = BLOCK_HEADER + entry.stored as usize;

@@ -7,7 +7,9 @@ use super::{ReadAt, Watch};
 use crate::array::{Order, nbytes};
 use crate::error::{Error, Result};
 use crate::format::frame::Coding;
-use crate::format::{Band, ChecksumState, DecodeOptions, Dest, Header, HeaderDecoder, Plan, Selection, Touched};
+use crate::format::{
+    Band, ChecksumState, DecodeOptions, Dest, Header, HeaderDecoder, Plan, Selection, Touched,
+};
 use crate::kernel::zeroed;
 use crate::threads::Threads;
 pub(in crate::io) use fetch::ending;
@@ -72,7 +74,9 @@ impl<S: ReadAt> Parts<S> {
         let mut front = From(&source, 0);
         let header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
         let Some(coding) = header.coding.clone() else {
-            return Err(Error::argument("the data are in one piece, not in blocks; map or load them"));
+            return Err(Error::argument(
+                "the data are in one piece, not in blocks; map or load them",
+            ));
         };
         let blocks = Blocks::open(source, len, &header)?;
         Ok(Self { blocks, header, coding, len, options, idle: Mutex::default() })
@@ -140,11 +144,14 @@ impl<S: ReadAt> Parts<S> {
         if self.header.fortran_order {
             storage.reverse();
         }
-        let order = if (order == Order::F) == self.header.fortran_order { Order::C } else { Order::F };
+        let order =
+            if (order == Order::F) == self.header.fortran_order { Order::C } else { Order::F };
         let plan = Plan::new(grid, &storage, order)?;
         if plan.size() != out.len() {
             let (size, found) = (plan.size(), out.len());
-            return Err(Error::argument(format!("the part has {size} bytes, the destination {found}")));
+            return Err(Error::argument(format!(
+                "the part has {size} bytes, the destination {found}"
+            )));
         }
         let decoded = plan.count().saturating_mul(grid.largest() as u64);
         let most = usize::try_from(decoded / SHARE).unwrap_or(usize::MAX);
@@ -181,7 +188,8 @@ impl<S: ReadAt> Parts<S> {
         let (mut rest, mut jobs) = (out, Vec::with_capacity(bands.len()));
         for band in bands {
             let len = band.range.end - band.range.start;
-            let (part, behind) = rest.split_at_mut_checked(len).ok_or_else(|| Error::overflow("a part"))?;
+            let (part, behind) =
+                rest.split_at_mut_checked(len).ok_or_else(|| Error::overflow("a part"))?;
             rest = behind;
             jobs.push((band, part));
         }
@@ -201,7 +209,13 @@ impl<S: ReadAt> Parts<S> {
     }
 
     /// Threads take out of blocks what is wanted of them, and the caller's own puts it where it belongs.
-    fn read_mixed(&self, plan: &Plan, threads: Threads, out: &mut [u8], watch: Watch<'_>) -> Result<()> {
+    fn read_mixed(
+        &self,
+        plan: &Plan,
+        threads: Threads,
+        out: &mut [u8],
+        watch: Watch<'_>,
+    ) -> Result<()> {
         let grid = &self.blocks.decoder.grid;
         let most = (BATCH / grid.largest().max(1)).clamp(1, MOST) * threads.get();
         let (mut blocks, mut seen) = (plan.blocks(grid), 0);
@@ -227,7 +241,14 @@ impl<S: ReadAt> Parts<S> {
     }
 
     /// Reads a block, and puts what is taken of it where it belongs in a part of the result that begins at `base`.
-    fn put(&self, plan: &Plan, touched: &Touched, space: &mut Space, result: &mut [u8], base: usize) -> Result<()> {
+    fn put(
+        &self,
+        plan: &Plan,
+        touched: &Touched,
+        space: &mut Space,
+        result: &mut [u8],
+        base: usize,
+    ) -> Result<()> {
         let grid = &self.blocks.decoder.grid;
         if let Some(range) = plan.straight(grid, touched)? {
             let (start, end) = (range.start.wrapping_sub(base), range.end.wrapping_sub(base));
