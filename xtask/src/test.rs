@@ -53,13 +53,14 @@ fn rust(workspace: &Workspace, long: bool) -> Report {
 
 /// The positive control: a build in which every checksum holds must fail the tests that no damage goes unseen.
 fn control(workspace: &Workspace) -> Report {
-    const TESTS: [&str; 7] = [
+    const TESTS: [&str; 8] = [
         "damage::every_flipped_bit_is_reported",
         "frame_damage::every_flipped_bit_is_reported",
         "npz::every_flipped_bit_is_an_error_or_changes_nothing",
         "frame_damage::blocks_swapped_dropped_repeated_and_spliced_are_reported",
         "coded_damage::every_flipped_bit_is_reported_with_its_block",
         "coded_damage::moved_blocks_are_reported",
+        "parts::every_flipped_bit_is_reported_by_a_part_that_touches_it",
         "coded_damage::blocks_of_another_frame_are_reported_by_number",
     ];
     let mut report = Report::default();
