@@ -48,6 +48,7 @@ impl Grid {
     }
 
     /// Lengths of the storage axes.
+    #[cfg(feature = "std")]
     pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
     }

@@ -94,6 +94,7 @@ pub(crate) fn ending_size(blocks: u64) -> u64 {
 
 /// An index of which the ending was read: its pages are read one by one.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "std"), allow(dead_code, reason = "drivers read single pages"))]
 pub(crate) struct Index {
     /// Where it stands in the frame.
     range: Range<u64>,
@@ -123,6 +124,7 @@ impl Index {
     }
 
     /// Where a page stands in the frame.
+    #[cfg(feature = "std")]
     pub(crate) fn page(&self, number: u64) -> Range<u64> {
         let at = |number: u64| {
             let rows = number.saturating_mul(PAGE as u64).min(self.blocks);
@@ -143,6 +145,7 @@ impl Index {
     ///
     /// # Errors
     /// As [`parse_index`].
+    #[cfg(feature = "std")]
     pub(crate) fn parse_page(&self, number: u64, page: &[u8]) -> Result<Vec<Entry>> {
         self.check(number, page)?;
         let mut entries = Vec::with_capacity(page.len() / ENTRY);

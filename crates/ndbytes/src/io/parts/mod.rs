@@ -21,6 +21,8 @@ const SHARE: u64 = 1 << 18;
 /// Bytes of items, and blocks, that are decoded before the caller hears of it, for each thread.
 const BATCH: usize = 1 << 22;
 const MOST: usize = 1 << 12;
+/// Room for blocks of up to so many bytes is kept between reads.
+const KEPT: usize = 1 << 22;
 /// Rows of blocks that have more bytes of items are not left to one thread as a whole.
 const BAND: u64 = 1 << 25;
 
@@ -276,7 +278,9 @@ impl<S: ReadAt> Parts<S> {
         let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let mut space = idle().pop().unwrap_or_default();
         let done = work(&mut space);
-        idle().push(space);
+        if space.stored.len().max(space.items.len()).max(space.taken.len()) <= KEPT {
+            idle().push(space);
+        }
         done
     }
 }
