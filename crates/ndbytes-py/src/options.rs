@@ -99,7 +99,7 @@ pub(crate) fn codec(name: &str, level: Option<i32>) -> PyResult<Codec> {
 pub(crate) fn block(given: Option<&Bound<'_, PyAny>>, codec: Codec) -> PyResult<Option<Vec<usize>>> {
     let Some(given) = given else { return Ok(None) };
     if codec == Codec::None {
-        return Err(argument("block= is for data that a codec compresses: name one with codec="));
+        return Err(argument("block= is for .ndb files and frames that a codec compresses"));
     }
     let block = given.extract().or_else(|_| given.extract().map(|len| vec![len]));
     block.map(Some).map_err(|_| argument_type("block must be a tuple of lengths, one for each axis"))

@@ -84,9 +84,10 @@ pub(crate) fn save(
     let mut place = Place::new(file, "write")?;
     let format = chosen(&place, a, format, codec)?;
     if format == Format::Npz {
-        if checksum.is_some() || block.is_some() || name.is_some() || attrs.is_some() {
+        options::block(block, Codec::None)?;
+        if checksum.is_some() || name.is_some() || attrs.is_some() {
             return Err(argument(
-                "an .npz has sums of its own, and no place for blocks, a name or attributes",
+                "an .npz has sums of its own, and no place for a name or attributes",
             ));
         }
         let options = write_options(codec.or(Some("auto")), level)?;

@@ -69,7 +69,7 @@ impl Contents {
         let mut front = At::new(file, 0);
         let header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
         if header.coding.is_some() {
-            return Err(in_blocks().at(header.len));
+            return Err(in_blocks());
         }
         let mut machine = machine.body(Dest::Discard)?;
         machine.skip_data();
