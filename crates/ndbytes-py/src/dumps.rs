@@ -7,7 +7,10 @@ use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::limits::Limits;
 use crate::options::{self, codec, decode_options, frame_options, is_bundle, metadata};
 use crate::work::run;
-use ndbytes::{BufferMut, Codec, Container, Copying, DecodeOptions, Decoded, Dest, Encode, Error, Order, frame, io, npy};
+use ndbytes::{
+    BufferMut, Codec, Container, Copying, DecodeOptions, Decoded, Dest, Encode, Error, Order,
+    frame, io, npy,
+};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};

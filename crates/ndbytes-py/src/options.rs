@@ -96,13 +96,18 @@ pub(crate) fn codec(name: &str, level: Option<i32>) -> PyResult<Codec> {
 ///
 /// # Errors
 /// `ArgumentError` where nothing is compressed, `ArgumentTypeError` for what is no tuple of lengths.
-pub(crate) fn block(given: Option<&Bound<'_, PyAny>>, codec: Codec) -> PyResult<Option<Vec<usize>>> {
+pub(crate) fn block(
+    given: Option<&Bound<'_, PyAny>>,
+    codec: Codec,
+) -> PyResult<Option<Vec<usize>>> {
     let Some(given) = given else { return Ok(None) };
     if codec == Codec::None {
         return Err(argument("block= is for .ndb files and frames that a codec compresses"));
     }
     let block = given.extract().or_else(|_| given.extract().map(|len| vec![len]));
-    block.map(Some).map_err(|_| argument_type("block must be a tuple of lengths, one for each axis"))
+    block
+        .map(Some)
+        .map_err(|_| argument_type("block must be a tuple of lengths, one for each axis"))
 }
 
 /// That no codec is asked for where there is none to have.

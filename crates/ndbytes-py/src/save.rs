@@ -101,7 +101,8 @@ pub(crate) fn save(
     let block = options::block(block, codec)?;
     let source = Source::new(a)?;
     let array = source.view().py()?;
-    let mut encoder = wait(py, |_| encoder(&array, format, codec, block, threads, checksum, metadata))?;
+    let mut encoder =
+        wait(py, |_| encoder(&array, format, codec, block, threads, checksum, metadata))?;
     wait(py, |watch| match &mut place {
         Place::Path(path) => io::replace(&*path, SaveOptions::durable(durable), |file| {
             if let Format::Compressed(_) = format {

@@ -14,10 +14,10 @@ mod deflate;
 mod header;
 mod json;
 mod metadata;
-#[cfg(feature = "std")]
-mod plan;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) mod npz;
+#[cfg(feature = "std")]
+mod plan;
 mod tail;
 
 use crate::buffer::BufferMut;
@@ -36,9 +36,9 @@ pub(crate) use frame::{BLOCK_HEADER, BlockHeader, index_size, parse_index};
 pub use header::{Format, Header};
 pub use metadata::Metadata;
 #[cfg(feature = "std")]
-pub(crate) use plan::{Band, Plan, Touched};
-#[cfg(feature = "std")]
 pub use plan::Selection;
+#[cfg(feature = "std")]
+pub(crate) use plan::{Band, Plan, Touched};
 pub use tail::{TAIL_MAGIC, Tail};
 
 /// Bytes on their way out.

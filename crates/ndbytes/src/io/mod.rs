@@ -27,11 +27,11 @@ mod temporary;
 mod write;
 mod write_file;
 
+pub use at::ReadAt;
 #[cfg(feature = "deflate")]
 pub use compress::{Compressor, save_compressed, write_compressed};
 #[cfg(feature = "deflate")]
 pub use decompress::{Decompressor, decompress, decompress_into};
-pub use at::ReadAt;
 pub use digest::{Choose, digest_read};
 pub use file::{Input, PATIENCE, load, open, open_watched};
 pub use parts::Parts;

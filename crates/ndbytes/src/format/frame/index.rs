@@ -35,7 +35,8 @@ pub(crate) fn check_len(header: &Header, blocks: u64, len: u64, missing: u64) ->
     let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
     let least = least.into_iter().fold(header.len, u64::saturating_add);
     if len.saturating_add(missing) < least {
-        let message = format!("{blocks} blocks and their index need {least} bytes, the input has {len}");
+        let message =
+            format!("{blocks} blocks and their index need {least} bytes, the input has {len}");
         return Err(Error::truncated(message).at(len));
     }
     Ok(())
@@ -109,7 +110,12 @@ impl Index {
     ///
     /// # Errors
     /// As [`parse_index`].
-    pub(crate) fn parse(ending: &[u8], range: Range<u64>, header: &Header, grid: &Grid) -> Result<Self> {
+    pub(crate) fn parse(
+        ending: &[u8],
+        range: Range<u64>,
+        header: &Header,
+        grid: &Grid,
+    ) -> Result<Self> {
         let short = || malformed(&range, "is too short");
         let (sums, footer) = ending.split_last_chunk::<FOOTER>().ok_or_else(short)?;
         let sums_sum = parse_footer(footer, &range, header, grid)?;
@@ -136,7 +142,10 @@ impl Index {
     fn check(&self, number: u64, page: &[u8]) -> Result<()> {
         let sum = usize::try_from(number).ok().and_then(|number| self.sums.get(number));
         if !sum.is_some_and(|&sum| holds(crc32c(page), sum)) {
-            return Err(damaged(&self.range, &format!("the CRC-32C of page {number} does not hold")));
+            return Err(damaged(
+                &self.range,
+                &format!("the CRC-32C of page {number} does not hold"),
+            ));
         }
         Ok(())
     }
@@ -150,17 +159,22 @@ impl Index {
         self.check(number, page)?;
         let mut entries = Vec::with_capacity(page.len() / ENTRY);
         let mut end = Some(self.first).filter(|_| number == 0);
-        for (block, entry) in (number.saturating_mul(PAGE as u64)..).zip(page.as_chunks::<ENTRY>().0) {
-            let entry = Entry::parse(entry).ok_or_else(|| malformed(&self.range, "is too short"))?;
+        for (block, entry) in
+            (number.saturating_mul(PAGE as u64)..).zip(page.as_chunks::<ENTRY>().0)
+        {
+            let entry =
+                Entry::parse(entry).ok_or_else(|| malformed(&self.range, "is too short"))?;
             // No block is shorter than its header.
             let least = self.first.saturating_add(block.saturating_mul(BLOCK_HEADER as u64));
             let behind = self.blocks.saturating_sub(block + 1).saturating_mul(BLOCK_HEADER as u64);
             let most = self.range.start.saturating_sub(behind);
             let is_last = block + 1 == self.blocks;
-            let fits = entry.offset >= least && entry.end() <= most && (!is_last || entry.end() == most);
+            let fits =
+                entry.offset >= least && entry.end() <= most && (!is_last || entry.end() == most);
             if !fits || end.is_some_and(|end| entry.offset != end) {
                 let (from, to) = (entry.offset, entry.end());
-                let why = format!("says that block {block} is bytes {from} to {to}, where it cannot be");
+                let why =
+                    format!("says that block {block} is bytes {from} to {to}, where it cannot be");
                 return Err(malformed(&self.range, &why));
             }
             end = Some(entry.end());

@@ -10,12 +10,12 @@ mod header;
 mod index;
 mod record;
 
+pub(super) use coded::boxed;
 pub use encode::{EncodeOptions, Encoder};
+pub(crate) use grid::Grid;
 pub(super) use header::parse;
 pub use header::{Coding, MAGIC, encode_header, is_coded};
 pub use index::INDEX_MAGIC;
-pub(super) use coded::boxed;
-pub(crate) use grid::Grid;
 #[cfg(feature = "std")]
 pub(crate) use index::{Index, PAGE, ending_size};
 pub(crate) use index::{check_len, index_size, parse_index};
