@@ -84,7 +84,7 @@ fn info_unpacks_the_header_and_verifies_what_is_read_to_its_end() {
         "path": "a.npy.gz", "format": "npy", "version": "1.0", "descr": "'<u2'", "dtype": "uint16",
         "shape": [300, 4], "order": "C", "items": 1200, "itemsize": 2, "header_bytes": 128, "data_bytes": 2400,
         "file_bytes": 2551, "compression": "gzip", "checksum": "present", "checksum_kind": "crc32", "name": null,
-        "attrs": null, "spec": "<u2[300,4]", "stats": null,
+        "attrs": null, "spec": "<u2[300,4]", "stats": null, "codec": "none", "filter": "none", "block": null,
     });
     assert_eq!(room.run(&["info", "--json", "a.npy.gz"]).json(), [expected]);
     let verified = "  checksum  verified: the CRC-32 of the gzip stream";
@@ -197,16 +197,24 @@ fn outputs_and_levels_that_cannot_be_meant() {
         ),
         (
             &["-o", "b.npy", "--level", "3"],
-            "ndbytes: --level is for .npy.zz and .npy.gz output (--to zz, --to gz); .npy is not compressed",
+            "ndbytes: --level is for .npy.zz, .npy.gz and .ndb output (--to zz, gz or ndb); .npy is not compressed",
+        ),
+        (&["-o", "a.ndb", "--level", "0"], "ndbytes: codec auto has no levels"),
+        (
+            &["-o", "a.ndb", "--codec", "zstd", "--level", "20"],
+            "ndbytes: codec zstd has levels 1 to 19, found 20",
         ),
         (
-            &["-o", "a.ndb", "--level", "0"],
-            "ndbytes: --level is for .npy.zz and .npy.gz output (--to zz, --to gz); .ndb is not compressed",
+            &["-o", "a.ndb", "--codec", "gzip"],
+            "ndbytes: there is no codec \"gzip\"; there are none, auto, fast, small, lz4, zstd, deflate and pco",
+        ),
+        (
+            &["-o", "b.npy", "--codec", "zstd"],
+            "ndbytes: --codec is for .ndb output (--to ndb); .npy has none",
         ),
         (
             &["-o", "a.npy.gz", "--level", "10"],
-            "error: invalid value '10' for '--level <0-9>': the compression level is 10; 0 to 9 are allowed\n\n\
-             For more information, try '--help'.",
+            "ndbytes: the compression level is 10; 0 to 9 are allowed",
         ),
     ] {
         room.run(&[&["convert", "a.npy"][..], args].concat()).failed(2, err);

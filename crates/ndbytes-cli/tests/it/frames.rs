@@ -70,7 +70,7 @@ fn info_says_what_a_header_holds() {
         "path": "a.ndb", "format": "ndb", "version": "0", "descr": "'<u2'", "dtype": "uint16", "shape": [2, 3],
         "order": "C", "items": 6, "itemsize": 2, "header_bytes": 128, "data_bytes": 12, "file_bytes": 184,
         "compression": null, "checksum": "present", "checksum_kind": "crc32c", "name": "scan",
-        "attrs": {"unit": "mV"}, "spec": "<u2[2,3]", "stats": null,
+        "attrs": {"unit": "mV"}, "spec": "<u2[2,3]", "stats": null, "codec": "none", "filter": "none", "block": null,
     });
     assert_eq!(room.run(&["info", "--json", "a.ndb"]).json(), [expected]);
 }
@@ -100,7 +100,8 @@ fn names_of_files_do_not_decide_how_they_are_read() {
 fn damage_has_its_block_and_cuts_their_place() {
     let room = Room::new();
     room.bare("a.npy", &[1_000_000]);
-    assert_eq!(room.run(&["convert", "a.npy", "-o", "a.ndb"]).code, Some(0));
+    let done = room.run(&["convert", "a.npy", "-o", "a.ndb", "--codec", "none"]);
+    assert_eq!(done.code, Some(0));
     let file = room.read("a.ndb");
     let end = HEADER + 2_000_000;
     let mut flipped = file.clone();
@@ -177,4 +178,34 @@ fn raw_items_go_into_a_frame_piece_by_piece() {
         room.pipe(&["convert", "-", "-o", "-", "--to", "ndb", "--raw", "<u2[2,3]"], &raw);
     assert_eq!((code, err.as_str()), (Some(0), ""));
     assert_eq!(out, room.read("a.ndb"));
+}
+
+#[test]
+fn compressed_blocks_are_read_by_every_command() {
+    let room = Room::new();
+    room.bare("a.npy", &[300, 1000]);
+    for codec in ["none", "auto", "fast", "small", "lz4", "zstd", "deflate", "pco"] {
+        let file = format!("{codec}.ndb");
+        assert_eq!(room.run(&["convert", "a.npy", "-o", &file, "--codec", codec]).code, Some(0));
+        assert_eq!(room.run(&["diff", "a.npy", &file]).code, Some(0));
+        room.run(&["verify", &file]).said(&format!("{file}: ok"));
+        let facts = room.run(&["info", "--json", &file]).json().remove(0);
+        let named = !matches!(codec, "auto" | "fast" | "small");
+        assert!(!named || facts["codec"] == codec, "{facts}");
+        assert_eq!(facts["checksum"], "present");
+        assert_eq!(room.run(&["head", &file]).out, room.run(&["head", "a.npy"]).out);
+        assert_eq!(room.run(&["convert", &file, "-o", "back.npy"]).code, Some(0));
+        assert_eq!(room.read("back.npy"), room.read("a.npy"));
+    }
+    let file = room.read("auto.ndb");
+    assert!(file.len() < room.read("none.ndb").len() / 2);
+    let mut flipped = file.clone();
+    flipped[file.len() / 2] ^= 1;
+    room.write("flipped.ndb", flipped);
+    let done = room.run(&["verify", "flipped.ndb"]);
+    assert!(done.code == Some(6) && done.err.starts_with("ndbytes: flipped.ndb: block "), "{}", done.err);
+    room.write("cut.ndb", &file[..file.len() - 1]);
+    for command in ["info", "verify", "head"] {
+        assert_eq!(room.run(&[command, "cut.ndb"]).code, Some(if command == "info" { 6 } else { 5 }), "{command}");
+    }
 }

@@ -28,7 +28,8 @@ fn says_all_there_is_for_a_program() {
         "path": "a.npy", "format": "npy", "version": "1.0", "descr": "'<u2'", "dtype": "uint16", "shape": [2, 3],
         "order": "C", "items": 6, "itemsize": 2, "header_bytes": 128, "data_bytes": 12, "checksum": "present",
         "checksum_kind": "crc32c", "compression": null, "file_bytes": 350,
-        "name": "scan", "attrs": {"unit": "mV"}, "spec": "<u2[2,3]", "stats": null,
+        "name": "scan", "attrs": {"unit": "mV"}, "spec": "<u2[2,3]", "stats": null, "codec": "none", "filter": "none",
+        "block": null,
     });
     assert_eq!(done.json(), [expected]);
 }
