@@ -203,9 +203,17 @@ fn compressed_blocks_are_read_by_every_command() {
     flipped[file.len() / 2] ^= 1;
     room.write("flipped.ndb", flipped);
     let done = room.run(&["verify", "flipped.ndb"]);
-    assert!(done.code == Some(6) && done.err.starts_with("ndbytes: flipped.ndb: block "), "{}", done.err);
+    assert!(
+        done.code == Some(6) && done.err.starts_with("ndbytes: flipped.ndb: block "),
+        "{}",
+        done.err
+    );
     room.write("cut.ndb", &file[..file.len() - 1]);
     for command in ["info", "verify", "head"] {
-        assert_eq!(room.run(&[command, "cut.ndb"]).code, Some(if command == "info" { 6 } else { 5 }), "{command}");
+        assert_eq!(
+            room.run(&[command, "cut.ndb"]).code,
+            Some(if command == "info" { 6 } else { 5 }),
+            "{command}"
+        );
     }
 }

@@ -26,12 +26,14 @@ use crate::kernel::Copying;
 use bytes::Bytes;
 
 pub(crate) use body::Body;
+#[cfg(feature = "std")]
 pub(crate) use decode::Decoder;
 pub use decode::{Accept, BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDecoder};
 #[cfg(feature = "deflate")]
 pub(crate) use deflate::decompress_array;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::decompress_into;
+#[cfg(feature = "std")]
 pub(crate) use frame::{BLOCK_HEADER, BlockHeader, index_size, parse_index};
 pub use header::{Format, Header};
 pub use metadata::Metadata;

@@ -5,7 +5,9 @@ mod elements;
 mod filter;
 mod segments;
 
-pub(crate) use elements::{Elements, Kind};
+pub(crate) use elements::Elements;
+#[cfg(feature = "pco")]
+pub(crate) use elements::Kind;
 pub use filter::Filter;
 pub(crate) use filter::{Arrange, Block, Scratch};
 

@@ -133,6 +133,7 @@ impl<'d> Coded<'d> {
         })
     }
 
+    #[cfg(feature = "std")]
     pub(super) fn set_threads(&mut self, threads: Threads) {
         self.threads = threads;
     }

@@ -46,7 +46,7 @@ impl<'d> BodyDecoder<'d> {
 
     /// Goes on to the tail of data in one piece: what is filled next stands behind them, and their sums are not compared. The state is
     /// then [`ChecksumState::Unchecked`] or [`ChecksumState::Open`].
-    pub(crate) fn skip_data(&mut self) {
+    pub fn skip_data(&mut self) {
         if let Form::Plain(plain) = &mut self.0 {
             plain.skip_data();
         }

@@ -8,6 +8,7 @@ mod header;
 mod plain;
 mod store;
 
+#[cfg(feature = "std")]
 pub(crate) use blocks::Decoder;
 pub use body::{BodyDecoder, Decoded};
 pub use header::HeaderDecoder;

@@ -12,6 +12,7 @@ use crate::format::{
 };
 use crate::kernel::zeroed;
 use crate::threads::Threads;
+#[cfg(feature = "deflate")]
 pub(in crate::io) use fetch::ending;
 use fetch::{Blocks, From};
 use std::sync::{Mutex, PoisonError};
