@@ -70,8 +70,11 @@ def test_all_ways_agree(name, layout, tmp_path):
 
     frame = ndb.dumps(array, codec="none")
     same(ndb.loads(frame), array, zeroed=True)
-    ndb.save(tmp_path / "a.ndb", array)
+    ndb.save(tmp_path / "a.ndb", array, codec="none")
     assert (tmp_path / "a.ndb").read_bytes() == frame
+    same(ndb.load(tmp_path / "a.ndb"), array, zeroed=True)
+    ndb.save(tmp_path / "a.ndb", array)
+    assert (tmp_path / "a.ndb").read_bytes() == ndb.dumps(array, codec="auto")
     same(ndb.load(tmp_path / "a.ndb"), array, zeroed=True)
     wire = io.BytesIO()
     ndb.send(wire, array)
