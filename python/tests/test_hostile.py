@@ -17,6 +17,7 @@ from frames import frame, members, sum_of
 from npyfiles import header, npy, numpy_save
 from once import MIB, answered, run
 from oracle import Refused
+from specified import SPEC, specified
 
 
 def deep(n):
@@ -160,7 +161,7 @@ FRAMES = {
     "10 header of 1 MiB": (PLAIN[:12] + struct.pack("<IQ", MIB, 24) + b"{", "Truncated", 25, "frame header: the input ends"),
     "10 header of 63": (PLAIN[:12] + struct.pack("<IQ", 63, 24), "Malformed", 12, "its length is 63, which is no multiple of 64"),
     "10 version": (of(numbers=b"\1\0\0\0"), "Unsupported", 8, "version 1; 0 is read: update ndbytes"),
-    "10 flags": (of(numbers=b"\0\x80\0\0"), "Unsupported", 9, "flags 128; 0 is read"),
+    "10 flags": (of(numbers=b"\0\x80\0\0"), "Unsupported", 9, "flags 128; 0 and 1 are read"),
     "10 filter": (of(numbers=b"\0\0\1\0"), "Unsupported", 10, "filter 1; 0 is read"),
     "10 codec": (of(numbers=b"\0\0\0\xff"), "Unsupported", 11, "codec 255; 0 is read"),
     "10 size 2**63": (of(size=1 << 63), "Malformed", 16, "it says 9223372036854775808 bytes of data, dtype and shape make 3"),
@@ -217,6 +218,55 @@ def test_hostile_files_are_refused_without_memory(oracle_program, baseline, tmp_
         assert getattr(answer, "path", None) == str(path)
     assert isinstance(answer, Refused), f"read as {answer[:3]}"
     assert answer.kind == kind and offset in (None, answer.offset) and why in answer.message, answer
+    assert peak - baseline <= 2 * MIB + 2 * len(data), f"{(peak - baseline) / MIB:.1f} MiB for {len(data)} bytes"
+
+
+CODED = sorted((SPEC / "vectors" / "bad").glob("coded_*.ndb"))
+
+
+@pytest.mark.parametrize("file", CODED, ids=lambda file: file.stem)
+def test_bad_coded_frames_are_refused_without_memory(oracle_program, baseline, file):
+    data = file.read_bytes()
+    for answer, peak in run(oracle_program, "read", file), run(oracle_program, "read", "-", data=data):
+        assert isinstance(answer, Refused), f"read as {answer[:3]}"
+        assert peak - baseline <= 2 * MIB + 2 * len(data), f"{(peak - baseline) / MIB:.1f} MiB for {len(data)} bytes"
+
+
+def a_block(stored, codec, filter=0, dtype="|u1", size=1 << 24):
+    """A frame of one block of so many bytes, whose sums hold as far as they are compared."""
+    coded, w = specified("coded"), specified("dtypes").itemsize(dtype)
+    head = coded.header(dtype, [size // w], [size // w])
+    block = coded.block(b"", stored, size // w, filter, codec, items_sum=7)
+    return head + block + coded.index(head, [block], rows=size // w, d=size)
+
+
+def one_segment(stored, size=1 << 24):
+    return specified("coded").segments([size], [stored])
+
+
+#: What a codec, a filter or a table of segments asks for, of blocks that say 16 MiB.
+LIES = {
+    "zstd with a window of 2 GiB": (one_segment(bytes.fromhex("28b52ffd80a8000000010100000000")), 2, 0, "|u1"),
+    "zstd of a tebibyte": (one_segment(bytes.fromhex("28b52ffdc0580000000000010000010000")), 2, 0, "|u1"),
+    "lz4 that ends": (one_segment(b"\x1f\0\1\0" + b"\xff" * 40), 1, 2, "<f8"),
+    "deflate that ends": (one_segment(bytes.fromhex("edc1010d000000c2a0f74f6d0e37a00000")), 3, 0, "|u1"),
+    "pco of 2**24 numbers": (one_segment(bytes.fromhex("70636f210318181804010fffffff0000")), 4, 4, "<f8"),
+    "no pco": (one_segment(b"pco!"), 4, 0, "<f8"),
+    "65,535 segments": (b"\xff\xff" + bytes(60), 2, 1, "<f8"),
+    "a segment of 4 GiB": (specified("coded").segments([2**32 - 1], [b"xy"]), 1, 0, "|u1"),
+    "65,535 exceptions": (b"\2\4\xff\xff" + bytes(60), 1, 64, "<f8"),
+}
+
+
+@pytest.mark.parametrize("door", ["file", "pipe"])
+@pytest.mark.parametrize("name", LIES)
+def test_blocks_that_lie_are_refused_without_memory(oracle_program, baseline, tmp_path, name, door):
+    data = a_block(*LIES[name])
+    (tmp_path / "hostile.ndb").write_bytes(data)
+    given = ("-",) if door == "pipe" else (tmp_path / "hostile.ndb",)
+    answer, peak = run(oracle_program, "read", *given, data=data if door == "pipe" else None)
+    assert isinstance(answer, Refused) and answer.kind == "Malformed", answer
+    assert answer.message.startswith("block 0 of 0 to 0: "), answer
     assert peak - baseline <= 2 * MIB + 2 * len(data), f"{(peak - baseline) / MIB:.1f} MiB for {len(data)} bytes"
 
 

@@ -6,7 +6,7 @@ use crate::array::{Layout, Order};
 use crate::buffer::BufferMut;
 use crate::error::Result;
 use crate::format::{BLOCK_HEADER, BlockHeader, Decoder, Header, index_size, parse_index};
-use crate::kernel::scatter;
+use crate::kernel::{fit, scatter};
 use std::ops::Range;
 
 /// Decodes all blocks that hold, wherever the index says that they are, or else as far as each says where the next one is. `bytes` are
@@ -21,10 +21,10 @@ pub(super) fn recover_blocks(header: Header, bytes: &[u8], watch: Watch<'_>) -> 
     let (mut damaged, mut items) = (Vec::new(), Vec::new());
     for number in 0..decoder.grid.len() {
         let place = usize::try_from(number).ok().and_then(|at| places.get(at));
-        items.resize(decoder.grid.size(number), 0);
+        let items = fit(&mut items, decoder.grid.size(number))?;
         let part = decoder.grid.place(number)?;
-        if place.is_some_and(|&place| block(&header, &decoder, bytes, number, place, &mut items)) {
-            scatter(&items, data.all()?, &part, decoder.grid.itemsize())?;
+        if place.is_some_and(|&place| block(&header, &decoder, bytes, number, place, items)) {
+            scatter(items, data.all()?, &part, decoder.grid.itemsize())?;
         } else {
             runs(&part, decoder.grid.itemsize(), &mut damaged);
         }

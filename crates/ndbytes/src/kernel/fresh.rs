@@ -11,6 +11,16 @@ use std::alloc::{Layout, alloc_zeroed};
 /// # Errors
 /// [`Memory`](crate::ErrorKind::Memory).
 pub(crate) fn zeroed(size: usize) -> Result<Vec<u8>> {
+    let mut bytes = untouched(size)?;
+    huge_pages(&mut bytes);
+    Ok(bytes)
+}
+
+/// The same with none of it touched, however little of it will be.
+///
+/// # Errors
+/// As [`zeroed`].
+fn untouched(size: usize) -> Result<Vec<u8>> {
     let no_memory = || Error::memory(size as u64);
     let layout = Layout::array::<u8>(size).map_err(|_| no_memory())?;
     if size == 0 {
@@ -22,9 +32,18 @@ pub(crate) fn zeroed(size: usize) -> Result<Vec<u8>> {
         return Err(no_memory());
     }
     // SAFETY: the global allocator gave so many bytes there for this layout, all of them zero, and nobody else has them.
-    let mut bytes = unsafe { Vec::from_raw_parts(start, size, size) };
-    huge_pages(&mut bytes);
-    Ok(bytes)
+    Ok(unsafe { Vec::from_raw_parts(start, size, size) })
+}
+
+/// The first `size` bytes of memory that is used again and again; where it must grow, nothing of it is touched.
+///
+/// # Errors
+/// As [`zeroed`].
+pub(crate) fn fit(space: &mut Vec<u8>, size: usize) -> Result<&mut [u8]> {
+    if space.len() < size {
+        *space = untouched(size)?;
+    }
+    Ok(&mut space[..size])
 }
 
 /// Asks for huge pages under memory that is about to be written to for the first time, where they pay: with large memory,

@@ -18,7 +18,7 @@ mod windows;
 pub use convert::{copy_to, to_bytes};
 pub(crate) use copy::{Look, Stores, copy_by_steps, copy_folded};
 pub use fresh::huge_pages;
-pub(crate) use fresh::{touch, zeroed};
+pub(crate) use fresh::{fit, touch, zeroed};
 pub use gaps::GapPlan;
 pub use gather::{gather, scatter};
 pub use items::Copying;

@@ -7,7 +7,7 @@ use crate::error::{Error, Result, quoted};
 use crate::kernel::filter::{
     Digits, Predict, predict, shuffle, shuffle_bits, unpredict, unshuffle, unshuffle_bits,
 };
-use crate::kernel::{gather, scatter};
+use crate::kernel::{fit, gather, scatter};
 use std::fmt;
 use std::str::FromStr;
 
@@ -229,14 +229,10 @@ pub(crate) struct Scratch {
 type Part<'p> = &'p mut dyn FnMut(&[u8], &mut [u8]);
 
 impl Scratch {
-    /// Makes room, for what is of `len` bytes first.
+    /// Makes room, for what is of `len` bytes first. Not a byte of it is touched: what is stored of a block may be a lie.
     fn begin(&mut self, room: usize, len: usize) -> Result<()> {
         for space in [&mut self.from, &mut self.to] {
-            if space.len() < room {
-                let more = room - space.len();
-                space.try_reserve_exact(more).map_err(|_| Error::memory(room as u64))?;
-                space.resize(room, 0);
-            }
+            fit(space, room)?;
         }
         self.len = len;
         Ok(())

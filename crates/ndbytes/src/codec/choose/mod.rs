@@ -130,7 +130,9 @@ impl Plan {
             Codec::Fast => {
                 vec![(first_built(&[Engine::Lz4, Engine::Zstd, Engine::Deflate]), Effort::Quick)]
             }
+            // Long matches alone are the smallest for some.
             Codec::Small => [
+                (Engine::Zstd, Effort::Quick),
                 (Engine::Zstd, SMALL_ZSTD),
                 (Engine::Pco, SMALL_PCO),
                 (Engine::Deflate, Effort::Level(9)),

@@ -10,7 +10,7 @@ use crate::format::frame::{
     BLOCK_HEADER, BlockHeader, Entry, Expected, Grid, boxed, check_len, index_size, parse_index,
 };
 use crate::format::{ChecksumState, Dest, Event, Header, STEP, holds};
-use crate::kernel::scatter;
+use crate::kernel::{fit, scatter};
 use crate::threads::Threads;
 use std::sync::{Mutex, PoisonError};
 
@@ -304,20 +304,26 @@ impl<'d> Coded<'d> {
                 match straight(place, decoder, &part)? {
                     Some(items) => decoder.decode(job.number, &job.header, job.stored, items)?,
                     None => {
-                        space.resize(decoder.grid.size(job.number), 0);
-                        decoder.decode(job.number, &job.header, job.stored, &mut space)?;
-                        put(place, band, decoder, job.number, &space)?;
+                        let items = fit(&mut space, decoder.grid.size(job.number))?;
+                        decoder.decode(job.number, &job.header, job.stored, items)?;
+                        put(place, band, decoder, job.number, items)?;
                     }
                 }
             }
             return Ok(());
         }
+        let used = Mutex::new(Vec::new());
+        let used = || used.lock().unwrap_or_else(PoisonError::into_inner);
         let decode = |Job { number, header, stored }: Job<'_>| {
-            let mut items = vec![0; decoder.grid.size(number)];
-            decoder.decode(number, &header, stored, &mut items)?;
-            Ok((number, items))
+            let (mut space, size) = (used().pop().unwrap_or_default(), decoder.grid.size(number));
+            decoder.decode(number, &header, stored, fit(&mut space, size)?)?;
+            Ok((number, space, size))
         };
-        threads.run(jobs, &decode, &mut |(number, items)| put(place, band, decoder, number, &items))
+        threads.run(jobs, &decode, &mut |(number, space, size)| {
+            put(place, band, decoder, number, space.get(..size).unwrap_or_default())?;
+            used().push(space);
+            Ok(())
+        })
     }
 
     /// Holds the index against all that was read.
@@ -399,9 +405,7 @@ fn put(
             if size == items.len() {
                 return items.chunks(AHEAD).try_for_each(sink);
             }
-            let more = size.saturating_sub(band.len());
-            band.try_reserve_exact(more).map_err(|_| Error::memory(size as u64))?;
-            band.resize(size, 0);
+            let band = fit(band, size)?;
             let mut slices = grid.slices(number);
             slices.iter_mut().take(1).for_each(|rows| rows.start = 0);
             let part = Layout::contiguous(&shape, itemsize, Order::C)?.sliced(&slices)?;

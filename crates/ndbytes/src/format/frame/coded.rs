@@ -8,7 +8,7 @@ use crate::codec::block::{Block, BlockCoder, Elements, Method};
 use crate::codec::{Codec, Crc32c, Filter, Plan, Sample, crc32c};
 use crate::error::{Error, Result};
 use crate::format::{Encode, Header, Piece, misfit};
-use crate::kernel::{Copying, Items, Stores, zeroed};
+use crate::kernel::{Copying, Items, Stores, fit, zeroed};
 use crate::threads::Threads;
 use bytes::Bytes;
 use std::collections::VecDeque;
@@ -143,8 +143,7 @@ impl<'a> Blocks<'a> {
         if self.plan.methods.is_empty() {
             return Ok((self.gather(number, space)?, Method::STORED, size));
         }
-        fit(&mut work.items, size)?;
-        let items = work.items.get_mut(..size).unwrap_or_default();
+        let items = fit(&mut work.items, size)?;
         let sum = self.gather(number, items)?;
         let shape = self.shape_of(number);
         let block = Block { elements: self.elements, shape: &shape, size };
@@ -170,13 +169,6 @@ pub(crate) fn boxed(grid: &Grid, elements: Elements, number: u64) -> Vec<usize> 
         shape.push(elements.per_item);
     }
     shape
-}
-
-fn fit(space: &mut Vec<u8>, size: usize) -> Result<()> {
-    if space.len() < size {
-        *space = zeroed(size)?;
-    }
-    Ok(())
 }
 
 /// Turns an array into a coded frame.
@@ -243,8 +235,8 @@ impl<'a> Coded<'a> {
         let code = |number: u64| {
             let mut work = self.workplace();
             let mut space = std::mem::take(&mut work.made);
-            fit(&mut space, BLOCK_HEADER + self.blocks.grid.largest())?;
-            let (len, entry) = self.blocks.code(number, &mut work, &mut space)?;
+            let room = fit(&mut space, BLOCK_HEADER + self.blocks.grid.largest())?;
+            let (len, entry) = self.blocks.code(number, &mut work, room)?;
             let bytes = Bytes::copy_from_slice(space.get(..len).unwrap_or_default());
             work.made = space;
             self.leave(work);
