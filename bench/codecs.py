@@ -12,6 +12,7 @@ import ndbytes as ndb
 import numpy as np
 
 from . import data
+from .goals import codecs as goals
 from .figures import MiB
 from .measure import Effort, calls
 from .run import Contender, Run, module
@@ -29,6 +30,7 @@ class Codec(Contender):
 
 
 def section(run: Run):
+    goals.sets(run)
     codecs = build(run)
     for name in QUICK if run.quick else data.names():
         full = data.load(run, "D", name)
@@ -108,6 +110,11 @@ def ndb_zlib(name):
             lambda b, a: ndb.zlib.decompress(b, dtype=a.dtype, shape=a.shape), 1)
 
 
+def ndb_codec(name):
+    codec = name.split(" ")[1]
+    return lambda a: ndb.dumps(a, codec=codec, threads=1), lambda b, a: ndb.loads(b, threads=1), 1
+
+
 def zlib_like(where):
     engine = module(where)
     return lambda name: (lambda a: engine.compress(raw(a), level(name)), lambda b, a: engine.decompress(b), 1)
@@ -176,6 +183,7 @@ BLOSC2 = [f"blosc2 {engine}{threads}" for engine in ("lz4 shuffle", "zstd5 shuff
           for threads in ("", " x2T")]
 #: The modules it needs, the names of its levels or modes, and what makes (encode, decode, threads) of such a name.
 CODECS = [
+    ("", ["ndb fast", "ndb auto", "ndb small"], ndb_codec),
     ("", ["ndb.zlib 1", "ndb.zlib 6", "ndb.zlib 9"], ndb_zlib),
     ("", ["zlib 1", "zlib 6", "zlib 9"], zlib_like("zlib")),
     ("numcodecs", ["shuffle+zlib 6"], shuffle_zlib),
