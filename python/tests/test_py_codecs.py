@@ -78,6 +78,41 @@ def test_files_and_streams(codec, walk, tmp_path):
         assert_equal(ndb.recv(there), walk)
 
 
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("step", [1, 100, 333, 1 << 16])
+def test_the_decoder_reads_coded_frames_in_any_pieces(codec, step, walk):
+    small = walk[:3, :10] if step == 1 else walk[:40]
+    data = ndb.dumps(small, codec=codec) + ndb.dumps(small[::-1], codec="none") + ndb.dumps(small[:, ::2], codec=codec)
+    wanted = [small, small[::-1], small[:, ::2]]
+    fed = ndb.Decoder()
+    filled = ndb.Decoder()
+    at, found, filled_found = 0, [], []
+    while at < len(data):
+        piece = data[at : at + step]
+        fed.feed(piece)
+        found += list(fed)
+        while piece:
+            view = filled.get_buffer(len(piece))
+            n = min(len(view), len(piece))
+            view[:n] = piece[:n]
+            del view
+            filled.buffer_updated(n)
+            piece = piece[n:]
+        filled_found += list(filled)
+        at += step
+    for arrays in (found, filled_found):
+        assert len(arrays) == 3
+        for array, want in zip(arrays, wanted):
+            assert_equal(array, want)
+
+
+def test_what_has_blocks_is_not_looked_at_where_it_lies(walk):
+    noise = np.random.default_rng(0).integers(0, 256, 10**6, dtype="u1")
+    for a in (walk, noise):
+        with pytest.raises(ndb.ArgumentError, match="leave out copy=False"):
+            ndb.loads(ndb.dumps(a, codec="lz4"), copy=False)
+
+
 def test_the_default_of_a_file_is_compressed_and_read_by_the_reader_in_python(walk, tmp_path):
     for name, a in {"walk": walk, "F": np.asfortranarray(walk[:30]), "decimal": np.round(walk[:20].astype("f8"), 2)}.items():
         path = tmp_path / f"{name}.ndb"
@@ -98,7 +133,7 @@ def test_noise_is_stored():
 
 
 def test_out_that_is_too_small_is_told(walk):
-    with pytest.raises(ndb.ArgumentError, match="the destination 1000"):
+    with pytest.raises(ndb.ArgumentError, match="the destination has 1000 bytes, which are too few; "):
         ndb.dumps(walk, codec="auto", out=bytearray(1000))
 
 

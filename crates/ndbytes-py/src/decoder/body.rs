@@ -1,14 +1,15 @@
 //! The array that a decoder is inside of.
 
 use crate::array::{Bytes, Memory, Out, over, part};
-use crate::errors::IntoPy as _;
+use crate::errors::{IntoPy as _, argument};
 use ndbytes::{BodyDecoder, BufferMut, Dest, Event, Header, HeaderDecoder, Order};
 use pyo3::prelude::*;
 
 /// An array whose header has come.
 pub(super) struct Body {
-    /// Sums the data, which go elsewhere, and reads the tail.
+    /// Sums data in one piece, which go elsewhere, and reads the tail; blocks it decodes to memory of its own.
     machine: BodyDecoder<'static>,
+    /// Where data in one piece go; of none where they come in blocks.
     memory: Py<Memory>,
     /// Bytes of the data that are in the memory, of so many.
     done: usize,
@@ -17,9 +18,10 @@ pub(super) struct Body {
 
 impl Body {
     pub(super) fn new(py: Python<'_>, machine: HeaderDecoder, header: &Header) -> PyResult<Self> {
-        let buffer = BufferMut::new(header.nbytes()).py()?;
+        let is_coded = header.coding.is_some();
+        let buffer = BufferMut::new(if is_coded { 0 } else { header.nbytes() }).py()?;
         let size = buffer.capacity();
-        let machine = machine.body(Dest::Discard).py()?;
+        let machine = machine.body(if is_coded { Dest::Owned } else { Dest::Discard }).py()?;
         Ok(Self { machine, memory: Py::new(py, Memory::new(buffer)?)?, done: 0, size })
     }
 
@@ -38,7 +40,7 @@ impl Body {
         self.machine.filled(0).map(drop).py()
     }
 
-    /// Bytes of the data that have not come.
+    /// Bytes of data in one piece that have not come.
     pub(super) fn missing(&self) -> usize {
         self.size - self.done
     }
@@ -65,7 +67,10 @@ impl Body {
         let memory = Bytes::new(self.memory.bind(py).as_any())?;
         let end = self.done + n.min(self.missing());
         while self.done < end {
-            self.done += self.sum(memory.get(self.done..end).unwrap_or_default())?;
+            match self.sum(memory.get(self.done..end).unwrap_or_default())? {
+                0 => return Err(argument("more bytes were filled than there was room for")),
+                n => self.done += n,
+            }
         }
         Ok(())
     }
@@ -80,9 +85,15 @@ impl Body {
     }
 
     pub(super) fn finish(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let header = self.machine.finish().py()?.header;
+        let decoded = self.machine.finish().py()?;
+        let header = decoded.header;
         let order = if header.fortran_order { Order::F } else { Order::C };
-        let memory = self.memory.into_bound(py);
+        let mut memory = self.memory.into_bound(py);
+        if let Some(array) = decoded.array {
+            let mut buffer = BufferMut::known(header.nbytes()).py()?;
+            copy(array.data(), buffer.all().py()?);
+            memory = Bound::new(py, Memory::new(buffer)?)?;
+        }
         over(py, &memory, &header.dtype, &header.shape, order, 0).map(Bound::unbind)
     }
 }

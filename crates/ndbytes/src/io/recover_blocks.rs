@@ -19,17 +19,18 @@ pub(super) fn recover_blocks(header: Header, bytes: &[u8], watch: Watch<'_>) -> 
     };
     let mut data = BufferMut::new(header.nbytes())?;
     let (mut damaged, mut items) = (Vec::new(), Vec::new());
-    for number in 0..decoder.grid.len() {
-        let place = usize::try_from(number).ok().and_then(|at| places.get(at));
+    let found = (places.len() as u64).min(decoder.grid.len());
+    for (number, &place) in (0..found).zip(&places) {
         let items = fit(&mut items, decoder.grid.size(number))?;
         let part = decoder.grid.place(number)?;
-        if place.is_some_and(|&place| block(&header, &decoder, bytes, number, place, items)) {
+        if block(&header, &decoder, bytes, number, place, items) {
             scatter(items, data.all()?, &part, decoder.grid.itemsize())?;
         } else {
             runs(&part, decoder.grid.itemsize(), &mut damaged);
         }
-        watch(header.len + place.copied().unwrap_or_default())?;
+        watch(header.len + place)?;
     }
+    rest(&decoder, found, header.nbytes(), &mut damaged)?;
     let metadata = header.metadata.clone();
     Ok(Recovered { header, metadata, data, damaged: joint(damaged) })
 }
@@ -76,8 +77,38 @@ fn chained(header: &Header, decoder: &Decoder, bytes: &[u8]) -> Vec<u64> {
     places
 }
 
+/// The bytes of all blocks from this one on: those of its rows one by one where they are not many, and all that is behind them.
+fn rest(decoder: &Decoder, first: u64, size: u64, damaged: &mut Vec<Range<u64>>) -> Result<()> {
+    let grid = &decoder.grid;
+    let ends = (first..grid.len()).take(MANY).find(|&number| grid.ends_band(number));
+    let behind = match ends {
+        Some(last) => {
+            for number in first..=last {
+                runs(&grid.place(number)?, grid.itemsize(), damaged);
+            }
+            last + 1
+        }
+        None => first,
+    };
+    if behind < grid.len() {
+        let start = grid.slices(behind).first().map_or(0, |rows| rows.start as u64);
+        damaged.push(start * grid.row_size()..size);
+    }
+    Ok(())
+}
+
+/// More runs or blocks than these are told as one range, from the first to the last.
+const MANY: usize = 1 << 16;
+
 /// The bytes of the data that a part of them takes, run by run.
 fn runs(part: &Layout, itemsize: usize, found: &mut Vec<Range<u64>>) {
+    let inner = part.shape().last().copied().unwrap_or(1);
+    if part.len() / inner.max(1) > MANY
+        && let Ok(span) = part.span(itemsize)
+    {
+        found.push(span.start as u64..span.end as u64);
+        return;
+    }
     let flat = Layout::contiguous(part.shape(), itemsize, Order::C);
     if flat.is_ok_and(|flat| flat.strides() == part.strides()) {
         let start = part.offset() as u64;
@@ -105,7 +136,7 @@ fn joint(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
     let mut joint: Vec<Range<u64>> = Vec::new();
     for range in ranges.into_iter().filter(|range| !range.is_empty()) {
         match joint.last_mut() {
-            Some(last) if last.end == range.start => last.end = range.end,
+            Some(last) if last.end >= range.start => last.end = last.end.max(range.end),
             _ => joint.push(range),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::decimal::{Decimal, Finder};
 use super::elements::{Elements, Kind};
-use crate::array::Layout;
+use crate::array::{Layout, Order};
 use crate::error::{Error, Result, quoted};
 use crate::kernel::filter::{
     Digits, Predict, predict, shuffle, shuffle_bits, unpredict, unshuffle, unshuffle_bits,
@@ -182,10 +182,12 @@ impl Block<'_> {
 
     /// Where the elements lie among the items, in the order of the planes.
     fn planes(&self) -> Result<Layout> {
-        use crate::array::Order;
-        let mut layout = Layout::contiguous(self.shape, self.elements.width, Order::C)?;
-        layout.shape.rotate_right(1);
-        layout.strides.rotate_right(1);
+        // Only the last axis moves: the others are one.
+        let last = self.shape.last().copied().unwrap_or(1);
+        let shape = [self.len().checked_div(last).unwrap_or(0), last];
+        let mut layout = Layout::contiguous(&shape, self.elements.width, Order::C)?;
+        layout.shape.reverse();
+        layout.strides.reverse();
         Ok(layout)
     }
 

@@ -107,6 +107,16 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Whether it takes long: milliseconds for what others do in some tens of microseconds.
+    pub(crate) fn is_slow(&self) -> bool {
+        let is_slow = |method: &Method| match (method.engine, method.effort) {
+            (Engine::Pco, _) => true,
+            (Engine::Zstd | Engine::Deflate, Effort::Level(level)) => level > 5,
+            _ => false,
+        };
+        self.methods.iter().any(is_slow)
+    }
+
     /// What the header says of it.
     pub(crate) fn first(&self) -> Method {
         self.methods.first().copied().unwrap_or(Method::STORED)

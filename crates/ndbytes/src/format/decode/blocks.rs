@@ -19,6 +19,9 @@ const AHEAD: usize = 1 << 20;
 /// Bytes of items to decode before the caller hears of it, for each thread.
 const BATCH: usize = 1 << 22;
 
+/// And so many blocks, however small.
+const MOST_JOBS: usize = 1 << 12;
+
 /// Reads blocks and index.
 #[derive(Debug)]
 pub(super) struct Coded<'d> {
@@ -284,7 +287,7 @@ impl<'d> Coded<'d> {
             jobs.push(Job { number, header, stored });
             len += BLOCK_HEADER + stored.len();
             items += of.size;
-            if items >= most {
+            if items >= most || jobs.len() >= MOST_JOBS {
                 break;
             }
         }

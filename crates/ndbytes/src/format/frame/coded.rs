@@ -1,6 +1,6 @@
 //! An array to a coded frame: header, blocks, index.
 
-use super::grid::Grid;
+use super::grid::{Grid, MAX_BLOCK};
 use super::index::{encode_index, index_size};
 use super::record::{BLOCK_HEADER, BlockHeader, Entry};
 use crate::array::Layout;
@@ -24,6 +24,8 @@ const SAMPLES: usize = 4;
 const LEAST_SAMPLE: usize = 1 << 13;
 const MOST_SAMPLE: usize = 1 << 16;
 const SAMPLED: usize = 128;
+/// Larger items are tried in part.
+const NEAR_ITEM: usize = 1 << 10;
 
 /// What blocks are made of, on any thread.
 #[derive(Debug)]
@@ -90,7 +92,8 @@ impl<'a> Blocks<'a> {
         let most = (total / SAMPLED / SAMPLES).clamp(LEAST_SAMPLE, MOST_SAMPLE);
         let count = blocks.min(SAMPLES as u64);
         let sample = |number: u64| {
-            let slices = self.grid.slices(blocks * (2 * number + 1) / (2 * count));
+            let place = u128::from(blocks) * u128::from(2 * number + 1) / u128::from(2 * count);
+            let slices = self.grid.slices(u64::try_from(place).unwrap_or_default());
             let (part, mut shape) = self.layout.sliced(&slices)?.thinned(most / itemsize);
             let is_whole_row =
                 self.elements.per_item != 1 || shape.last() == self.layout.shape().last();
@@ -98,6 +101,12 @@ impl<'a> Blocks<'a> {
             self.items.write(&part, &mut items, Stores::Cached, &mut ())?;
             if self.elements.per_item != 1 {
                 shape.push(self.elements.per_item);
+            }
+            // Of large items a part will do.
+            if items.len() > MOST_SAMPLE && itemsize > NEAR_ITEM {
+                let width = self.elements.width;
+                items.truncate(most / width * width);
+                shape = vec![items.len() / width];
             }
             Ok(Sample { items, shape, is_whole_row })
         };
@@ -140,7 +149,7 @@ impl<'a> Blocks<'a> {
         space: &mut [u8],
     ) -> Result<(u32, Method, usize)> {
         let size = space.len();
-        if self.plan.methods.is_empty() {
+        if self.plan.methods.is_empty() || size > MAX_BLOCK {
             return Ok((self.gather(number, space)?, Method::STORED, size));
         }
         let items = fit(&mut work.items, size)?;
@@ -160,6 +169,10 @@ impl<'a> Blocks<'a> {
     fn shape_of(&self, number: u64) -> Vec<usize> {
         boxed(&self.grid, self.elements, number)
     }
+}
+
+fn too_small(most: u64, found: usize) -> Error {
+    Error::argument(format!("the destination has {found} bytes, which are too few; {most} are always enough"))
 }
 
 /// The box of a block as filters see it.
@@ -228,7 +241,9 @@ impl<'a> Coded<'a> {
     /// Codes the next blocks on all threads.
     fn batch(&mut self) -> Result<()> {
         let grid = &self.blocks.grid;
-        let each = (BATCH / grid.largest().max(1)).max(1) * self.threads.get();
+        // Where a block takes long, Ctrl-C is to be heard behind each.
+        let batch = if self.blocks.plan.is_slow() { 1 } else { BATCH / grid.largest().max(1) };
+        let each = batch.max(1) * self.threads.get();
         let numbers: Vec<u64> = (self.next..grid.len()).take(each).collect();
         let first = self.next;
         let mut made: Vec<Option<(Bytes, Entry)>> = numbers.iter().map(|_| None).collect();
@@ -332,7 +347,7 @@ impl<'a> Encode<'a> for Coded<'a> {
         let mut written = 0;
         let mut put = |bytes: &[u8], out: &mut [u8]| {
             let space = out.get_mut(written..).and_then(|out| out.get_mut(..bytes.len()));
-            space.ok_or_else(|| misfit(most, found))?.copy_from_slice(bytes);
+            space.ok_or_else(|| too_small(most, found))?.copy_from_slice(bytes);
             written += bytes.len();
             Ok::<usize, Error>(written)
         };
@@ -344,7 +359,7 @@ impl<'a> Encode<'a> for Coded<'a> {
             let len = self.write_blocks(out.get_mut(start..).unwrap_or_default(), each)?;
             let index = self.index();
             let rest = out.get_mut(start + len..).and_then(|out| out.get_mut(..index.len()));
-            rest.ok_or_else(|| misfit(most, found))?.copy_from_slice(&index);
+            rest.ok_or_else(|| too_small(most, found))?.copy_from_slice(&index);
             return Ok((start + len + index.len()) as u64);
         }
         while let Some(piece) = self.next()? {

@@ -69,6 +69,11 @@ impl Grid {
         rows.into_iter().chain(self.shape.iter().skip(1).copied()).collect()
     }
 
+    /// Bytes of one index of the slowest axis.
+    pub(crate) fn row_size(&self) -> u64 {
+        self.shape.iter().skip(1).map(|&len| len as u64).product::<u64>() * self.itemsize as u64
+    }
+
     /// Whether this block is the last one of its rows.
     pub(crate) fn ends_band(&self, number: u64) -> bool {
         let each: u64 = self.counts().skip(1).map(|count| count as u64).product();

@@ -1,5 +1,6 @@
 //! The header of a block, and its row in the index, which says the same and where the block stands.
 
+use super::grid::MAX_BLOCK;
 use crate::codec::{Engine, Filter, crc32c};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Fields, holds};
@@ -106,6 +107,10 @@ impl BlockHeader {
             .ok_or_else(|| unknown(&format!("codec {number} is not known")))?;
         if rows != of.rows {
             let message = format!("it says {rows} rows, the grid makes {}", of.rows);
+            return Err(of.malformed(offset, &message));
+        }
+        if of.size > MAX_BLOCK && engine != Engine::Stored {
+            let message = format!("an item of {} bytes has codec {engine}; over {MAX_BLOCK} it is stored as it is", of.size);
             return Err(of.malformed(offset, &message));
         }
         let fits = if engine == Engine::Stored {
