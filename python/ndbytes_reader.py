@@ -130,7 +130,7 @@ class File(io.BytesIO):
             box, size = list(array[place].shape), array[place].nbytes
             s, filter, codec, zero, rows, *crcs = struct.unpack("<IBBHI4s4s", self.unsealed(self.take(24), what))
             need(filter in FILTERS and codec < 5 and zero == 0, f"{what}: filter, codec or zero", "unsupported")
-            fits = s <= size if codec else s == size and filter == 0
+            fits = s <= size <= 1 << 24 if codec else s == size and filter == 0
             need(fits and rows == (box or [1])[0], f"{what}: {s} bytes of {size}, {rows} rows")
             stored = self.take(s)
             need(crc32c(stored) == crcs[0], f"{what} is damaged", "checksum")

@@ -111,6 +111,9 @@ def bad_blocks(put):
         changed = block(items, items if stored is None else stored, rows, **broken)
         put(name, whole(HEAD, [BLOCKS[0], changed, BLOCKS[2]], SHAPE), kind)
 
+    head = header("|V16777217", [1], [1])
+    large = [block(ZEROS, segments([(1 << 24) + 1], [AS_ZSTD]), 1, 0, ZSTD)]
+    put("item_over_16_mib", whole(head, large, [1]), "Malformed")
     for number in (3, 12 + 8, 24 + 4, 128):
         second(f"filter_{number}", "Unsupported", filter=number, codec=1)
     second("codec_5", "Unsupported", codec=5)
