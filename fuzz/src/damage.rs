@@ -1,5 +1,6 @@
 //! Damage to what was written, as an input describes it, and what must be said of it where that is known.
 
+use crate::coded::{HEADER, Taken};
 use crate::input::Input;
 use crate::machine::{Fault, Read};
 use ndbytes::{BLOCK, ErrorKind, Format};
@@ -27,7 +28,7 @@ pub(crate) fn never_passes(
         };
         fault.says_where(copy.len());
         if let Some(damage) = damage {
-            is_named(&damage, &fault, original);
+            is_named(&damage, &fault, original, bytes);
         }
         // A reader that goes on behind the tail sees the original, or an error.
         if let Ok(read) = read(&copy, false) {
@@ -85,7 +86,7 @@ fn damage(input: &mut Input<'_>, copy: &mut Vec<u8>, bytes: &[u8]) -> Option<Dam
 }
 
 /// One flipped bit is reported as its block, and in a frame as its header or tail; a cut as a cut.
-fn is_named(damage: &Damage, fault: &Fault, original: &Read) {
+fn is_named(damage: &Damage, fault: &Fault, original: &Read, bytes: &[u8]) {
     let header = original.header.len;
     let data_end = header + original.header.nbytes();
     let at = match damage {
@@ -97,6 +98,11 @@ fn is_named(damage: &Damage, fault: &Fault, original: &Read) {
         }
     };
     let is_frame = original.header.format == Format::Frame;
+    if let (Some(frame), true) = (Taken::apart(bytes), at >= header) {
+        let (block, range) = frame.part_at(at, HEADER as u64);
+        assert_eq!(fault.kind, ErrorKind::Checksum { block, range }, "byte {at}: {fault:?}");
+        return;
+    }
     let (block, range) = match at {
         _ if (header..data_end).contains(&at) => {
             let block = (at - header) / BLOCK as u64;

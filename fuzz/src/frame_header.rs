@@ -23,7 +23,7 @@ pub fn frame_header(data: &[u8]) {
     let stream = match choices & 3 {
         0 => input.rest().to_vec(),
         // The JSON; the length of the data is the one it makes.
-        1 => fitting(input.rest()),
+        1 => fitting(&[], input.rest()),
         // Version, flags, filter and codec, the length of the data, and the JSON.
         2 => {
             let [numbers, size] = [input.take(4), input.take(8)];
@@ -32,15 +32,7 @@ pub fn frame_header(data: &[u8]) {
         _ => summed(input.rest()),
     };
 
-    let answer = |mut cuts: Cuts| read_header(&stream, &options, &mut cuts).map(|(_, h)| h);
-    let whole = answer(Cuts::Whole);
-    for cuts in [Cuts::Every(1), Cuts::Every(7), Cuts::Random(Rng::new(seed.into()))] {
-        assert_eq!(answer(cuts.clone()), whole, "cut as {cuts:?}");
-    }
-    match whole {
-        Ok(header) => accepted(&header, &stream, &options),
-        Err(fault) => refused(&fault, &stream, &options),
-    }
+    any_cut(&stream, &options, seed);
     let mut npy = options.clone();
     npy.accept = Accept::Npy;
     if stream.starts_with(&MAGIC) {
@@ -49,8 +41,82 @@ pub fn frame_header(data: &[u8]) {
     }
 }
 
+/// Reads a header of a coded frame: one byte of choices, two of limits, two of seed; then the stream, or what gets a right
+/// frame and a right sum around it, or lengths of axes and blocks.
+pub fn coded_header(data: &[u8]) {
+    let mut input = Input::new(data);
+    let choices = input.byte();
+    let mut options = DecodeOptions::default();
+    options.accept = [Accept::Any, Accept::Frame][usize::from(choices >> 2 & 1)];
+    options.limits = input.limits();
+    let seed = input.u16();
+    let stream = match choices & 3 {
+        0 => summed(input.rest()),
+        // Filter, codec and the JSON.
+        1 => fitting(&[0, 1, input.byte(), input.byte()], input.rest()),
+        2 => {
+            let [filter, codec] = [input.byte(), input.byte()];
+            let size = input.take(8);
+            summed(&padded(&[0, 1, filter, codec], size, input.rest()))
+        }
+        _ => {
+            let numbers = [0, 1, input.byte(), input.byte()];
+            fitting(&numbers, grid(&mut input).as_bytes())
+        }
+    };
+    any_cut(&stream, &options, seed);
+}
+
+/// Lengths about which rules of the grid turn.
+const LENGTHS: [u64; 16] = [
+    0,
+    1,
+    2,
+    3,
+    7,
+    255,
+    4096,
+    65_537,
+    1 << 21,
+    1 << 24,
+    (1 << 24) + 1,
+    u32::MAX as u64,
+    1 << 32,
+    1 << 60,
+    1 << 62,
+    (1 << 63) - 1,
+];
+
+/// The JSON of a header with axes and blocks of these lengths.
+fn grid(input: &mut Input<'_>) -> String {
+    let choice = usize::from(input.byte());
+    let dtype = ["|u1", "<f8", ">c16", "|V0", "|S3", "|V16777217", "{a:<i2}", "<U4"][choice % 8];
+    let order = ['C', 'F'][choice >> 3 & 1];
+    let mut lists = [Vec::new(), Vec::new()];
+    while !input.is_empty() && lists[0].len() < MAX_NDIM + 1 {
+        let lens = input.byte();
+        let both = [LENGTHS[usize::from(lens & 15)], LENGTHS[usize::from(lens >> 4)]];
+        lists.iter_mut().zip(both).for_each(|(list, len)| list.push(len.to_string()));
+    }
+    let [shape, block] = lists.map(|list| list.join(","));
+    format!(r#"{{"dtype":"{dtype}","shape":[{shape}],"order":"{order}","block":[{block}]}}"#)
+}
+
+/// The same answer in every cut, and what must hold of it.
+fn any_cut(stream: &[u8], options: &DecodeOptions, seed: u16) {
+    let answer = |mut cuts: Cuts| read_header(stream, options, &mut cuts).map(|(_, h)| h);
+    let whole = answer(Cuts::Whole);
+    for cuts in [Cuts::Every(1), Cuts::Every(7), Cuts::Random(Rng::new(seed.into()))] {
+        assert_eq!(answer(cuts.clone()), whole, "cut as {cuts:?}");
+    }
+    match whole {
+        Ok(header) => accepted(&header, stream, options),
+        Err(fault) => refused(&fault, stream, options),
+    }
+}
+
 /// A header of these parts, as long as it must be, its sum left open.
-fn padded(numbers: &[u8], size: &[u8], json: &[u8]) -> Vec<u8> {
+pub(crate) fn padded(numbers: &[u8], size: &[u8], json: &[u8]) -> Vec<u8> {
     let mut header = MAGIC.to_vec();
     header.extend(numbers);
     header.resize(12, 0);
@@ -65,7 +131,7 @@ fn padded(numbers: &[u8], size: &[u8], json: &[u8]) -> Vec<u8> {
 }
 
 /// The bytes with the sum put where the length says, if that is inside.
-fn summed(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn summed(bytes: &[u8]) -> Vec<u8> {
     let mut stream = bytes.to_vec();
     if let Some(length) = length(&stream)
         && let Some(front) = length.checked_sub(4).filter(|_| length <= stream.len())
@@ -77,8 +143,8 @@ fn summed(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A header with this JSON, that says as many bytes of data as the reader makes of it.
-fn fitting(json: &[u8]) -> Vec<u8> {
-    let mut header = padded(&[], &[], json);
+fn fitting(numbers: &[u8], json: &[u8]) -> Vec<u8> {
+    let mut header = padded(numbers, &[], json);
     let header = &mut header;
     for _ in 0..2 {
         *header = summed(header);
@@ -117,7 +183,9 @@ fn accepted(header: &Header, stream: &[u8], options: &DecodeOptions) {
     assert_eq!(header.format, Format::Frame);
     assert_eq!(header.len, bytes.len() as u64);
     assert!(bytes.len() <= limits.header && bytes.len().is_multiple_of(64));
-    assert_eq!(bytes[8..12], [0; 4]);
+    assert!(is_known(bytes));
+    assert_eq!(header.coding.is_some(), bytes[9] == 1);
+    blocks(header, bytes);
     assert_eq!(bytes[SIZE_AT..SIZE_AT + 8], header.nbytes().to_le_bytes());
     assert_eq!(bytes[bytes.len() - 4..], header.sum.to_le_bytes());
     assert!(header.nbytes() <= limits.array, "an array of {} bytes", header.nbytes());
@@ -125,6 +193,29 @@ fn accepted(header: &Header, stream: &[u8], options: &DecodeOptions) {
     assert!(fields(&header.dtype) <= limits.fields, "{} fields", fields(&header.dtype));
     assert!(header.metadata.dtype.is_none());
     again(header);
+}
+
+/// Whether version, flags, filter and codec are known ones.
+fn is_known(header: &[u8]) -> bool {
+    match header[8..12] {
+        [0, 0, 0, 0] => true,
+        [0, 1, filter, codec] => filter < 128 && filter & 3 < 3 && filter >> 2 & 7 < 5 && codec < 5,
+        _ => false,
+    }
+}
+
+/// The blocks of a coded frame are as `spec/FORMAT.md` has them.
+fn blocks(header: &Header, bytes: &[u8]) {
+    let Some(coding) = &header.coding else { return };
+    assert_eq!([coding.filter.number(), coding.engine.number()], bytes[10..12]);
+    assert_eq!(coding.block.len(), header.shape.len());
+    let axes = || coding.block.iter().zip(&header.shape);
+    assert!(axes().all(|(&block, &len)| (1..=len.max(1)).contains(&block)), "{header:?}");
+    let items: u128 = coding.block.iter().map(|&len| len as u128).product();
+    assert!(items == 1 || items * header.dtype.itemsize() as u128 <= 1 << 24, "{header:?}");
+    let counts = axes().map(|(&block, &len)| len.div_ceil(block) as u128);
+    let count = if header.nbytes() == 0 { 0 } else { counts.product() };
+    assert_eq!(u128::from(header.blocks()), count);
 }
 
 /// Written again it is read as the same, and from then on has one spelling.
@@ -183,8 +274,8 @@ fn refused(fault: &Fault, stream: &[u8], options: &DecodeOptions) {
                 ErrorKind::Malformed | ErrorKind::Unsupported | ErrorKind::Limit { .. }
             );
             assert!(known, "{fault:?}");
-            let numbers = header[8..12] != [0; 4];
-            assert_eq!(fault.kind == ErrorKind::Unsupported && fault.offset < Some(16), numbers);
+            let early = fault.kind == ErrorKind::Unsupported && fault.offset < Some(16);
+            assert_eq!(early, !is_known(header), "{fault:?}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Frames: written, damaged, cut and read again, alone and in a row. Nothing passes for an array but what was written.
 
 use crate::arrays::{array, is_same, metadata, pieces};
+use crate::coded;
 use crate::damage::never_passes;
 use crate::input::Input;
 use crate::machine::{Cuts, Fault, Read, Target, read_array};
@@ -210,6 +211,7 @@ fn any_stream(input: Input<'_>, how: &How) {
                 assert!(read.header.nbytes() <= how.options.limits.array);
                 assert!(!whole || read.consumed == stream.len(), "something follows");
                 match read.state {
+                    _ if read.header.coding.is_some() => coded::verified(&read, stream),
                     ChecksumState::Open => assert_ne!(how.options.checks, Checks::Required),
                     _ => verified(&read, stream),
                 }

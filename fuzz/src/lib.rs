@@ -9,6 +9,9 @@
 )]
 
 mod arrays;
+mod coded;
+mod coded_hostile;
+mod coded_whole;
 mod damage;
 mod descr;
 mod frame_header;
@@ -23,7 +26,9 @@ mod wire;
 mod zlib;
 
 pub use descr::descr;
-pub use frame_header::frame_header;
+pub use coded_hostile::{Seen, coded_block, coded_index, coded_stream, seen};
+pub use coded_whole::{coded_filters, coded_mutated, undone};
+pub use frame_header::{coded_header, frame_header};
 pub use frame_stream::frame_stream;
 pub use header::npy_header;
 pub use input::Rng;

@@ -43,7 +43,13 @@ pub(crate) fn every_way(
     // Knowing the length lets it refuse earlier, in the same words.
     let mut known = options.clone();
     known.input_len = Some(stream.len() as u64);
-    same(&whole, &read_array(stream, &known, Target::Owned, &mut Cuts::Whole));
+    match read_array(stream, &known, Target::Owned, &mut Cuts::Whole) {
+        // More blocks than there are bytes, whatever stands in the first.
+        Err(fault) if whole.is_err() && fault.message.contains("blocks and their index need") => {
+            assert_eq!((fault.kind, fault.offset), (ErrorKind::Truncated, known.input_len));
+        }
+        known => same(&whole, &known),
+    }
     if stream.len() > SMALL {
         // A few bytes at a time would take seconds.
         let mut cuts = Cuts::Every(4093 + every * 1021);
