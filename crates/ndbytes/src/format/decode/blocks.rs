@@ -166,7 +166,7 @@ impl<'d> Coded<'d> {
     /// Bytes to ask for beyond what is pending: what is wanted; and more where the input holds nothing else.
     fn more(&self) -> Result<usize> {
         let missing = self.wanted()?.saturating_sub(self.filled);
-        let ahead = self.options.input_len.map_or(0, |len| {
+        let ahead = self.options.input_len.filter(|_| self.ends_input()).map_or(0, |len| {
             let left = len.saturating_sub(self.offset).saturating_sub(self.filled as u64);
             let most = AHEAD * self.threads.get();
             usize::try_from(left).unwrap_or(most).min(most)
@@ -257,7 +257,7 @@ impl<'d> Coded<'d> {
                 let Some(index) = rest.get(..self.wanted()?) else { return Ok(taken) };
                 self.check(index)?;
                 self.offset += index.len() as u64;
-                let whole = self.options.whole || self.options.checks == Checks::Optional;
+                let whole = self.ends_input();
                 self.stage = if whole { Stage::End } else { Stage::Done };
                 taken += index.len();
                 if whole && taken < input.len() {
@@ -268,6 +268,11 @@ impl<'d> Coded<'d> {
             _ => {}
         }
         Ok(taken)
+    }
+
+    /// Whether nothing may stand behind the frame.
+    fn ends_input(&self) -> bool {
+        self.options.whole || self.options.checks == Checks::Optional
     }
 
     fn trailing(&self) -> Error {
@@ -282,7 +287,12 @@ impl<'d> Coded<'d> {
             let rest = input.get(len..).unwrap_or_default();
             let Some((head, rest)) = rest.split_first_chunk() else { break };
             let of = self.decoder.expected(number);
-            let header = BlockHeader::parse(head, self.offset + len as u64, &of)?;
+            let header = match BlockHeader::parse(head, self.offset + len as u64, &of) {
+                Ok(header) => header,
+                // What is wrong in the blocks before comes first.
+                Err(_) if !jobs.is_empty() => break,
+                Err(error) => return Err(error),
+            };
             let Some(stored) = rest.get(..header.entry.stored as usize) else { break };
             jobs.push(Job { number, header, stored });
             len += BLOCK_HEADER + stored.len();
