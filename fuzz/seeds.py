@@ -1,14 +1,17 @@
-"""Makes the named seeds of `frame_header` and `frame_stream`: frames built by hand, whole, wrong and damaged; and those
-of `npz`: archives that NumPy and Python's `zipfile` write.
+"""Makes the named seeds of `frame_header` and `frame_stream`: frames built by hand, whole, wrong and damaged; those of
+`npz`: archives that NumPy and Python's `zipfile` write; and those of the targets of coded frames: the vectors of
+`spec/vectors/`, whole and in parts, and choices of dtypes, filters and codecs.
 
 Usage: python fuzz/seeds.py     (needs NumPy; writes into fuzz/corpus/)
 """
 
 import io
+import json
 import pathlib
 import struct
 import sys
 import zipfile
+import zlib
 
 import numpy as np
 
@@ -284,6 +287,173 @@ def archives():
     seed("zip64-elsewhere", one[:end] + b"x" + zip64 + one[end:])
 
 
+VECTORS = HERE.parent / "spec" / "vectors"
+CODED_DTYPES = (
+    "|b1 |i1 |u1 <i2 >u2 <i4 >i4 <u8 >i8 <f2 <f4 >f4 <f8 >f8 <c8 >c16 <c16 <f16 <c32 <M8[ns] >m8[s] |S5 >U2 bfloat16 "
+    "float8_e5m2 |V0 |V7 {t:<u4,:|V1,x:>f4}"
+).split()
+FILTERS = [f for f in range(128) if f & 3 < 3 and f >> 2 & 7 < 5]
+
+
+def vectors(most):
+    """The coded vectors of so many bytes, and of the bad ones half as many."""
+    for path in sorted(VECTORS.glob("**/coded_*.ndb")):
+        is_bad = path.parent.name == "bad"
+        if path.stat().st_size <= most // (1 + is_bad):
+            yield "bad-" * is_bad + path.stem.removeprefix("coded_"), path.read_bytes()
+
+
+def u16(*numbers):
+    return struct.pack(f"<{len(numbers)}H", *numbers)
+
+
+def box(shape):
+    """A shape as an input describes it; None for one that it cannot."""
+    kinds = {0: [()], 1: [(8191,)], 2: [(63, 63), (4, 2047)], 3: [(11,) * 3], 4: [(11,) * 4]}
+    for kind, most in enumerate([k for n in range(5) for k in kinds[n]]):
+        if len(shape) == len(most) and all(a <= b for a, b in zip(shape, most)):
+            return bytes([kind]) + u16(*shape)
+    return None
+
+
+def coded_headers():
+    """One byte of choices, two of limits, two of seed; then a stream (0), filter, codec and JSON (1), filter, codec,
+    the length of the data and JSON (2), or filter, codec, dtype and a byte for each axis (3)."""
+    front = lambda choice, limits=LOCAL: bytes([choice]) + limits + b"\x09\0"
+    known = set()
+    for name, data in vectors(8000):
+        length = struct.unpack("<I", data[12:16])[0]
+        key = data[9:12] + data[24 : length - 4].rstrip()
+        if length <= 256 and key not in known and ("grid" in name or "header" in name or len(known) % 5 == 0):
+            put("coded_header", name, front(1) + data[10:12] + data[24 : length - 4].rstrip())
+        known.add(key)
+    plain = '{"dtype":"<f8","shape":[3],"order":"C","block":[2]}'
+    put("coded_header", "stream", front(0) + header(plain, 24, b"\0\1\0\0"))
+    for name, numbers in {"version": b"\1\1\0\0", "flags": b"\0\3\0\0", "short": b"\0\1"}.items():
+        put("coded_header", name, front(0) + header(plain, 24, numbers.ljust(4, b"\0")))
+    put("coded_header", "other-size", front(2) + b"\4\2" + struct.pack("<Q", 25) + plain.encode())
+    put("coded_header", "limit-header-80", front(1, b"\x02\0") + b"\0\0" + plain.encode())
+    grids = {
+        "grid-one": (1, [0x11]), "grid-16-mib": (0, [0x9B, 0x11]), "grid-over": (0, [0xAB]), "grid-huge": (1, [0x1D, 0x1C]),
+        "grid-no-bytes": (3, [0x1E, 0x14, 0x10]), "grid-none": (0, [0x1E, 0x14, 0x10]), "grid-f": (9, [0x34, 0x23]),
+        "grid-item": (5, [0x12]), "grid-items": (5, [0x22]), "grid-axes": (0, [0x11] * 64), "grid-65": (0, [0x11] * 65),
+    }
+    for name, (choice, axes) in grids.items():
+        put("coded_header", name, front(3) + b"\5\1" + bytes([choice, *axes]))
+
+
+def coded_array(dtype, shape, fill=2, given=b"", seed=1, more=0):
+    """An array as an input describes it: filled with what is given, zeros, steps or noise."""
+    return bytes([CODED_DTYPES.index(dtype)]) + box(shape) + bytes([fill << 1 | more]) + u16(len(given)) + given + bytes([seed])
+
+
+def coding(codec, filter, block=(), level=0, order=0):
+    """How it is written: auto, fast, small, or 3 and the number of a codec."""
+    lens = u16(*(len - 1 for len in block))
+    return bytes([codec | order << 3 | (32 if block else 0) | level << 6, filter]) + lens
+
+
+def coded_indices():
+    """One byte of choices, an array, how it is written, how much longer or shorter; then an index, or changes to it."""
+    one, three, none = (coded_array("<i4", (20,)) + coding(4, 1, block) for block in [(20,), (7,), ()])
+    two_axes = coded_array("<f8", (5, 6), more=1) + coding(5, 5, (2, 4))
+    many = coded_array("|u1", (1100,)) + coding(3, 0, (1,))
+    empty = coded_array("<i4", (0,)) + coding(4, 0, (1,))
+    for name, what, rows in [("one", one, 1), ("three", three, 3), ("auto", none, 1), ("axes", two_axes, 6), ("empty", empty, 0)]:
+        footer = rows * 24 + (4 if rows else 0)
+        put("coded_index", f"{name}-same", b"\0" + what + b"\0" + u16(0))
+        for at in [0, 8, 12, 16, 20] if rows else []:
+            put("coded_index", f"{name}-entry-{at}", b"\x0e" + what + b"\0" + u16(at) + b"\1")
+        for at in [0, 8, 9, 10, 12, 16, 24, 32, 40, 48, 56, 60]:
+            if name == "three" or at % 16 == 8:
+                put("coded_index", f"{name}-footer-{at}", b"\x08" + what + b"\0" + u16(footer + at) + b"\1")
+        put("coded_index", f"{name}-unsealed", b"\0" + what + b"\0" + u16(1) + b"\1")
+    put("coded_index", "cut", b"\0" + three + b"\x05" + u16(0))
+    put("coded_index", "longer", b"\0" + three + b"\xf0" + u16(0))
+    put("coded_index", "longer-goes-on", b"\x10" + three + b"\xf0" + u16(0))
+    put("coded_index", "other", b"\x0f" + one + b"\0" + bytes(92))
+    put("coded_index", "pages", b"\x0e" + many + b"\0" + u16(1024 * 24) + b"\1")
+    put("coded_index", "pages-unsealed", b"\x0c" + many + b"\0" + u16(1024 * 24) + b"\1")
+
+
+def coded_blocks():
+    """One byte of choices, filter, codec, dtype and box; then stored bytes (0) or what goes into a segment (1). Or an array
+    instead of dtype and box, and changes to what is stored of it (2)."""
+    for name, data in vectors(1100):
+        length = struct.unpack("<I", data[12:16])[0]
+        try:
+            values = json.loads(data[24 : length - 4])
+            lens = [min(pair) for pair in zip(values["shape"], values["block"])]
+        except (KeyError, TypeError, ValueError):
+            continue
+        shape, head = box(tuple(lens)) if all(type(n) is int and n > 0 for n in lens) else None, data[length : length + 24]
+        if values["dtype"] not in CODED_DTYPES or shape is None or len(head) < 24 or b"grid" in name.encode() or name.startswith("bad-index"):
+            continue
+        stored = data[length + 24 : length + 24 + struct.unpack("<I", head[:4])[0]]
+        if len(stored) <= 300:
+            dtype = CODED_DTYPES.index(values["dtype"])
+            put("coded_block", name, bytes([4 if values["order"] == "F" else 0, head[4], head[5], dtype]) + shape + stored)
+    raw = zlib.compressobj(9, zlib.DEFLATED, -15)
+    put("coded_block", "segment-deflate", b"\1\0\3\2" + box((64,)) + raw.compress(bytes(64)) + raw.flush())
+    put("coded_block", "segment-lz4", b"\1\4\1\3" + box((32,)) + b"\x1f\0\1\0\x26\x50" + bytes(5))
+    put("coded_block", "segment-decimal", b"\1\x40\3\x0c" + box((64,)) + b"\0\1\2\5" + b"12345678" + bytes.fromhex("63600000"))
+    for number, filter in enumerate(FILTERS):
+        engine = 1 + number % 4
+        filter = filter & ~3 if engine == 4 else filter
+        dtype = "<f8 <f4 >f8 >c16".split()[number % 4] if filter & 64 or engine == 4 else "<i2 <i4 |u1 >i8 |S5 {t:<u4,:|V1,x:>f4}".split()[number % 6]
+        what = coded_array(dtype, (4, 5, 6), 2, more=number % 2 * 4 | 0x20)
+        put("coded_block", f"made-{filter}-{engine}", bytes([2 | number % 3 // 2 * 4, filter, engine]) + what)
+        put("coded_block", f"changed-{filter}-{engine}", bytes([2, filter, engine]) + what + b"\0" + u16(9 + number * 3) + bytes([1 << number % 8]))
+
+
+def coded_streams():
+    """One byte of choices, three of options, one of sizes, two of seed; then a stream, as it is (0), with right sums (1) and
+    with the right index (2)."""
+    for number, (name, data) in enumerate(vectors(620)):
+        put("coded_stream", name, bytes([0, number & 3]) + LOCAL + b"\x05\x09\0" + data)
+        if number % 8 == 0:
+            flipped = data[:-30] + bytes([data[-30] ^ 1]) + data[-29:]
+            put("coded_stream", f"{name}-summed", bytes([1 + number // 8 % 2, 2]) + LOCAL + b"\x07\x01\0" + flipped)
+
+
+def coded_wholes():
+    """`coded_mutated`: an array, how it is written, whether blocks change places (odd), then damage. `coded_filters`: a
+    filter, an array, how it is written."""
+    dtypes = [dtype for dtype in CODED_DTYPES if dtype != "|V0"]
+    shapes = [(40,), (9, 7), (4, 5, 6), (3, 4, 3, 2), (3, 300)]
+    for number, filter in enumerate(FILTERS):
+        engine = 1 + number // 3 % (3 if filter & 3 else 4)
+        floats = ["<f4", ">f8", "<c8", ">c16", "<f8"]
+        dtype = floats[number % 5] if filter & 64 else ["<i2", ">i4", "<u8", "<f4", "<M8[ns]", ">f8"][number % 6] if engine == 4 else dtypes[number % 27]
+        fill, given = (2, b"") if filter & 64 or engine == 4 else (0, bytes(40) + b"any elements" * 2)
+        what = coded_array(dtype, shapes[4 - (number // 3 % 2) * 2], fill, given, number, 0x20 | number // 3 % 3 // 2 * 8)
+        put("coded_filters", f"filter-{filter}", bytes([filter]) + what + coding(3 + engine, filter))
+        zeros = coded_array(dtype, (9, 9, 9), 1, b"" if filter & 64 else b"some", number)
+        put("coded_filters", f"zeros-{filter}", bytes([filter]) + zeros + coding(5 if filter & 64 else 3 + engine, filter))
+        damages = [damage(0, 300 + number), damage(2, 200 + number), damage(6, 140, 150, 9), damage(4, 130, 200, 24)]
+        if number % 3 == 0:
+            put("coded_mutated", f"filter-{filter}", what + coding(3 + engine, filter) + b"\0" + damages[number % 4])
+    for number, dtype in enumerate(CODED_DTYPES):
+        shape = shapes[number % 5]
+        what = coded_array(dtype, shape, number % 4, b"any elements at all", number, number % 2)
+        block = tuple(max(1, n // 2) for n in shape)
+        name = f"dtype-{number}"
+        put("coded_filters", name, bytes([4 + number % 3]) + what + coding(3 + number % 5, 0, block, number % 3))
+        put("coded_mutated", name, what + coding(number % 8, 255, block, 0, number % 4) + b"\0" + damage(0, 190 + 9 * number, 0, number))
+    three = coded_array("<i4", (60,)) + coding(4, 1, (7,))
+    for how in range(4):
+        put("coded_mutated", f"moved-{how}", three + bytes([how << 1 | 1]) + u16(2, 5))
+    for shape in [(), (0,), (5, 0), (1,)]:
+        put("coded_mutated", f"shape-{len(shape)}-{sum(shape)}", coded_array("<f8", shape) + coding(5, 4) + b"\0" + damage(0, 140))
+    for codec, name in enumerate(["auto", "fast", "small"]):
+        put("coded_mutated", name, coded_array("<f8", (4, 500), more=0x28) + coding(codec, 255) + b"\7" + damage(2, 170))
+
+
 headers()
 streams()
 archives()
+coded_headers()
+coded_indices()
+coded_blocks()
+coded_streams()
+coded_wholes()

@@ -40,13 +40,13 @@ impl Taken {
     }
 
     /// Which block, and which bytes, a sum covers that this byte is under.
-    pub(crate) fn part_at(&self, at: u64, header: u64) -> (Option<u64>, Range<u64>) {
+    pub(crate) fn part_at(&self, at: u64) -> (Option<u64>, Range<u64>) {
         let wide = |range: &Range<usize>| range.start as u64..range.end as u64;
         for (number, block) in (0..).zip(self.blocks.iter().map(wide)) {
             if block.contains(&at) {
-                let start = block.start;
-                let in_header = at < start + header;
-                return (Some(number), start..if in_header { start + header } else { block.end });
+                let behind = block.start + HEADER as u64;
+                let end = if at < behind { behind } else { block.end };
+                return (Some(number), block.start..end);
             }
         }
         (None, wide(&self.index))
@@ -121,8 +121,8 @@ pub(crate) fn resummed(bytes: &[u8], indexed: bool) -> Vec<u8> {
         frame[range.clone()].copy_from_slice(&sealed);
     }
     if indexed && is_whole {
-        let start = found.last().map_or(usize::try_from(header.len).unwrap_or(0), |last| last.end);
-        frame.truncate(start);
+        let start = found.last().map_or(header.len, |last| last.end as u64);
+        frame.truncate(usize::try_from(start).expect("it is in memory"));
         let index = index(&header, &frame, &found);
         frame.extend(index);
     }
@@ -167,15 +167,16 @@ pub(crate) fn all_ways(
 fn at_once(stream: &[u8], options: &DecodeOptions, answer: &Result<Read, Fault>) {
     for count in [1, 2] {
         let how = Copying { threads: Threads::new(count), touched: false };
-        let read =
-            read_slice(stream, options.clone(), |_| Ok(Dest::Owned), how, &mut unwatched);
+        let read = read_slice(stream, options.clone(), |_| Ok(Dest::Owned), how, &mut unwatched);
         match (read.map_err(Fault::from), answer) {
             (Ok(read), Ok(answer)) => {
                 let array = read.array.expect("an owned array");
                 assert_eq!(Some(&array.data()[..]), answer.data.as_deref());
             }
             // Of two blocks that are wrong either may be named.
-            (Err(fault), Err(answer)) if count > 1 => assert!(fault.offset.is_some() || fault.kind == answer.kind),
+            (Err(fault), Err(answer)) if count > 1 => {
+                assert!(fault.offset.is_some() || fault.kind == answer.kind)
+            }
             (Err(fault), Err(answer)) => assert_eq!(&fault, answer),
             (read, answer) => unreachable!("{count} threads: {read:?}\n{answer:?}"),
         }
@@ -226,7 +227,9 @@ fn rescued(stream: &[u8], options: &DecodeOptions, answer: &Result<Read, Fault>)
     let mut options = options.clone();
     options.accept = Accept::Frame;
     let Ok(rescued) = recover(stream, options, &mut unwatched) else {
-        return assert!(answer.as_ref().is_ok_and(|read| read.header.coding.is_none()) || answer.is_err());
+        return assert!(
+            answer.as_ref().is_ok_and(|read| read.header.coding.is_none()) || answer.is_err()
+        );
     };
     let size = rescued.header.nbytes();
     assert!(rescued.damaged.is_sorted_by(|one, two| one.end < two.start));

@@ -142,8 +142,7 @@ pub fn seen(data: &[u8]) -> Option<Seen> {
     let frame = Frame {
         text: {
             let list = shape.iter().map(usize::to_string).collect::<Vec<_>>().join(",");
-            let block =
-                shape.iter().map(|&n| n.max(1).to_string()).collect::<Vec<_>>().join(",");
+            let block = shape.iter().map(|&n| n.max(1).to_string()).collect::<Vec<_>>().join(",");
             let order = if order == Order::F { 'F' } else { 'C' };
             let dtype = dtype.to_string();
             format!(r#"{{"dtype":"{dtype}","shape":[{list}],"order":"{order}","block":[{block}]}}"#)

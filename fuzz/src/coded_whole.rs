@@ -13,9 +13,34 @@ use ndbytes::{
 
 /// One dtype of each kind and width that filters tell apart.
 const DTYPES: [&str; 28] = [
-    "|b1", "|i1", "|u1", "<i2", ">u2", "<i4", ">i4", "<u8", ">i8", "<f2", "<f4", ">f4", "<f8",
-    ">f8", "<c8", ">c16", "<c16", "<f16", "<c32", "<M8[ns]", ">m8[s]", "|S5", ">U2", "bfloat16",
-    "float8_e5m2", "|V0", "|V7", "{t:<u4,:|V1,x:>f4}",
+    "|b1",
+    "|i1",
+    "|u1",
+    "<i2",
+    ">u2",
+    "<i4",
+    ">i4",
+    "<u8",
+    ">i8",
+    "<f2",
+    "<f4",
+    ">f4",
+    "<f8",
+    ">f8",
+    "<c8",
+    ">c16",
+    "<c16",
+    "<f16",
+    "<c32",
+    "<M8[ns]",
+    ">m8[s]",
+    "|S5",
+    ">U2",
+    "bfloat16",
+    "float8_e5m2",
+    "|V0",
+    "|V7",
+    "{t:<u4,:|V1,x:>f4}",
 ];
 
 /// Bytes of an array, at most.
@@ -69,7 +94,7 @@ fn step(dtype: &DType, level: &mut i64, choice: u8, rng: &mut Rng) -> Vec<u8> {
     let spelled = dtype.to_string();
     let digits = 10f64.powi(i32::from(choice >> 4 & 7));
     let mut float = *level as f64 / digits;
-    if choice & 8 != 0 && rng.below(20) == 0 {
+    if choice & 8 != 0 && rng.below(200) == 0 {
         float = [f64::NAN, f64::INFINITY, -0.0, 1e300][rng.below(4)];
     }
     let mut element = match spelled.trim_start_matches(['<', '>']) {

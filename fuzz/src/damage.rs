@@ -1,6 +1,6 @@
 //! Damage to what was written, as an input describes it, and what must be said of it where that is known.
 
-use crate::coded::{HEADER, Taken};
+use crate::coded::Taken;
 use crate::input::Input;
 use crate::machine::{Fault, Read};
 use ndbytes::{BLOCK, ErrorKind, Format};
@@ -99,7 +99,7 @@ fn is_named(damage: &Damage, fault: &Fault, original: &Read, bytes: &[u8]) {
     };
     let is_frame = original.header.format == Format::Frame;
     if let (Some(frame), true) = (Taken::apart(bytes), at >= header) {
-        let (block, range) = frame.part_at(at, HEADER as u64);
+        let (block, range) = frame.part_at(at);
         assert_eq!(fault.kind, ErrorKind::Checksum { block, range }, "byte {at}: {fault:?}");
         return;
     }

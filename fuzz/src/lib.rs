@@ -25,9 +25,9 @@ mod tail;
 mod wire;
 mod zlib;
 
-pub use descr::descr;
 pub use coded_hostile::{Seen, coded_block, coded_index, coded_stream, seen};
 pub use coded_whole::{coded_filters, coded_mutated, undone};
+pub use descr::descr;
 pub use frame_header::{coded_header, frame_header};
 pub use frame_stream::frame_stream;
 pub use header::npy_header;

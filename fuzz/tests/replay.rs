@@ -1,6 +1,8 @@
 //! Each target over its committed corpus, and over inputs made from it by a fixed sequence of changes.
 
-use ndbytes_fuzz::Rng;
+use ndbytes::Filter;
+use ndbytes_fuzz::{Rng, Seen};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -50,6 +52,58 @@ fn wire() {
 #[test]
 fn zlib_bound() {
     replay("zlib_bound", ndbytes_fuzz::zlib_bound);
+}
+
+#[test]
+fn coded_header() {
+    replay("coded_header", ndbytes_fuzz::coded_header);
+}
+
+#[test]
+fn coded_index() {
+    replay("coded_index", ndbytes_fuzz::coded_index);
+}
+
+#[test]
+fn coded_block() {
+    replay("coded_block", ndbytes_fuzz::coded_block);
+}
+
+#[test]
+fn coded_stream() {
+    replay("coded_stream", ndbytes_fuzz::coded_stream);
+}
+
+#[test]
+fn coded_mutated() {
+    replay("coded_mutated", ndbytes_fuzz::coded_mutated);
+}
+
+#[test]
+fn coded_filters() {
+    replay("coded_filters", ndbytes_fuzz::coded_filters);
+}
+
+/// The corpus reaches the decoder of every codec, with what it takes and with what it refuses, and undoes every filter.
+#[test]
+fn every_codec_and_filter_is_reached() {
+    let blocks: Vec<Seen> =
+        corpus("coded_block").iter().filter_map(|(_, input)| ndbytes_fuzz::seen(input)).collect();
+    for (codec, name) in (1..).zip(["lz4", "zstd", "deflate", "pco"]) {
+        let of = || blocks.iter().filter(move |seen| seen.codec == codec);
+        let taken = of().filter(|seen| seen.refusal.is_none()).count();
+        let refused = |seen: &&Seen| {
+            seen.refusal.as_ref().is_some_and(|why| why.contains(&format!(": {name}: ")))
+        };
+        assert!(taken >= 5 && of().filter(refused).count() >= 3, "{name}: {taken} taken");
+    }
+    let undone: BTreeSet<u8> = corpus("coded_filters")
+        .iter()
+        .filter_map(|(_, input)| ndbytes_fuzz::undone(input))
+        .filter_map(|[filter, codec]| (codec != 0).then_some(filter))
+        .collect();
+    let all: BTreeSet<u8> = (0..128).filter_map(Filter::of_number).map(Filter::number).collect();
+    assert_eq!(undone, all);
 }
 
 fn replay(target: &str, run: fn(&[u8])) {
