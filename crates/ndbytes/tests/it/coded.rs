@@ -317,7 +317,8 @@ fn many_axes_large_items_and_blocks_without_number() {
     for dtype in ["<c8", "|S3", ">U2", "{t:<u4,x:>f4}", "<f4"] {
         let array = array(dtype, &axes, 2);
         for codec in ["auto", "fast", "small"] {
-            let options = frame::EncodeOptions { codec: codec.parse().unwrap(), ..Default::default() };
+            let options =
+                frame::EncodeOptions { codec: codec.parse().unwrap(), ..Default::default() };
             same(&array.view(), &read(&coded(&array.view(), &options)[..], None), dtype);
         }
     }
@@ -332,14 +333,19 @@ fn many_axes_large_items_and_blocks_without_number() {
     // 2^62 blocks of one item each: only the first ones are made.
     let layout = Layout::new(vec![1 << 31, 1 << 31], vec![0, 0], 0).unwrap();
     let array = ArrayRef::new("|u1".parse().unwrap(), layout, &[7]).unwrap();
-    let options = frame::EncodeOptions { codec: Codec::Auto, block: Some(vec![1, 1]), ..Default::default() };
+    let options =
+        frame::EncodeOptions { codec: Codec::Auto, block: Some(vec![1, 1]), ..Default::default() };
     assert!(frame::Encoder::new(&array, &options).is_ok());
 }
 
 #[test]
 fn little_is_recovered_of_a_lie_and_soon() {
-    for (shape, block) in [("1099511627776", "1"), ("16777216,256", "16777216,1"), ("1048576,1048576", "1,1")] {
-        let json = format!("{{\"dtype\":\"|u1\",\"shape\":[{shape}],\"order\":\"C\",\"block\":[{block}]}}");
+    for (shape, block) in
+        [("1099511627776", "1"), ("16777216,256", "16777216,1"), ("1048576,1048576", "1,1")]
+    {
+        let json = format!(
+            "{{\"dtype\":\"|u1\",\"shape\":[{shape}],\"order\":\"C\",\"block\":[{block}]}}"
+        );
         let size: u64 = shape.split(',').map(|len| len.parse::<u64>().unwrap()).product();
         let mut header = frame::MAGIC.to_vec();
         header.extend([0, 1, 0, 2]);
@@ -351,7 +357,11 @@ fn little_is_recovered_of_a_lie_and_soon() {
         header.extend(ndbytes::crc32c(&header).to_le_bytes());
         let found = io::recover(&header[..], DecodeOptions::default(), &mut io::unwatched).unwrap();
         assert!(found.damaged.iter().all(|range| range.end <= size), "{shape}");
-        assert_eq!(found.damaged.iter().map(|range| range.end - range.start).sum::<u64>(), size, "{shape}");
+        assert_eq!(
+            found.damaged.iter().map(|range| range.end - range.start).sum::<u64>(),
+            size,
+            "{shape}"
+        );
         assert!(found.damaged.len() < 70_000);
     }
 }

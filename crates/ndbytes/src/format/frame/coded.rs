@@ -172,7 +172,9 @@ impl<'a> Blocks<'a> {
 }
 
 fn too_small(most: u64, found: usize) -> Error {
-    Error::argument(format!("the destination has {found} bytes, which are too few; {most} are always enough"))
+    Error::argument(format!(
+        "the destination has {found} bytes, which are too few; {most} are always enough"
+    ))
 }
 
 /// The box of a block as filters see it.

@@ -110,7 +110,10 @@ impl BlockHeader {
             return Err(of.malformed(offset, &message));
         }
         if of.size > MAX_BLOCK && engine != Engine::Stored {
-            let message = format!("an item of {} bytes has codec {engine}; over {MAX_BLOCK} it is stored as it is", of.size);
+            let message = format!(
+                "an item of {} bytes has codec {engine}; over {MAX_BLOCK} it is stored as it is",
+                of.size
+            );
             return Err(of.malformed(offset, &message));
         }
         let fits = if engine == Engine::Stored {
