@@ -416,6 +416,14 @@ def coded_streams():
             put("coded_stream", f"{name}-summed", bytes([1 + number // 8 % 2, 2]) + LOCAL + b"\x07\x01\0" + flipped)
 
 
+    # Two wrong blocks: the first of them is named.
+    data = bytearray((VECTORS / "coded_mixed_decimals.ndb").read_bytes())
+    at = struct.unpack("<I", data[12:16])[0]
+    data[at + 24] ^= 1
+    data[at + 24 + struct.unpack("<I", data[at : at + 4])[0]] ^= 1
+    put("coded_stream", "two-wrong-blocks", bytes([0, 2]) + LOCAL + b"\x05\x09\0" + bytes(data))
+
+
 def coded_wholes():
     """`coded_mutated`: an array, how it is written, whether blocks change places (odd), then damage. `coded_filters`: a
     filter, an array, how it is written."""
