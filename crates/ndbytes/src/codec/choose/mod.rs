@@ -98,12 +98,14 @@ impl fmt::Display for Codec {
     }
 }
 
-/// How the blocks of an array are coded: the first method that suits a block and makes it shorter is its own; else it is stored.
+/// How the blocks of an array are coded: a method that suits a block and makes it shorter is its own; else it is stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) methods: Vec<Method>,
     /// Whether the bytes are nearly all the same: larger blocks cost little then, and gain.
     pub(crate) is_dense: bool,
+    /// Whether each block gets the method that makes it shortest, rather than the first that makes it shorter.
+    pub(crate) is_thorough: bool,
 }
 
 impl Plan {

@@ -47,7 +47,7 @@ pub(super) fn choose(
             engine,
             effort,
         }));
-        return Ok(Plan { methods, is_dense: false });
+        return Ok(Plan { methods, ..Plan::default() });
     }
     let finalists = trial.finalists(digits)?;
     for &(engine, effort) in tries {
@@ -79,11 +79,15 @@ pub(super) fn choose(
     if is_dense && codec == Codec::Auto {
         best.effort = Effort::Dense;
     }
+    let is_thorough = codec == Codec::Small;
     let mut methods = vec![best];
+    if is_thorough {
+        methods.extend(scores.iter().skip(1).take(SECOND - 1).map(|(_, method)| *method));
+    }
     if best.filter.decimal {
         methods.push(best.without_decimal());
     }
-    Ok(Plan { methods, is_dense })
+    Ok(Plan { methods, is_dense, is_thorough })
 }
 
 /// What a filter costs in time, in thousandths of the size: measured beside the codec behind it.

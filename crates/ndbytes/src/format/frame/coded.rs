@@ -43,6 +43,8 @@ pub(super) struct Blocks<'a> {
 struct Workplace {
     coder: BlockCoder,
     items: Vec<u8>,
+    /// What another method makes of them.
+    other: Vec<u8>,
     /// A block with its header.
     made: Vec<u8>,
 }
@@ -156,13 +158,30 @@ impl<'a> Blocks<'a> {
         let sum = self.gather(number, items)?;
         let shape = self.shape_of(number);
         let block = Block { elements: self.elements, shape: &shape, size };
+        let mut best: Option<(Method, usize)> = None;
         for &method in &self.plan.methods {
-            if let Some(len) = work.coder.encode(method, block, items, space)? {
-                return Ok((sum, method, len));
+            let Some((_, shortest)) = best else {
+                let made = work.coder.encode(method, block, items, space)?;
+                best = made.map(|len| (method, len));
+                continue;
+            };
+            if !self.plan.is_thorough {
+                break;
+            }
+            let other = fit(&mut work.other, size)?;
+            let made = work.coder.encode(method, block, items, other)?;
+            if let Some(len) = made.filter(|&len| len < shortest)
+                && let (Some(to), Some(from)) = (space.get_mut(..len), other.get(..len))
+            {
+                to.copy_from_slice(from);
+                best = Some((method, len));
             }
         }
-        space.copy_from_slice(items);
-        Ok((sum, Method::STORED, size))
+        let Some((method, len)) = best else {
+            space.copy_from_slice(items);
+            return Ok((sum, Method::STORED, size));
+        };
+        Ok((sum, method, len))
     }
 
     /// The box of a block, with the elements of an item as its last axis where they are several.
