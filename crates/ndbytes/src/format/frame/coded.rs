@@ -12,7 +12,7 @@ use crate::kernel::{Copying, Items, Stores, fit, zeroed};
 use crate::threads::Threads;
 use bytes::Bytes;
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of items that are coded at a time, for each thread: less, and threads start too often.
 const BATCH: usize = 1 << 21;
@@ -45,8 +45,6 @@ struct Workplace {
     items: Vec<u8>,
     /// What another method makes of them.
     other: Vec<u8>,
-    /// A block with its header.
-    made: Vec<u8>,
 }
 
 impl<'a> Blocks<'a> {
@@ -213,13 +211,28 @@ pub(super) struct Coded<'a> {
     header: Header,
     front: Option<Bytes>,
     /// What was made, and waits to be asked for.
-    ready: VecDeque<Bytes>,
+    ready: VecDeque<Made>,
     entries: Vec<Entry>,
     next: u64,
     /// Where the next block begins in the frame.
     offset: u64,
     ended: bool,
     idle: Mutex<Vec<Workplace>>,
+    /// Memory that blocks were made in, to be used again.
+    spare: Mutex<Vec<Vec<u8>>>,
+}
+
+/// A block with its header, at the front of memory that is used again.
+#[derive(Debug)]
+struct Made {
+    space: Vec<u8>,
+    len: usize,
+}
+
+impl Made {
+    fn bytes(&self) -> &[u8] {
+        self.space.get(..self.len).unwrap_or_default()
+    }
 }
 
 impl<'a> Coded<'a> {
@@ -241,6 +254,7 @@ impl<'a> Coded<'a> {
             offset,
             ended: false,
             idle: Mutex::default(),
+            spare: Mutex::default(),
         }
     }
 
@@ -267,27 +281,24 @@ impl<'a> Coded<'a> {
         let each = batch.max(1) * self.threads.get();
         let numbers: Vec<u64> = (self.next..grid.len()).take(each).collect();
         let first = self.next;
-        let mut made: Vec<Option<(Bytes, Entry)>> = numbers.iter().map(|_| None).collect();
+        let mut all: Vec<Option<(Made, Entry)>> = numbers.iter().map(|_| None).collect();
         let code = |number: u64| {
-            let mut work = self.workplace();
-            let mut space = std::mem::take(&mut work.made);
+            let (mut work, mut space) = (self.workplace(), self.spare().pop().unwrap_or_default());
             let room = fit(&mut space, BLOCK_HEADER + self.blocks.grid.largest())?;
             let (len, entry) = self.blocks.code(number, &mut work, room)?;
-            let bytes = Bytes::copy_from_slice(space.get(..len).unwrap_or_default());
-            work.made = space;
             self.leave(work);
-            Ok((number, bytes, entry))
+            Ok((number, Made { space, len }, entry))
         };
-        self.threads.run(numbers, &code, &mut |(number, bytes, entry)| {
-            let place = usize::try_from(number - first).ok().and_then(|at| made.get_mut(at));
+        self.threads.run(numbers, &code, &mut |(number, made, entry)| {
+            let place = usize::try_from(number - first).ok().and_then(|at| all.get_mut(at));
             if let Some(place) = place {
-                *place = Some((bytes, entry));
+                *place = Some((made, entry));
             }
             Ok(())
         })?;
-        for (bytes, entry) in made.into_iter().flatten() {
-            self.add(bytes.len(), entry);
-            self.ready.push_back(bytes);
+        for (made, entry) in all.into_iter().flatten() {
+            self.add(made.len, entry);
+            self.ready.push_back(made);
         }
         Ok(())
     }
@@ -295,14 +306,17 @@ impl<'a> Coded<'a> {
     /// What waits to be asked for: a block, or several where they are small.
     fn take_ready(&mut self) -> Option<Bytes> {
         let first = self.ready.pop_front()?;
-        if first.len() >= SMALL || self.ready.is_empty() {
-            return Some(first);
-        }
-        let mut joint = first.to_vec();
-        while let Some(next) = self.ready.pop_front_if(|next| joint.len() + next.len() <= SMALL) {
-            joint.extend_from_slice(&next);
+        let mut joint = first.bytes().to_vec();
+        self.spare().push(first.space);
+        while let Some(next) = self.ready.pop_front_if(|next| joint.len() + next.len <= SMALL) {
+            joint.extend_from_slice(next.bytes());
+            self.spare().push(next.space);
         }
         Some(joint.into())
+    }
+
+    fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn index(&mut self) -> Vec<u8> {
@@ -383,9 +397,15 @@ impl<'a> Encode<'a> for Coded<'a> {
             rest.ok_or_else(|| too_small(most, found))?.copy_from_slice(&index);
             return Ok((start + len + index.len()) as u64);
         }
-        while let Some(piece) = self.next()? {
-            each(put(&piece, out)? as u64)?;
+        let front = self.front.take().unwrap_or_default();
+        put(&front, out)?;
+        while self.next < self.blocks.grid.len() {
+            self.batch()?;
+            while let Some(made) = self.ready.pop_front() {
+                each(put(made.bytes(), out)? as u64)?;
+                self.spare().push(made.space);
+            }
         }
-        Ok(written as u64)
+        Ok(put(&self.index(), out)? as u64)
     }
 }
