@@ -208,6 +208,8 @@ impl<'d> Coded<'d> {
         Ok(if self.stage == Stage::Done { Event::Done } else { Event::More })
     }
 
+    /// Takes the blocks that are whole of bytes that are in memory already, and gives how many bytes it took; `each` is told how many so
+    /// far.
     pub(super) fn take(
         &mut self,
         input: &[u8],
@@ -215,24 +217,7 @@ impl<'d> Coded<'d> {
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<usize> {
         self.threads = threads;
-        let mut taken = 0;
-        if self.filled == 0 {
-            taken = self.consume(input, each)?;
-        }
-        // What is left has not come whole.
-        loop {
-            let rest = input.get(taken..).unwrap_or_default();
-            let space = self.space()?;
-            let n = space.len().min(rest.len());
-            if n == 0 {
-                return Ok(taken);
-            }
-            if let (Some(to), Some(from)) = (space.get_mut(..n), rest.get(..n)) {
-                to.copy_from_slice(from);
-            }
-            taken += n;
-            self.filled(n)?;
-        }
+        if self.filled == 0 { self.consume(input, each) } else { Ok(0) }
     }
 
     /// Makes use of all that has come whole, and gives how many bytes that were.

@@ -88,9 +88,23 @@ impl<'d> BodyDecoder<'d> {
         how: Copying,
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<usize> {
-        match &mut self.0 {
-            Form::Plain(plain) => plain.take(input, how, each),
-            Form::Coded(coded) => coded.take(input, how.threads, each),
+        let mut taken = match &mut self.0 {
+            Form::Plain(plain) => plain.take(input, how, each)?,
+            Form::Coded(coded) => coded.take(input, how.threads, each)?,
+        };
+        // A tail, and what has not come whole.
+        loop {
+            let rest = input.get(taken..).unwrap_or_default();
+            let space = self.space()?;
+            let n = space.len().min(rest.len());
+            if n == 0 {
+                return Ok(taken);
+            }
+            if let (Some(to), Some(from)) = (space.get_mut(..n), rest.get(..n)) {
+                to.copy_from_slice(from);
+            }
+            taken += n;
+            self.filled(n)?;
         }
     }
 

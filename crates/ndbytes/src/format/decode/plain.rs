@@ -120,7 +120,7 @@ impl<'d> Plain<'d> {
         Ok(if self.stage == Stage::Done { Event::Done } else { Event::More })
     }
 
-    /// Takes bytes that are in memory already, as [`super::BodyDecoder::filled`] those of the space, and gives how many it took;
+    /// Takes what is data of bytes that are in memory already, straight to where they stay, and gives how many it took;
     /// `each` is told how many of them so far.
     ///
     /// # Errors
@@ -131,24 +131,12 @@ impl<'d> Plain<'d> {
         how: Copying,
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<usize> {
-        let mut taken = 0;
-        if self.stage == Stage::Data {
-            taken = self.store.take(input, how, each)?;
-            self.check_data_end();
+        if self.stage != Stage::Data {
+            return Ok(0);
         }
-        loop {
-            let rest = input.get(taken..).unwrap_or_default();
-            let space = self.space()?;
-            let n = space.len().min(rest.len());
-            if n == 0 {
-                return Ok(taken);
-            }
-            if let (Some(to), Some(from)) = (space.get_mut(..n), rest.get(..n)) {
-                to.copy_from_slice(from);
-            }
-            taken += n;
-            self.filled(n)?;
-        }
+        let taken = self.store.take(input, how, each)?;
+        self.check_data_end();
+        Ok(taken)
     }
 
     fn more_behind(&self) -> Result<()> {
