@@ -194,7 +194,12 @@ fn parse_footer(
     let short = || malformed(range, "is too short");
     let (front, sum) = footer.split_last_chunk::<SUM>().ok_or_else(short)?;
     if !holds(crc32c(front), u32::from_le_bytes(*sum)) {
-        return Err(damaged(range, "its footer's CRC-32C does not hold"));
+        // Read from the end of a file, this is what a cut looks like.
+        let why = match front.starts_with(&INDEX_MAGIC) {
+            true => "its footer's CRC-32C does not hold",
+            false => "no footer ends it; the file may be cut",
+        };
+        return Err(damaged(range, why));
     }
     let mut fields = Fields(front);
     let magic: [u8; 8] = fields.take().ok_or_else(short)?;
