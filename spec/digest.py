@@ -1,4 +1,4 @@
-"""The digest of an array (FORMAT.md, section 14), in pure Python, with the BLAKE3 that its library has not.
+"""The digest of an array (FORMAT.md, section 15), in pure Python, with the BLAKE3 that its library has not.
 
 >>> blake3(b"").hex()[:16], blake3(b"abc").hex()[:16]
 ('af1349b9f5f9a1a6', '6437b3ac38465133')
