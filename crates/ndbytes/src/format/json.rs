@@ -84,10 +84,19 @@ pub(super) fn string(value: &str) -> Result<String> {
 /// [`Malformed`](crate::ErrorKind::Malformed) if it is none, or has more than `max` of them.
 pub(super) fn lengths(value: &str, max: usize) -> Result<Vec<u64>> {
     let mut parser = serde_json::Deserializer::from_str(value);
-    parser.deserialize_seq(Lengths(max)).map_err(malformed)
+    parser.deserialize_seq(Lengths { max, is_open: false }).map_err(malformed)
 }
 
-struct Lengths(usize);
+/// The same with `null` as the first one, which comes as 0.
+pub(super) fn open_lengths(value: &str, max: usize) -> Result<Vec<u64>> {
+    let mut parser = serde_json::Deserializer::from_str(value);
+    parser.deserialize_seq(Lengths { max, is_open: true }).map_err(malformed)
+}
+
+struct Lengths {
+    max: usize,
+    is_open: bool,
+}
 
 impl<'t> Visitor<'t> for Lengths {
     type Value = Vec<u64>;
@@ -98,12 +107,15 @@ impl<'t> Visitor<'t> for Lengths {
 
     fn visit_seq<A: SeqAccess<'t>>(self, mut seq: A) -> std::result::Result<Self::Value, A::Error> {
         let mut lengths = Vec::new();
+        if self.is_open {
+            lengths.extend(seq.next_element::<()>()?.map(|()| 0));
+        }
         while let Some(length) = seq.next_element::<u64>()? {
             if length > i64::MAX.unsigned_abs() {
                 return Err(A::Error::custom(format!("{length} is more than 2^63 - 1")));
             }
-            if lengths.len() == self.0 {
-                return Err(A::Error::custom(format!("more than {} axes", self.0)));
+            if lengths.len() == self.max {
+                return Err(A::Error::custom(format!("more than {} axes", self.max)));
             }
             lengths.push(length);
         }

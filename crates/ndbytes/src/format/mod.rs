@@ -33,8 +33,6 @@ pub use decode::{Accept, BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDeco
 pub(crate) use deflate::decompress_array;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::decompress_into;
-#[cfg(feature = "std")]
-pub(crate) use frame::{BLOCK_HEADER, BlockHeader, index_size, parse_index};
 pub use header::{Format, Header};
 pub use metadata::Metadata;
 #[cfg(feature = "std")]

@@ -27,6 +27,12 @@ pub struct Input {
 }
 
 impl Input {
+    /// A file that is open already.
+    pub(super) fn of(file: File) -> Result<Self> {
+        let len = file.metadata()?.len();
+        Ok(Self { file, len: Some(len) })
+    }
+
     /// Its length; a stream has none.
     #[must_use]
     pub fn len(&self) -> Option<u64> {
@@ -89,13 +95,10 @@ fn open_at(path: &Path, patience: Duration, watch: Watch<'_>) -> Result<Input> {
     if kind(&metadata)? == FileKind::Stream {
         return Ok(Input { file: open_stream(path, patience, watch)?, len: None });
     }
-    let file = File::open(path)?;
-    let len = file.metadata()?.len();
-    Ok(Input { file, len: Some(len) })
+    Input::of(File::open(path)?)
 }
 
 /// Opens a file that has a length, and nothing else; nothing is waited for.
-#[cfg(feature = "map")]
 pub(super) fn open_regular(path: &Path, write: bool) -> Result<File> {
     refuse_stream(path)?;
     let mut options = File::options();
@@ -115,7 +118,6 @@ pub(super) fn open_regular(path: &Path, write: bool) -> Result<File> {
 }
 
 /// That no FIFO or socket stands at `path`, nor a directory or device.
-#[cfg(feature = "map")]
 pub(super) fn refuse_stream(path: &Path) -> Result<()> {
     match std::fs::metadata(path) {
         Ok(metadata) if kind(&metadata)? == FileKind::Stream => Err(no_map()),
@@ -124,9 +126,39 @@ pub(super) fn refuse_stream(path: &Path) -> Result<()> {
     }
 }
 
-#[cfg(feature = "map")]
 fn no_map() -> Error {
     no_device("a FIFO or socket has no bytes that could be mapped; read it as a stream")
+}
+
+/// That `path` still names the file: what another has put in its place is not overwritten.
+pub(super) fn check_place(file: &File, path: &Path) -> Result<()> {
+    match std::fs::metadata(path).and_then(|there| Ok(is_same(&there, &file.metadata()?))) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(stale()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(unix)]
+fn stale() -> Error {
+    let error = std::io::Error::from(rustix::io::Errno::STALE);
+    Error::io(error).context("another file has taken its place since it was opened; open that one")
+}
+
+#[cfg(not(unix))]
+fn stale() -> Error {
+    Error::io(std::io::ErrorKind::StaleNetworkFileHandle.into())
+}
+
+/// The error of a file that is another's for now.
+#[cfg(unix)]
+pub(super) fn busy() -> Error {
+    Error::io(std::io::Error::from(rustix::io::Errno::BUSY))
+}
+
+#[cfg(not(unix))]
+pub(super) fn busy() -> Error {
+    Error::io(std::io::ErrorKind::ResourceBusy.into())
 }
 
 /// Whether both are of one file.

@@ -1,5 +1,6 @@
 //! Drivers over `std`: readers, writers, and files that are replaced whole or not at all.
 
+mod append;
 mod at;
 #[cfg(feature = "deflate")]
 mod compress;
@@ -27,6 +28,7 @@ mod temporary;
 mod write;
 mod write_file;
 
+pub use append::Appender;
 pub use at::ReadAt;
 #[cfg(feature = "deflate")]
 pub use compress::{Compressor, save_compressed, write_compressed};

@@ -1,6 +1,6 @@
 //! What an input says of itself, without reading its data.
 
-use super::parts::ending;
+use super::parts::{chain, ending, name_method};
 use super::read::{fill_header, read, run_body};
 use super::{sniff, unwatched};
 use crate::codec::Container;
@@ -54,7 +54,7 @@ pub fn peek(mut reader: impl Read + Seek, len: u64, mut options: DecodeOptions) 
     options.input_len = Some(len).filter(|_| container.is_none());
     options.whole = true;
     let mut machine = HeaderDecoder::new(options);
-    let header = fill_header(&mut |space| Ok(unpacked.read(space)?), &mut machine)
+    let mut header = fill_header(&mut |space| Ok(unpacked.read(space)?), &mut machine)
         .map_err(|error| unpacked.explain(error))?;
     if container.is_some() {
         return Ok(Peeked { header, container, tail: None });
@@ -64,7 +64,12 @@ pub fn peek(mut reader: impl Read + Seek, len: u64, mut options: DecodeOptions) 
             reader.seek(SeekFrom::Start(offset))?;
             read(&mut reader, space)
         };
-        ending(&mut fetch, len, &header)?;
+        if header.grown().is_some() {
+            chain(&mut fetch, len, &header)?;
+            name_method(&mut fetch, &mut header)?;
+        } else {
+            ending(&mut fetch, len, &header)?;
+        }
         return Ok(Peeked { header, container, tail: None });
     }
     let mut machine = machine.body(Dest::Discard)?; // Refuses an input that is too short.

@@ -1,21 +1,23 @@
 //! What is left of a damaged coded frame.
 
 use super::Watch;
+use super::parts::{Chain, chain};
 use super::recover::Recovered;
 use crate::array::{Layout, Order};
 use crate::buffer::BufferMut;
 use crate::error::Result;
-use crate::format::{BLOCK_HEADER, BlockHeader, Decoder, Header, index_size, parse_index};
+use crate::format::frame::{BLOCK_HEADER, BlockHeader, Footer, index_size, parse_end, parse_index};
+use crate::format::{Decoder, Header};
 use crate::kernel::{fit, scatter};
 use std::ops::Range;
 
 /// Decodes all blocks that hold, wherever the index says that they are, or else as far as each says where the next one is. `bytes` are
 /// those behind the header.
 pub(super) fn recover_blocks(header: Header, bytes: &[u8], watch: Watch<'_>) -> Result<Recovered> {
-    let decoder = Decoder::new(&header)?;
-    let places = match indexed(&header, &decoder, bytes) {
+    let mut decoder = Decoder::new(&header)?;
+    let places = match indexed(&header, &mut decoder, bytes) {
         Some(places) => places,
-        None => chained(&header, &decoder, bytes),
+        None => chained(&header, &mut decoder, bytes),
     };
     let mut data = BufferMut::new(header.nbytes())?;
     let (mut damaged, mut items) = (Vec::new(), Vec::new());
@@ -55,20 +57,41 @@ fn block(
     stored.is_some_and(|stored| decoder.decode(number, &head, stored, items).is_ok())
 }
 
-/// Where the blocks begin by the index at the end, if it holds.
-fn indexed(header: &Header, decoder: &Decoder, bytes: &[u8]) -> Option<Vec<u64>> {
-    let size = usize::try_from(index_size(decoder.grid.len())).ok()?;
-    let start = bytes.len().checked_sub(size)?;
-    let index = bytes.get(start..)?;
-    let entries = parse_index(index, header.len + start as u64, header, &decoder.grid).ok()?;
+/// Where the blocks begin by the index at the end, or all indexes of a frame that grows, if they hold.
+fn indexed(header: &Header, decoder: &mut Decoder, bytes: &[u8]) -> Option<Vec<u64>> {
+    let entries = if header.grown().is_some() {
+        let mut fetch = |mut space: &mut [u8], offset: u64| {
+            let at = usize::try_from(offset.saturating_sub(header.len)).unwrap_or(usize::MAX);
+            Ok(std::io::Write::write(&mut space, bytes.get(at..).unwrap_or_default())?)
+        };
+        let len = header.len.saturating_add(bytes.len() as u64);
+        let Chain { entries, grid, .. } = chain(&mut fetch, len, header).ok()?;
+        decoder.grid = grid;
+        entries
+    } else {
+        let size = usize::try_from(index_size(decoder.grid.len())).ok()?;
+        let start = bytes.len().checked_sub(size)?;
+        let known = Footer::whole(header, &decoder.grid, header.len + start as u64);
+        parse_index(bytes.get(start..)?, decoder.grid.len(), &known, header.len).ok()?
+    };
     entries.iter().map(|entry| entry.offset.checked_sub(header.len)).collect()
 }
 
 /// Where the blocks begin, each behind the one before, up to the first whose header does not hold.
-fn chained(header: &Header, decoder: &Decoder, bytes: &[u8]) -> Vec<u64> {
+fn chained(header: &Header, decoder: &mut Decoder, bytes: &[u8]) -> Vec<u64> {
     let (mut places, mut at) = (Vec::new(), 0);
-    for number in 0..decoder.grid.len() {
+    while (places.len() as u64) < decoder.grid.len() {
+        let number = places.len() as u64;
         let Some(head) = bytes.get(at..).and_then(|rest| rest.first_chunk()) else { break };
+        if header.grown().is_some() {
+            // Between the steps of a frame that grows stand indexes.
+            if let Ok(Some(rows)) = parse_end(head, 0) {
+                let size = usize::try_from(index_size(rows)).unwrap_or(usize::MAX);
+                at = at.saturating_add(BLOCK_HEADER).saturating_add(size);
+                continue;
+            }
+            decoder.grid.learn(number, BlockHeader::rows_of(head));
+        }
         let of = decoder.expected(number);
         let Ok(head) = BlockHeader::parse(head, header.len + at as u64, &of) else { break };
         places.push(at as u64);
@@ -94,6 +117,8 @@ fn rest(decoder: &Decoder, first: u64, size: u64, damaged: &mut Vec<Range<u64>>)
         let start = grid.slices(behind).first().map_or(0, |rows| rows.start as u64);
         damaged.push(start * grid.row_size()..size);
     }
+    // In a frame that grows nobody knows where the rows of these blocks would be.
+    damaged.push(grid.first_unknown() as u64 * grid.row_size()..size);
     Ok(())
 }
 

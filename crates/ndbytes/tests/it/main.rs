@@ -15,6 +15,7 @@ mod files;
 mod frame_chunks;
 mod frame_damage;
 mod frames;
+mod growing;
 mod large_files;
 mod maps;
 #[cfg(feature = "deflate")]

@@ -1,5 +1,6 @@
 //! Data in blocks behind a header, and their index.
 
+use super::steps::{Step, Steps};
 use super::store::Place;
 use super::{Checks, DecodeOptions, Decoded};
 use crate::array::{Array, Layout, Order};
@@ -7,7 +8,8 @@ use crate::codec::block::{Block, BlockCoder, Elements};
 use crate::codec::crc32c;
 use crate::error::{Error, Result};
 use crate::format::frame::{
-    BLOCK_HEADER, BlockHeader, Entry, Expected, Grid, boxed, check_len, index_size, parse_index,
+    BLOCK_HEADER, BlockHeader, Entry, Expected, Footer, Grid, boxed, check_len, index_size,
+    parse_index,
 };
 use crate::format::{ChecksumState, Dest, Event, Header, STEP, holds};
 use crate::kernel::{fit, scatter};
@@ -38,11 +40,20 @@ pub(super) struct Coded<'d> {
     /// Where in the frame it begins.
     offset: u64,
     entries: Vec<Entry>,
+    /// Of a frame that grows: indexes stand between its blocks.
+    steps: Option<Steps>,
     stage: Stage,
+}
+
+/// What 24 bytes are the front of.
+enum Front {
+    Block(BlockHeader),
+    Step(Step),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Stage {
+    /// And the indexes between them.
     Blocks,
     Index,
     /// One byte of space, to see that nothing follows.
@@ -120,7 +131,12 @@ impl<'d> Coded<'d> {
             check_len(&header, blocks, len, STEP as u64)?;
         }
         let (place, _) = Place::new(dest, header.nbytes())?;
-        let stage = if blocks == 0 { Stage::Index } else { Stage::Blocks };
+        let grown = header.grown();
+        let stage = match grown {
+            Some(_) if blocks == 0 => Stage::Done,
+            None if blocks == 0 => Stage::Index,
+            _ => Stage::Blocks,
+        };
         Ok(Self {
             options,
             offset: header.len,
@@ -132,6 +148,7 @@ impl<'d> Coded<'d> {
             pending: Vec::new(),
             filled: 0,
             entries: Vec::new(),
+            steps: grown.map(Steps::new),
             stage,
         })
     }
@@ -146,8 +163,29 @@ impl<'d> Coded<'d> {
         self.entries.len() as u64
     }
 
+    /// What these bytes at `offset` are the front of, where this block could stand.
+    fn front(&mut self, number: u64, head: &[u8; BLOCK_HEADER], offset: u64) -> Result<Front> {
+        let decoder = &mut self.decoder;
+        if let Some(steps) = &self.steps {
+            let step = steps.step(head, offset, &self.header, &decoder.grid, &self.entries);
+            if let Some(step) = step? {
+                return Ok(Front::Step(step));
+            }
+            decoder.grid.learn(number, BlockHeader::rows_of(head));
+        }
+        let of = decoder.expected(number);
+        let header = BlockHeader::parse(head, offset, &of)?;
+        if let Some(steps) = &self.steps {
+            if of.size == 0 {
+                return Err(of.malformed(offset, "the mark says fewer blocks, or rows"));
+            }
+            steps.check_room(offset, BLOCK_HEADER + header.entry.stored as usize)?;
+        }
+        Ok(Front::Block(header))
+    }
+
     /// Bytes that must come before anything can be made of them, counted from the first that is pending.
-    fn wanted(&self) -> Result<usize> {
+    fn wanted(&mut self) -> Result<usize> {
         let number = match self.stage {
             Stage::Blocks => self.next(),
             Stage::Index => {
@@ -158,15 +196,22 @@ impl<'d> Coded<'d> {
             Stage::Done => return Ok(0),
         };
         let pending = self.pending.get(..self.filled).unwrap_or_default();
-        let Some(head) = pending.first_chunk() else { return Ok(BLOCK_HEADER) };
-        let header = BlockHeader::parse(head, self.offset, &self.decoder.expected(number))?;
-        Ok(BLOCK_HEADER + header.entry.stored as usize)
+        let Some(&head) = pending.first_chunk() else {
+            let room = |steps: &Steps| steps.check_room(self.offset, BLOCK_HEADER);
+            self.steps.as_ref().map_or(Ok(()), room)?;
+            return Ok(BLOCK_HEADER);
+        };
+        Ok(match self.front(number, &head, self.offset)? {
+            Front::Block(header) => BLOCK_HEADER + header.entry.stored as usize,
+            Front::Step(step) => step.len,
+        })
     }
 
     /// Bytes to ask for beyond what is pending: what is wanted; and more where the input holds nothing else.
-    fn more(&self) -> Result<usize> {
+    fn more(&mut self) -> Result<usize> {
         let missing = self.wanted()?.saturating_sub(self.filled);
         let ahead = self.options.input_len.filter(|_| self.ends_input()).map_or(0, |len| {
+            let len = self.steps.as_ref().map_or(len, |steps| len.min(steps.end()));
             let left = len.saturating_sub(self.offset).saturating_sub(self.filled as u64);
             let most = AHEAD * self.threads.get();
             usize::try_from(left).unwrap_or(most).min(most)
@@ -224,16 +269,19 @@ impl<'d> Coded<'d> {
     fn consume(&mut self, input: &[u8], each: &mut dyn FnMut(u64) -> Result<()>) -> Result<usize> {
         let mut taken = 0;
         while self.stage == Stage::Blocks {
-            let (jobs, len) = self.jobs(input.get(taken..).unwrap_or_default())?;
+            let rest = input.get(taken..).unwrap_or_default();
+            let (jobs, mut len) = self.jobs(rest)?;
             if jobs.is_empty() {
+                len = self.step(rest)?;
+            } else {
+                self.run(jobs)?;
+            }
+            if len == 0 {
                 return Ok(taken);
             }
-            self.run(jobs)?;
             taken += len;
             self.offset += len as u64;
-            if self.next() == self.decoder.grid.len() {
-                self.stage = Stage::Index;
-            }
+            self.stage = self.after_blocks()?;
             each(taken as u64)?;
         }
         let rest = input.get(taken..).unwrap_or_default();
@@ -255,6 +303,30 @@ impl<'d> Coded<'d> {
         Ok(taken)
     }
 
+    /// The stage behind what was read of the blocks.
+    fn after_blocks(&self) -> Result<Stage> {
+        let (next, grid) = (self.next(), &self.decoder.grid);
+        match &self.steps {
+            None if next == grid.len() => Ok(Stage::Index),
+            Some(steps) if self.offset == steps.end() => {
+                steps.finish(next, grid).map(|()| Stage::Done)
+            }
+            _ => Ok(Stage::Blocks),
+        }
+    }
+
+    /// Reads the index of a step that has come whole, if one is next, and gives how many bytes it has.
+    fn step(&mut self, input: &[u8]) -> Result<usize> {
+        let Some(head) = input.first_chunk().filter(|_| self.steps.is_some()) else { return Ok(0) };
+        let Front::Step(step) = self.front(self.next(), head, self.offset)? else { return Ok(0) };
+        let (Some(bytes), Some(steps)) = (input.get(..step.len), &mut self.steps) else {
+            return Ok(0);
+        };
+        let (first, written) = steps.read(bytes, &step, self.header.len)?;
+        self.compare(first, &written)?;
+        Ok(step.len)
+    }
+
     /// Whether nothing may stand behind the frame.
     fn ends_input(&self) -> bool {
         self.options.whole || self.options.checks == Checks::Optional
@@ -271,9 +343,9 @@ impl<'d> Coded<'d> {
         for number in self.next()..self.decoder.grid.len() {
             let rest = input.get(len..).unwrap_or_default();
             let Some((head, rest)) = rest.split_first_chunk() else { break };
-            let of = self.decoder.expected(number);
-            let header = match BlockHeader::parse(head, self.offset + len as u64, &of) {
-                Ok(header) => header,
+            let header = match self.front(number, head, self.offset + len as u64) {
+                Ok(Front::Block(header)) => header,
+                Ok(Front::Step(_)) => break,
                 // What is wrong in the blocks before comes first.
                 Err(_) if !jobs.is_empty() => break,
                 Err(error) => return Err(error),
@@ -281,7 +353,7 @@ impl<'d> Coded<'d> {
             let Some(stored) = rest.get(..header.entry.stored as usize) else { break };
             jobs.push(Job { number, header, stored });
             len += BLOCK_HEADER + stored.len();
-            items += of.size;
+            items += self.decoder.grid.size(number);
             if items >= most || jobs.len() >= MOST_JOBS {
                 break;
             }
@@ -326,19 +398,27 @@ impl<'d> Coded<'d> {
 
     /// Holds the index against all that was read.
     fn check(&self, index: &[u8]) -> Result<()> {
-        let written = parse_index(index, self.offset, &self.header, &self.decoder.grid)?;
-        for (number, (entry, seen)) in (0..).zip(written.iter().zip(&self.entries)) {
-            let differs = entry != seen && !cfg!(ndbytes_unchecked);
-            if differs || written.len() != self.entries.len() {
-                let why = "it is another one than the index names";
-                return Err(self.decoder.expected(number).damaged(seen.offset..seen.end(), why));
+        let grid = &self.decoder.grid;
+        let known = Footer::whole(&self.header, grid, self.offset);
+        self.compare(0, &parse_index(index, grid.len(), &known, self.header.len)?)
+    }
+
+    /// Holds what is written of the blocks from this one on against what was read of them.
+    fn compare(&self, first: usize, written: &[Entry]) -> Result<()> {
+        let seen = self.entries.get(first..).unwrap_or_default();
+        for (number, (entry, seen_one)) in (first as u64..).zip(written.iter().zip(seen)) {
+            let differs = entry != seen_one && !cfg!(ndbytes_unchecked);
+            if differs || written.len() != seen.len() {
+                let (why, range) =
+                    ("it is another one than the index names", seen_one.offset..seen_one.end());
+                return Err(self.decoder.expected(number).damaged(range, why));
             }
         }
         Ok(())
     }
 
     /// The error of an input that ends here.
-    fn cut(&self, found: usize) -> Result<Error> {
+    fn cut(&mut self, found: usize) -> Result<Error> {
         let wanted = self.wanted()?;
         if self.stage == Stage::Blocks {
             return Ok(self.decoder.expected(self.next()).cut(self.offset, found, wanted));

@@ -6,6 +6,7 @@ mod body;
 mod fetch;
 mod header;
 mod plain;
+mod steps;
 mod store;
 
 #[cfg(feature = "std")]

@@ -1,7 +1,7 @@
 //! An array to a coded frame: header, blocks, index.
 
 use super::grid::{Grid, MAX_BLOCK};
-use super::index::{encode_index, index_size};
+use super::index::{Footer, encode_index, index_size};
 use super::record::{BLOCK_HEADER, BlockHeader, Entry};
 use crate::array::Layout;
 use crate::codec::block::{Block, BlockCoder, Elements, Method};
@@ -258,6 +258,22 @@ impl<'a> Coded<'a> {
         }
     }
 
+    /// Of blocks alone, which begin at `offset`, for a frame that grows.
+    pub(super) fn of_blocks(
+        blocks: Blocks<'a>,
+        threads: Threads,
+        header: Header,
+        offset: u64,
+    ) -> Self {
+        let coded = Self::new(blocks, threads, header, Vec::new());
+        Self { front: None, offset, ended: true, ..coded }
+    }
+
+    /// What an index says of the blocks so far.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
     fn workplace(&self) -> Workplace {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
     }
@@ -321,7 +337,8 @@ impl<'a> Coded<'a> {
 
     fn index(&mut self) -> Vec<u8> {
         self.ended = true;
-        encode_index(&self.header, &self.blocks.grid, &self.entries)
+        let footer = Footer::whole(&self.header, &self.blocks.grid, self.offset);
+        encode_index(&footer, &self.entries)
     }
 
     /// Writes all blocks to memory one by one, and gives how many bytes they take.

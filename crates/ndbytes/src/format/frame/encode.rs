@@ -169,7 +169,7 @@ fn coded<'a>(array: &ArrayRef<'a>, body: &Body<'a>, options: &EncodeOptions) -> 
     }
     let first = blocks.first_method();
     let block = storage(blocks.block().to_vec());
-    let coding = Coding { filter: first.filter, engine: first.engine, block };
+    let coding = Coding { filter: first.filter, engine: first.engine, block, grown: None };
     let metadata = &options.metadata;
     let (front, sum) =
         header::encode(dtype, array.shape(), body.is_fortran(), metadata, Some(&coding))?;
@@ -186,7 +186,7 @@ fn coded<'a>(array: &ArrayRef<'a>, body: &Body<'a>, options: &EncodeOptions) -> 
     Ok(Coded::new(blocks, options.threads, header, front))
 }
 
-fn block_size(codec: Codec, elements: Elements) -> usize {
+pub(super) fn block_size(codec: Codec, elements: Elements) -> usize {
     match codec {
         // Where size is all that counts, the more a codec sees the better.
         Codec::Small => BLOCK * 2 * elements.width.max(2),

@@ -1,7 +1,10 @@
 //! The grid of a coded frame: which box of the array each block is.
 
+use super::bands::Bands;
 use crate::array::{Layout, Slice, block_lens};
 use crate::error::{Error, Result};
+#[cfg(feature = "std")]
+use std::ops::Range;
 
 /// Bytes of a block, at most, unless one item has more.
 pub(crate) const MAX_BLOCK: usize = 1 << 24;
@@ -12,6 +15,8 @@ pub(crate) struct Grid {
     shape: Vec<usize>,
     block: Vec<usize>,
     itemsize: usize,
+    /// The rows of a frame that grows.
+    bands: Option<Bands>,
 }
 
 impl Grid {
@@ -38,13 +43,71 @@ impl Grid {
             );
             return Err(Error::malformed(message));
         }
-        Ok(Self { shape, block, itemsize })
+        Ok(Self { shape, block, itemsize, bands: None })
+    }
+
+    /// The grid of a frame that grows, whose slowest axis may be shorter than a block, and no band of which is known yet.
+    ///
+    /// # Errors
+    /// As [`Grid::new`].
+    pub(crate) fn growing(
+        shape: Vec<usize>,
+        block: Vec<usize>,
+        itemsize: usize,
+        blocks: u64,
+    ) -> Result<Self> {
+        let mut taller = shape.clone();
+        taller.iter_mut().zip(&block).take(1).for_each(|(len, &block)| *len = block);
+        let mut grid = Self::new(taller, block, itemsize)?;
+        grid.shape = shape;
+        grid.bands = Some(Bands::new(blocks / grid.per_band())?);
+        Ok(grid)
     }
 
     /// Blocks of about `size` bytes that serve a row of the array as well as a corner of it.
     pub(crate) fn of_size(shape: Vec<usize>, itemsize: usize, size: usize) -> Self {
         let block = block_lens(&shape, (size / itemsize.max(1)).max(1));
-        Self { shape, block, itemsize }
+        Self { shape, block, itemsize, bands: None }
+    }
+
+    /// How many blocks share their rows.
+    pub(crate) fn per_band(&self) -> u64 {
+        self.counts().skip(1).map(|count| count as u64).product::<u64>().max(1)
+    }
+
+    /// How many rows are in bands that are known.
+    pub(crate) fn known_rows(&self) -> usize {
+        self.bands.as_ref().map_or(0, Bands::known)
+    }
+
+    /// The first row that is in no band that is known.
+    #[cfg(feature = "std")]
+    pub(crate) fn first_unknown(&self) -> usize {
+        let all = self.shape.first().copied().unwrap_or_default();
+        self.bands.as_ref().map_or(all, Bands::known)
+    }
+
+    /// Takes note that the band of this block, if it follows those that are known, has so many rows; or one, or as many as it may
+    /// have, where that cannot be.
+    pub(crate) fn learn(&mut self, number: u64, rows: usize) {
+        let (band, left) = (number / self.per_band(), self.shape.first().copied());
+        let (Some(bands), Some(left), Some(&most)) = (&mut self.bands, left, self.block.first())
+        else {
+            return;
+        };
+        let most = left.saturating_sub(bands.known()).min(most);
+        if most > 0 {
+            bands.learn(band, rows.clamp(1, most));
+        }
+    }
+
+    /// Where the blocks are along a storage axis.
+    #[cfg(feature = "std")]
+    pub(crate) fn cuts(&self, axis: usize) -> Cuts<'_> {
+        match &self.bands {
+            Some(bands) if axis == 0 => Cuts::Bands(bands),
+            _ => Cuts::Even(self.block.get(axis).copied().unwrap_or(1)),
+        }
     }
 
     /// Lengths of the storage axes.
@@ -70,20 +133,22 @@ impl Grid {
     }
 
     /// Bytes of one index of the slowest axis.
-    #[cfg(feature = "std")]
     pub(crate) fn row_size(&self) -> u64 {
         self.shape.iter().skip(1).map(|&len| len as u64).product::<u64>() * self.itemsize as u64
     }
 
     /// Whether this block is the last one of its rows.
     pub(crate) fn ends_band(&self, number: u64) -> bool {
-        let each: u64 = self.counts().skip(1).map(|count| count as u64).product();
-        (number + 1).is_multiple_of(each.max(1))
+        (number + 1).is_multiple_of(self.per_band())
     }
 
     /// How many blocks there are along each axis.
     pub(crate) fn counts(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
-        self.shape.iter().zip(&self.block).map(|(len, block)| len.div_ceil(*block))
+        let bands = self.bands.as_ref().map(Bands::count);
+        let axes = self.shape.iter().zip(&self.block).enumerate();
+        axes.map(move |(axis, (len, block))| {
+            bands.filter(|_| axis == 0).unwrap_or_else(|| len.div_ceil(*block))
+        })
     }
 
     /// How many blocks there are.
@@ -104,6 +169,11 @@ impl Grid {
             })
             .collect();
         slices.reverse();
+        if let (Some(bands), Some(rows)) = (&self.bands, slices.first_mut()) {
+            let known = bands.known();
+            let range = bands.range(number / self.per_band()).unwrap_or(known..known);
+            *rows = Slice { start: range.start, len: range.len(), step: 1 };
+        }
         slices
     }
 
@@ -141,6 +211,30 @@ impl Grid {
     pub(crate) fn place(&self, number: u64) -> Result<Layout> {
         Layout::contiguous(&self.shape, self.itemsize, crate::array::Order::C)?
             .sliced(&self.slices(number))
+    }
+}
+
+/// Where the blocks are along one axis.
+#[cfg(feature = "std")]
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Cuts<'g> {
+    /// At the multiples of a length.
+    Even(usize),
+    /// Where bands begin.
+    Bands(&'g Bands),
+}
+
+#[cfg(feature = "std")]
+impl Cuts<'_> {
+    /// The number of the block that has this position of the axis, and the positions that it has.
+    pub(crate) fn find(self, at: usize) -> (usize, Range<usize>) {
+        match self {
+            Self::Even(len) => {
+                let start = at / len * len;
+                (at / len, start..start.saturating_add(len))
+            }
+            Self::Bands(bands) => bands.find(at),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The header of a frame: fixed numbers, a JSON object, and a sum over both.
 
 use super::grid::Grid;
+use super::mark::{Grown, MARK, parse_mark};
 use crate::array::nbytes;
 use crate::codec::{Engine, Filter, crc32c};
 use crate::dtype::DType;
@@ -16,6 +17,8 @@ pub const MAGIC: [u8; 8] = *b"\x89NDBF\r\n\x1a";
 const FORMAT_VERSION: u8 = 0;
 /// The flag of data in blocks.
 const CODED: u8 = 1;
+/// With the flag of rows that are appended.
+const GROWING: u8 = 3;
 /// The data starts at a multiple of so many bytes.
 const ALIGN: usize = 64;
 /// Bytes before the JSON object.
@@ -35,6 +38,8 @@ pub struct Coding {
     pub engine: Engine,
     /// The lengths of a block along each axis of the shape.
     pub block: Vec<usize>,
+    /// How far it has grown, if it is a frame to which rows are appended; blocks may have fewer of them then.
+    pub grown: Option<Grown>,
 }
 
 /// The bytes of the header of a frame whose data lie in one piece, and the sum that the tail repeats.
@@ -59,10 +64,16 @@ pub(super) fn encode(
     metadata: &Metadata,
     coding: Option<&Coding>,
 ) -> Result<(Vec<u8>, u32)> {
+    let grows = coding.is_some_and(|coding| coding.grown.is_some());
     let size = nbytes(shape, dtype.itemsize())? as u64;
+    let mut lengths = list(shape);
+    if grows {
+        let others = shape.get(1..).unwrap_or_default();
+        lengths = format!("null{}{}", if others.is_empty() { "" } else { "," }, list(others));
+    }
     let mut members = vec![
         format!("\"dtype\":{}", json::quote(&dtype.to_string())?),
-        format!("\"shape\":[{}]", list(shape)),
+        format!("\"shape\":[{lengths}]"),
         format!("\"order\":\"{}\"", if fortran_order { 'F' } else { 'C' }),
     ];
     if let Some(coding) = coding {
@@ -75,12 +86,13 @@ pub(super) fn encode(
     let written = u32::try_from(len).ok().filter(|_| len <= max);
     let written = written.ok_or_else(|| Error::limit("frame header", len as u64, max as u64))?;
     let mut header = MAGIC.to_vec();
+    let flags = if grows { GROWING } else { CODED };
     let numbers =
-        coding.map_or([0; 3], |coding| [CODED, coding.filter.number(), coding.engine.number()]);
+        coding.map_or([0; 3], |coding| [flags, coding.filter.number(), coding.engine.number()]);
     header.push(FORMAT_VERSION);
     header.extend(numbers);
     header.extend(written.to_le_bytes());
-    header.extend(size.to_le_bytes());
+    header.extend(if grows { 0 } else { size }.to_le_bytes());
     header.extend(text.as_bytes());
     header.resize(len - SUM, b' ');
     let sum = crc32c(&header);
@@ -107,10 +119,10 @@ pub(in crate::format) fn parse(bytes: &[u8], limits: &Limits) -> Result<Parsed> 
         let message = format!("frame header: its length is {len}, which is no multiple of {ALIGN}");
         return Err(Error::malformed(message).at(LENGTH_AT as u64));
     }
-    if bytes.len() < len {
+    let Some((header, mark)) = bytes.split_at_checked(len) else {
         return Ok(Parsed::Needs(len));
-    }
-    let Some((front, sum)) = bytes.split_last_chunk() else { return Ok(Parsed::Needs(len)) };
+    };
+    let Some((front, sum)) = header.split_last_chunk() else { return Ok(Parsed::Needs(len)) };
     let sum = u32::from_le_bytes(*sum);
     if !holds(crc32c(front), sum) {
         let kind = ErrorKind::Checksum { block: None, range: 0..u64::from(length) };
@@ -120,6 +132,10 @@ pub(in crate::format) fn parse(bytes: &[u8], limits: &Limits) -> Result<Parsed> 
     }
     let mut header = parse_fields(front, limits).map_err(|e| e.context("frame header"))?;
     (header.len, header.sum) = (u64::from(length), sum);
+    if header.grown().is_some() {
+        let Some(mark) = mark.first_chunk() else { return Ok(Parsed::Needs(len + MARK)) };
+        parse_mark(mark, &mut header)?;
+    }
     Ok(Parsed::Header(Box::new(header)))
 }
 
@@ -132,7 +148,7 @@ fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
     let unsupported = |what: &str, found: u8, at: u64| {
         // What may stand there: in a frame without blocks neither filter nor codec.
         let known = match (what, flags) {
-            ("flags", _) => "0 and 1 are read",
+            ("flags", _) => "0, 1 and 3 are read",
             ("version", _) | (_, 0) => "0 is read",
             _ => "it is not known",
         };
@@ -141,22 +157,24 @@ fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
     };
     let coding = match (version, flags, Filter::of_number(filter), Engine::of_number(codec)) {
         (FORMAT_VERSION, 0, Some(Filter::NONE), Some(Engine::Stored)) => None,
-        (FORMAT_VERSION, CODED, Some(filter), Some(engine)) => Some((filter, engine)),
-        (FORMAT_VERSION, 0, Some(Filter::NONE), _) | (FORMAT_VERSION, CODED, Some(_), None) => {
+        (FORMAT_VERSION, CODED | GROWING, Some(filter), Some(engine)) => Some((filter, engine)),
+        (FORMAT_VERSION, 0, Some(Filter::NONE), _)
+        | (FORMAT_VERSION, CODED | GROWING, Some(_), None) => {
             return unsupported("codec", codec, 11);
         }
-        (FORMAT_VERSION, 0 | CODED, _, _) => return unsupported("filter", filter, 10),
+        (FORMAT_VERSION, 0 | CODED | GROWING, _, _) => return unsupported("filter", filter, 10),
         (FORMAT_VERSION, _, _, _) => return unsupported("flags", flags, 9),
         _ => return unsupported("version", version, 8),
     };
     let text = std::str::from_utf8(fields.0).map_err(|error| {
         Error::malformed("its JSON is not UTF-8").at((FIXED + error.valid_up_to()) as u64)
     })?;
+    let grown = (flags == GROWING).then_some(Grown { blocks: 0, end: 0 });
     let (mut header, block) =
-        parse_json(text, coding.is_some(), limits).map_err(|error| error.at(FIXED as u64))?;
+        parse_json(text, flags, limits).map_err(|error| error.at(FIXED as u64))?;
     if let Some((filter, engine)) = coding {
-        header.coding = Some(Coding { filter, engine, block });
-        header.grid().map_err(|error| error.at(FIXED as u64))?;
+        header.coding = Some(Coding { filter, engine, block, grown });
+        header.grid().and_then(|_| check_growing(&header)).map_err(|e| e.at(FIXED as u64))?;
     }
     if header.nbytes() != size {
         let expected = header.nbytes();
@@ -164,6 +182,20 @@ fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
         return Err(Error::malformed(message).at(16));
     }
     Ok(header)
+}
+
+/// That rows can be appended, if the header says so.
+fn check_growing(header: &Header) -> Result<()> {
+    let others = header.shape.iter().skip(1);
+    let why = match &header.shape[..] {
+        _ if header.grown().is_none() => return Ok(()),
+        [] => "an array without axes",
+        _ if header.fortran_order => "an array in order \"F\"",
+        _ if header.dtype.itemsize() == 0 => "items of no bytes",
+        _ if others.clone().any(|&len| len == 0) => "rows of no items",
+        _ => return Ok(()),
+    };
+    Err(Error::malformed(format!("{why} cannot grow")))
 }
 
 /// Whether bytes begin as a coded frame does; nothing vouches for that yet.
@@ -177,23 +209,24 @@ fn missing(key: &str) -> Error {
 }
 
 /// What the JSON object says, and the lengths of a block, which are there in a coded frame.
-fn parse_json(text: &str, is_coded: bool, limits: &Limits) -> Result<(Header, Vec<usize>)> {
+fn parse_json(text: &str, flags: u8, limits: &Limits) -> Result<(Header, Vec<usize>)> {
     let [dtype, shape, order, block, name, attrs] =
         json::members(text, ["dtype", "shape", "order", "block", "name", "attrs"])?;
     let dtype = dtype_of(dtype.ok_or_else(|| missing("dtype"))?, limits)?;
     if matches!(dtype, DType::Sub(_)) {
         return Err(Error::malformed("a subarray dtype stands only inside a record"));
     }
-    let lengths = |key: &str, text: &str| {
-        let lengths = json::lengths(text, MAX_NDIM).map_err(|error| error.context(key))?;
+    let lengths = |key: &str, text: Option<&str>, parse: fn(&str, usize) -> Result<Vec<u64>>| {
+        let text = text.ok_or_else(|| missing(key))?;
+        let lengths = parse(text, MAX_NDIM).map_err(|error| error.context(key))?;
         let fit = |len| usize::try_from(len).map_err(|_| Error::overflow("the array's size"));
         lengths.into_iter().map(fit).collect::<Result<Vec<_>>>()
     };
-    let shape = lengths("shape", shape.ok_or_else(|| missing("shape"))?)?;
-    let block = match block {
-        _ if !is_coded => Vec::new(),
-        Some(block) => lengths("block", block)?,
-        None => return Err(missing("block")),
+    let of_shape = if flags == GROWING { json::open_lengths } else { json::lengths };
+    let shape = lengths("shape", shape, of_shape)?;
+    let block = match flags {
+        0 => Vec::new(),
+        _ => lengths("block", block, json::lengths)?,
     };
     nbytes(&shape, dtype.itemsize())?;
     let fortran_order = match order.map(json::string).transpose()?.as_deref() {
@@ -210,6 +243,11 @@ fn parse_json(text: &str, is_coded: bool, limits: &Limits) -> Result<(Header, Ve
 }
 
 impl Header {
+    /// How far a frame has grown to which rows are appended.
+    pub(crate) fn grown(&self) -> Option<Grown> {
+        self.coding.as_ref().and_then(|coding| coding.grown)
+    }
+
     /// The grid of a coded frame.
     ///
     /// # Errors
@@ -223,6 +261,9 @@ impl Header {
             shape.reverse();
             block.reverse();
         }
-        Grid::new(shape, block, self.dtype.itemsize())
+        match coding.grown {
+            None => Grid::new(shape, block, self.dtype.itemsize()),
+            Some(grown) => Grid::growing(shape, block, self.dtype.itemsize(), grown.blocks),
+        }
     }
 }

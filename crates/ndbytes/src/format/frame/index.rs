@@ -33,7 +33,10 @@ pub(crate) fn index_size(blocks: u64) -> u64 {
 /// [`Truncated`](ErrorKind::Truncated).
 pub(crate) fn check_len(header: &Header, blocks: u64, len: u64, missing: u64) -> Result<()> {
     let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
-    let least = least.into_iter().fold(header.len, u64::saturating_add);
+    let least = match header.grown() {
+        Some(grown) => grown.end,
+        None => least.into_iter().fold(header.len, u64::saturating_add),
+    };
     if len.saturating_add(missing) < least {
         let message =
             format!("{blocks} blocks and their index need {least} bytes, the input has {len}");
@@ -42,41 +45,130 @@ pub(crate) fn check_len(header: &Header, blocks: u64, len: u64, missing: u64) ->
     Ok(())
 }
 
-/// The index of these blocks, which ends the frame.
-pub(crate) fn encode_index(header: &Header, grid: &Grid, entries: &[Entry]) -> Vec<u8> {
-    let start = entries.last().map_or(header.len, Entry::end);
+/// What an index says of itself and of what stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Footer {
+    /// The sum of the frame's header.
+    pub(crate) header_sum: u32,
+    /// How many blocks stand before it, with how many rows and bytes of data.
+    pub(crate) blocks: u64,
+    pub(crate) rows: u64,
+    pub(crate) size: u64,
+    /// Where it begins in the frame.
+    pub(crate) start: u64,
+    /// Where the index of the blocks ends that it does not name; 0 where there are none.
+    pub(crate) back: u64,
+}
+
+impl Footer {
+    /// That of a frame written at once, whose index begins here.
+    pub(crate) fn whole(header: &Header, grid: &Grid, start: u64) -> Self {
+        let (blocks, rows) = (grid.len(), grid.height());
+        let size = header.nbytes();
+        Self { header_sum: header.sum, blocks, rows, size, start, back: 0 }
+    }
+
+    fn encode(&self, sums: &[u8]) -> Vec<u8> {
+        let mut footer = INDEX_MAGIC.to_vec();
+        footer.extend([FORMAT_VERSION, 0, 0, 0]);
+        footer.extend(self.header_sum.to_le_bytes());
+        for number in [self.blocks, self.rows, self.size, self.start, self.back] {
+            footer.extend(number.to_le_bytes());
+        }
+        footer.extend(crc32c(sums).to_le_bytes());
+        let sum = crc32c(&footer);
+        footer.extend(sum.to_le_bytes());
+        footer
+    }
+
+    /// Reads the footer of an index in this range of the frame, and gives the sum of its pages' sums too.
+    ///
+    /// # Errors
+    /// [`Checksum`](ErrorKind::Checksum), [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported).
+    pub(crate) fn parse(footer: &[u8; FOOTER], range: &Range<u64>) -> Result<(Self, u32)> {
+        let short = || malformed(range, "is too short");
+        let (front, sum) = footer.split_last_chunk::<SUM>().ok_or_else(short)?;
+        if !holds(crc32c(front), u32::from_le_bytes(*sum)) {
+            // Read from the end of a file, this is what a cut looks like.
+            let why = match front.starts_with(&INDEX_MAGIC) {
+                true => "its footer's CRC-32C does not hold",
+                false => "no footer ends it; the file may be cut",
+            };
+            return Err(damaged(range, why));
+        }
+        let mut fields = Fields(front);
+        let magic: [u8; 8] = fields.take().ok_or_else(short)?;
+        if magic != INDEX_MAGIC {
+            return Err(malformed(range, "has no magic in its footer"));
+        }
+        let [version, flags, zero, also_zero] = fields.take().ok_or_else(short)?;
+        if (version, flags, zero, also_zero) != (FORMAT_VERSION, 0, 0, 0) {
+            let message = format!(
+                "the index has version {version} and flags {flags}, {zero}, {also_zero}; zeros are read: update ndbytes"
+            );
+            return Err(Error::unsupported(message).at(range.start));
+        }
+        let header_sum = fields.u32().ok_or_else(short)?;
+        let mut number = || fields.u64().ok_or_else(short);
+        let [blocks, rows, size] = [number()?, number()?, number()?];
+        let [start, back] = [number()?, number()?];
+        let sums_sum = fields.u32().ok_or_else(short)?;
+        Ok((Self { header_sum, blocks, rows, size, start, back }, sums_sum))
+    }
+
+    /// That it says what is known of what stands before it, and of a header of so many bytes.
+    pub(crate) fn check(&self, known: &Self, header: u64, range: &Range<u64>) -> Result<()> {
+        if !holds(known.header_sum, self.header_sum) {
+            let kind = ErrorKind::Checksum { block: None, range: 0..header };
+            let message =
+                "header and index belong to different arrays: the index names another header";
+            return Err(Error::new(kind, message).at(0));
+        }
+        let back = match known.back {
+            0 => "in a field that is 0",
+            _ => "as the end of the index before",
+        };
+        let numbers = [
+            ("blocks", self.blocks, known.blocks),
+            ("rows", self.rows, known.rows),
+            ("bytes of data", self.size, known.size),
+            ("as its own place", self.start, known.start),
+            (back, self.back, known.back),
+        ];
+        match numbers.into_iter().find(|(_, found, expected)| found != expected) {
+            Some((what, found, expected)) => {
+                Err(malformed(range, &format!("says {found} {what}, which must be {expected}")))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// The index of these blocks.
+pub(crate) fn encode_index(footer: &Footer, entries: &[Entry]) -> Vec<u8> {
     let mut index: Vec<u8> = entries.iter().flat_map(Entry::encode).collect();
     let sums: Vec<u8> =
         index.chunks(PAGE * ENTRY).flat_map(|page| crc32c(page).to_le_bytes()).collect();
     index.extend(&sums);
-    let mut footer = INDEX_MAGIC.to_vec();
-    footer.extend([FORMAT_VERSION, 0, 0, 0]);
-    footer.extend(header.sum.to_le_bytes());
-    for number in [entries.len() as u64, grid.height(), header.nbytes(), start, 0] {
-        footer.extend(number.to_le_bytes());
-    }
-    footer.extend(crc32c(&sums).to_le_bytes());
-    let sum = crc32c(&footer);
-    index.extend(footer);
-    index.extend(sum.to_le_bytes());
+    index.extend(footer.encode(&sums));
     index
 }
 
-/// Reads the index that begins at `start`, whole, and gives its rows.
+/// Reads a whole index of so many rows, of a frame whose header has `header` bytes, and gives the rows.
 ///
 /// # Errors
 /// [`Checksum`](ErrorKind::Checksum), [`Malformed`](ErrorKind::Malformed), [`Unsupported`](ErrorKind::Unsupported).
 pub(crate) fn parse_index(
     bytes: &[u8],
-    start: u64,
-    header: &Header,
-    grid: &Grid,
+    rows: u64,
+    known: &Footer,
+    header: u64,
 ) -> Result<Vec<Entry>> {
-    let range = start..start.saturating_add(bytes.len() as u64);
+    let range = known.start..known.start.saturating_add(bytes.len() as u64);
     let short = || malformed(&range, "is too short");
-    let blocks = usize::try_from(grid.len()).unwrap_or(usize::MAX);
-    let (pages, ending) = bytes.split_at_checked(blocks.saturating_mul(ENTRY)).ok_or_else(short)?;
-    let index = Index::parse(ending, range.clone(), header, grid)?;
+    let len = usize::try_from(rows).unwrap_or(usize::MAX);
+    let (pages, ending) = bytes.split_at_checked(len.saturating_mul(ENTRY)).ok_or_else(short)?;
+    let index = Index::parse(ending, range.clone(), rows, known, header)?;
     let mut entries = Vec::with_capacity(pages.len() / ENTRY);
     for (number, page) in (0..).zip(pages.chunks(PAGE * ENTRY)) {
         index.check(number, page)?;
@@ -106,27 +198,29 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    /// Reads what stands behind the pages, at the end of this range of the frame.
+    /// Reads what stands behind the pages of so many rows, at the end of this range of the frame.
     ///
     /// # Errors
     /// As [`parse_index`].
     pub(crate) fn parse(
         ending: &[u8],
         range: Range<u64>,
-        header: &Header,
-        grid: &Grid,
+        rows: u64,
+        known: &Footer,
+        header: u64,
     ) -> Result<Self> {
         let short = || malformed(&range, "is too short");
         let (sums, footer) = ending.split_last_chunk::<FOOTER>().ok_or_else(short)?;
-        let sums_sum = parse_footer(footer, &range, header, grid)?;
-        if sums.len() as u64 != grid.len().div_ceil(PAGE as u64) * SUM as u64 {
+        let (footer, sums_sum) = Footer::parse(footer, &range)?;
+        footer.check(known, header, &range)?;
+        if sums.len() as u64 != rows.div_ceil(PAGE as u64) * SUM as u64 {
             return Err(short());
         }
         if !holds(crc32c(sums), sums_sum) {
             return Err(damaged(&range, "the CRC-32C of its pages' sums does not hold"));
         }
         let sums = sums.as_chunks::<SUM>().0.iter().map(|sum| u32::from_le_bytes(*sum)).collect();
-        Ok(Self { range, first: header.len, blocks: grid.len(), sums })
+        Ok(Self { range, first: header, blocks: rows, sums })
     }
 
     /// Where a page stands in the frame.
@@ -182,60 +276,6 @@ impl Index {
         }
         Ok(entries)
     }
-}
-
-/// Reads the footer of an index in this range of the frame, and gives the sum of its pages' sums.
-fn parse_footer(
-    footer: &[u8; FOOTER],
-    range: &Range<u64>,
-    header: &Header,
-    grid: &Grid,
-) -> Result<u32> {
-    let short = || malformed(range, "is too short");
-    let (front, sum) = footer.split_last_chunk::<SUM>().ok_or_else(short)?;
-    if !holds(crc32c(front), u32::from_le_bytes(*sum)) {
-        // Read from the end of a file, this is what a cut looks like.
-        let why = match front.starts_with(&INDEX_MAGIC) {
-            true => "its footer's CRC-32C does not hold",
-            false => "no footer ends it; the file may be cut",
-        };
-        return Err(damaged(range, why));
-    }
-    let mut fields = Fields(front);
-    let magic: [u8; 8] = fields.take().ok_or_else(short)?;
-    if magic != INDEX_MAGIC {
-        return Err(malformed(range, "has no magic in its footer"));
-    }
-    let [version, flags, zero, also_zero] = fields.take().ok_or_else(short)?;
-    if (version, flags, zero, also_zero) != (FORMAT_VERSION, 0, 0, 0) {
-        let message = format!(
-            "the index has version {version} and flags {flags}, {zero}, {also_zero}; zeros are read: update ndbytes"
-        );
-        return Err(Error::unsupported(message).at(range.start));
-    }
-    let header_sum = fields.u32().ok_or_else(short)?;
-    if !holds(header.sum, header_sum) {
-        let kind = ErrorKind::Checksum { block: None, range: 0..header.len };
-        let message = "header and index belong to different arrays: the index names another header";
-        return Err(Error::new(kind, message).at(0));
-    }
-    let expected = [
-        ("blocks", grid.len()),
-        ("rows", grid.height()),
-        ("bytes of data", header.nbytes()),
-        ("as its own place", range.start),
-        ("in a field that is 0", 0),
-    ];
-    for (what, expected) in expected {
-        let found = fields.u64().ok_or_else(short)?;
-        if found != expected {
-            return Err(malformed(
-                range,
-                &format!("says {found} {what}, which must be {expected}"),
-            ));
-        }
-    }
-    fields.u32().ok_or_else(short)
 }
 
 fn malformed(range: &Range<u64>, why: &str) -> Error {

@@ -74,6 +74,13 @@ impl BlockHeader {
         header
     }
 
+    /// The rows that a header says, which nothing vouches for yet.
+    pub(crate) fn rows_of(bytes: &[u8; BLOCK_HEADER]) -> usize {
+        let mut fields = Fields(bytes);
+        let (_stored, _method, rows) = (fields.u32(), fields.u32(), fields.u32());
+        rows.map_or(0, |rows| rows as usize)
+    }
+
     /// Reads the header of the block of this number, which stands at `offset`, is of `size` bytes and so many rows.
     ///
     /// # Errors

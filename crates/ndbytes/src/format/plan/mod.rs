@@ -59,10 +59,8 @@ impl Plan {
         let strides = result.strides().iter().map(|stride| stride.unsigned_abs()).collect();
         let axes = match size {
             0 => Vec::new(),
-            _ => selections
-                .iter()
-                .zip(grid.block())
-                .map(|(&one, &block)| Axis::new(one, block))
+            _ => (selections.iter().enumerate())
+                .map(|(axis, &one)| Axis::new(one, grid.cuts(axis)))
                 .collect(),
         };
         Ok(Self { axes, strides, itemsize, size })

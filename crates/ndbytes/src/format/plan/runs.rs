@@ -2,6 +2,7 @@
 
 use crate::array::Slice;
 use crate::error::{Error, Result};
+use crate::format::frame::Cuts;
 use std::ops::Range;
 
 /// What is taken of one axis.
@@ -66,10 +67,10 @@ pub(super) struct Axis {
 }
 
 impl Axis {
-    pub(super) fn new(selection: &Selection, block: usize) -> Self {
+    pub(super) fn new(selection: &Selection, cuts: Cuts<'_>) -> Self {
         let mut runs = match selection {
-            Selection::Slice(slice) => slice_runs(*slice, block),
-            Selection::List(list) => list_runs(list, block),
+            Selection::Slice(slice) => slice_runs(*slice, cuts),
+            Selection::List(list) => list_runs(list, cuts),
         };
         // Stable: those of a block stay in the order of the result.
         runs.sort_by_key(|run| run.block);
@@ -89,25 +90,27 @@ impl Axis {
     }
 }
 
-fn slice_runs(slice: Slice, block: usize) -> Vec<Run> {
+fn slice_runs(slice: Slice, cuts: Cuts<'_>) -> Vec<Run> {
     let (mut runs, mut to) = (Vec::new(), 0);
     while to < slice.len {
         // Inside its axis, as was checked.
         let at = slice.start.wrapping_add_signed(to.cast_signed().wrapping_mul(slice.step));
-        let from = at % block;
-        let room = if slice.step < 0 { from } else { block - 1 - from };
+        let (block, has) = cuts.find(at);
+        let from = at - has.start;
+        let room = if slice.step < 0 { from } else { has.end - 1 - at };
         let more = room.checked_div(slice.step.unsigned_abs()).unwrap_or(slice.len);
         let len = more.saturating_add(1).min(slice.len - to);
-        runs.push(Run { block: at / block, from, step: slice.step, len, to });
+        runs.push(Run { block, from, step: slice.step, len, to });
         to += len;
     }
     runs
 }
 
-fn list_runs(list: &[usize], block: usize) -> Vec<Run> {
+fn list_runs(list: &[usize], cuts: Cuts<'_>) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (to, &at) in list.iter().enumerate() {
-        let (number, from) = (at / block, at % block);
+        let (number, has) = cuts.find(at);
+        let from = at - has.start;
         if let Some(run) = runs.last_mut().filter(|run| run.block == number) {
             if run.len == 1 {
                 run.step = from.wrapping_sub(run.from).cast_signed();
@@ -130,7 +133,7 @@ mod tests {
     fn lists_make_the_longest_runs_within_a_block() {
         let run = |block, from, step, len, to| Run { block, from, step, len, to };
         assert_eq!(
-            list_runs(&[1, 2, 3, 4, 9, 9, 8, 6, 4, 0], 4),
+            list_runs(&[1, 2, 3, 4, 9, 9, 8, 6, 4, 0], Cuts::Even(4)),
             [
                 run(0, 1, 1, 3, 0),
                 run(1, 0, 1, 1, 3),
@@ -140,7 +143,7 @@ mod tests {
                 run(0, 0, 1, 1, 9),
             ]
         );
-        let slice = |start, len, step| slice_runs(Slice { start, len, step }, 4);
+        let slice = |start, len, step| slice_runs(Slice { start, len, step }, Cuts::Even(4));
         assert_eq!(slice(3, 4, 2), [run(0, 3, 2, 1, 0), run(1, 1, 2, 2, 1), run(2, 1, 2, 1, 3)]);
         assert_eq!(
             slice(9, 3, -4),

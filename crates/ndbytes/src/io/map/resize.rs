@@ -14,7 +14,7 @@ use crate::format::npy::{EncodeOptions, TAIL_FORMAT, parts};
 use crate::format::raw::{self, Raw};
 use crate::format::{Encode, Format, Header, Metadata, Piece, Tail};
 use crate::io::at::At;
-use crate::io::file::is_same;
+use crate::io::file::check_place;
 use crate::io::{Watch, unwatched};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Read, Write};
@@ -104,24 +104,13 @@ impl Map {
         watch: Watch<'_>,
     ) -> Result<Option<Self>> {
         self.check_size(self.contents.end())?;
-        self.check_place()?;
+        check_place(&self.file, &self.path).map_err(|error| self.named(error))?;
         if self.shape().first() == Some(&len) {
             return Ok(None);
         }
         let new = self.with_length(len).map_err(|error| self.named(error))?;
         let how = new.how.clone();
         Self::replaced(&self.path, how, |file| self.write_new(file, new, rows, watch)).map(Some)
-    }
-
-    /// What another has put in this file's place is not overwritten.
-    fn check_place(&self) -> Result<()> {
-        let same = std::fs::metadata(&self.path)
-            .and_then(|there| Ok(is_same(&there, &self.file.metadata()?)));
-        match same {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(self.named(stale())),
-            Err(error) => Err(self.named(error.into())),
-        }
     }
 
     fn with_length(&self, len: usize) -> Result<New> {
@@ -286,15 +275,4 @@ impl Read for Pieces<'_> {
         self.done += n;
         Ok(n)
     }
-}
-
-#[cfg(unix)]
-fn stale() -> Error {
-    let error = std::io::Error::from(rustix::io::Errno::STALE);
-    Error::io(error).context("another file has taken its place since it was mapped; open that one")
-}
-
-#[cfg(not(unix))]
-fn stale() -> Error {
-    Error::io(std::io::ErrorKind::StaleNetworkFileHandle.into())
 }

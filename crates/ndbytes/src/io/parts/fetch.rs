@@ -1,8 +1,9 @@
 //! One block at a time, wherever it stands, held against the index.
 
+use super::chain::{Chain, chain};
 use crate::error::{Error, Result};
 use crate::format::frame::{
-    BLOCK_HEADER, BlockHeader, Entry, Index, PAGE, check_len, ending_size, index_size,
+    BLOCK_HEADER, BlockHeader, Entry, Footer, Index, PAGE, check_len, ending_size, index_size,
 };
 use crate::format::{Decoder, Header};
 use crate::io::ReadAt;
@@ -27,11 +28,13 @@ pub(in crate::io) fn ending(fetch: Fetch<'_>, len: u64, header: &Header) -> Resu
     if found < bytes.len() {
         return Err(cut(start, found, bytes.len()));
     }
-    Index::parse(&bytes, len.saturating_sub(all)..len, header, &grid)
+    let range = len.saturating_sub(all)..len;
+    let known = Footer::whole(header, &grid, range.start);
+    Index::parse(&bytes, range, grid.len(), &known, header.len)
 }
 
 /// Fills the space from `offset` on, as far as the input goes, and gives how far that is.
-fn fill(fetch: Fetch<'_>, space: &mut [u8], offset: u64) -> Result<usize> {
+pub(super) fn fill(fetch: Fetch<'_>, space: &mut [u8], offset: u64) -> Result<usize> {
     let mut filled = 0;
     loop {
         let rest = space.get_mut(filled..).unwrap_or_default();
@@ -45,7 +48,7 @@ fn fill(fetch: Fetch<'_>, space: &mut [u8], offset: u64) -> Result<usize> {
     }
 }
 
-fn cut(start: u64, found: usize, wanted: usize) -> Error {
+pub(super) fn cut(start: u64, found: usize, wanted: usize) -> Error {
     let at = start.saturating_add(found as u64);
     let message = format!(
         "the index is cut: the input ends at byte {at}, {wanted} bytes from {start} are needed"
@@ -69,16 +72,31 @@ impl<S: ReadAt> Read for From<'_, S> {
 pub(super) struct Blocks<S> {
     pub(super) source: S,
     pub(super) decoder: Decoder,
-    index: Index,
-    /// Pages of the index that were read.
-    pages: Mutex<HashMap<u64, Arc<Vec<Entry>>>>,
+    index: Known,
+}
+
+/// What is known of the index.
+#[derive(Debug)]
+enum Known {
+    /// Its ending, and the pages that were read.
+    Pages(Index, Mutex<HashMap<u64, Arc<Vec<Entry>>>>),
+    /// All of it: only so are the rows of a frame that grows known.
+    All(Vec<Entry>),
 }
 
 impl<S: ReadAt> Blocks<S> {
     pub(super) fn open(source: S, len: u64, header: &Header) -> Result<Self> {
-        let index =
-            ending(&mut |space, offset| read(&mut From(&source, offset), space), len, header)?;
-        Ok(Self { source, decoder: Decoder::new(header)?, index, pages: Mutex::default() })
+        let mut fetch = |space: &mut [u8], offset| read(&mut From(&source, offset), space);
+        let mut decoder = Decoder::new(header)?;
+        let index = match header.grown() {
+            None => Known::Pages(ending(&mut fetch, len, header)?, Mutex::default()),
+            Some(_) => {
+                let Chain { entries, grid, .. } = chain(&mut fetch, len, header)?;
+                decoder.grid = grid;
+                Known::All(entries)
+            }
+        };
+        Ok(Self { source, decoder, index })
     }
 
     fn fill(&self, space: &mut [u8], offset: u64) -> Result<usize> {
@@ -87,30 +105,34 @@ impl<S: ReadAt> Blocks<S> {
 
     /// What the index says of a block.
     fn entry(&self, number: u64) -> Result<Entry> {
-        let (page, row) = (number / PAGE as u64, number % PAGE as u64);
-        let pages = || self.pages.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = pages().get(&page).cloned();
-        let entries = match known {
-            Some(entries) => entries,
-            None => {
-                let entries = Arc::new(self.read_page(page)?);
-                pages().insert(page, Arc::clone(&entries));
-                entries
-            }
+        let of = |entries: &[Entry], row: u64| {
+            let entry = usize::try_from(row).ok().and_then(|row| entries.get(row).copied());
+            entry.ok_or_else(|| Error::argument(format!("there is no block {number}")))
         };
-        let entry = usize::try_from(row).ok().and_then(|row| entries.get(row).copied());
-        entry.ok_or_else(|| Error::argument(format!("there is no block {number}")))
+        let (index, pages) = match &self.index {
+            Known::Pages(index, pages) => (index, pages),
+            Known::All(entries) => return of(entries, number),
+        };
+        let (page, row) = (number / PAGE as u64, number % PAGE as u64);
+        let pages = || pages.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = pages().get(&page).cloned();
+        if let Some(entries) = known {
+            return of(&entries, row);
+        }
+        let entries = Arc::new(self.read_page(index, page)?);
+        pages().insert(page, Arc::clone(&entries));
+        of(&entries, row)
     }
 
-    fn read_page(&self, number: u64) -> Result<Vec<Entry>> {
-        let range = self.index.page(number);
+    fn read_page(&self, index: &Index, number: u64) -> Result<Vec<Entry>> {
+        let range = index.page(number);
         let size = usize::try_from(range.end - range.start).unwrap_or(0);
         let mut page = zeroed(size)?;
         let found = self.fill(&mut page, range.start)?;
         if found < size {
             return Err(cut(range.start, found, size));
         }
-        self.index.parse_page(number, &page)
+        index.parse_page(number, &page)
     }
 
     /// Reads a block, whose items come into memory of their size; what is stored of it comes through `space`.

@@ -1,5 +1,6 @@
 //! Parts of coded frames: only the blocks that they touch are read and decoded.
 
+mod chain;
 mod fetch;
 
 use super::read::{fill_header, read, read_array};
@@ -12,6 +13,7 @@ use crate::format::{
 };
 use crate::kernel::zeroed;
 use crate::threads::Threads;
+pub(in crate::io) use chain::{Chain, chain, name_method};
 #[cfg(feature = "deflate")]
 pub(in crate::io) use fetch::ending;
 use fetch::{Blocks, From};
@@ -75,7 +77,11 @@ impl<S: ReadAt> Parts<S> {
         (options.input_len, options.whole) = (Some(len), true);
         let mut machine = HeaderDecoder::new(options.clone());
         let mut front = From(&source, 0);
-        let header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
+        let mut header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
+        let mut fetch = |space: &mut [u8], offset| read(&mut From(&source, offset), space);
+        if header.coding.is_some() {
+            name_method(&mut fetch, &mut header)?;
+        }
         let Some(coding) = header.coding.clone() else {
             return Err(Error::argument(
                 "the data are in one piece, not in blocks; map or load them",
