@@ -39,8 +39,9 @@ from ndbytes._errors import (
     TruncatedError,
     UnsupportedError,
 )
-from ndbytes._handle import Handle, open
+from ndbytes._handle import Handle
 from ndbytes._look import digest, info, verify
+from ndbytes._open import open
 
 __all__ = [
     "ArgumentError",

@@ -1,143 +1,16 @@
-"""`ndbytes.open`: arrays in files, read and written a part at a time."""
+"""`ndbytes.Handle`: the face of an array in a file."""
 
 import operator
 import os
 
 import numpy as np
 
-from ndbytes import _core
 from ndbytes._errors import ArgumentError, ArgumentTypeError, MismatchError
-from ndbytes._memory import Held, Mapped
+from ndbytes._growing import Growing
+from ndbytes._memory import Mapped
 from ndbytes._parts import Coded
 
-_MODES = {"readonly": "r", "readwrite": "r+", "copyonwrite": "c", "write": "w+", "w": "w+"}
 _CLOSED = "the handle is closed; open the file again"
-
-
-def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset=0, gap=0, checksum=None, name=None,
-         attrs=None, limits=None, require_checksum=False) -> "Handle":
-    """Opens an array for reading, or for reading and writing, without loading it.
-
-    Parameters
-    ----------
-    path_or_buffer : path or buffer
-        A ``.npy`` (bare or checked) or ``.ndb`` file is mapped; of one whose data are in blocks those that are touched are read, and
-        their checksums compared; one in a zlib or gzip stream is loaded. ``bytes``, ``memoryview``, ``mmap``, … are looked at
-        where they are; their checksums are compared first, or block by block.
-    mode : {'r', 'r+', 'c', 'w+'}, optional
-        r: read. r+: what is written goes to the file. c: what is written stays in memory. w+ (or w): a new file of
-        zeros, in place of an old one. NumPy's long names are taken too.
-    dtype, shape, order, offset, gap : optional
-        What a file without a header holds, as for ``frombuffer``; for a new file what it is to hold (``.npy``, or
-        ``.raw`` and ``.bin`` without a header).
-    checksum, name, attrs : optional
-        For a new ``.npy``: whether it has checksums, the array's name, and a dict of what else is to be said of it.
-    limits : Limits, optional
-        Default ``Limits.local()``.
-    require_checksum : bool, optional
-        True: a file without checksums is an error. The sums of mapped data are compared by ``verify``.
-
-    Returns
-    -------
-    Handle
-
-    Raises
-    ------
-    FormatError, TruncatedError, ChecksumError, UnsupportedError, LimitError
-        For a file that is none of these, whose size does not fit, or that is damaged as far as can be seen.
-    ArgumentError
-        For arguments that cannot be meant.
-    OSError
-        From the system, with errno and filename.
-
-    Examples
-    --------
-    >>> import numpy as np, ndbytes as ndb, tempfile, os
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "a.npy")
-    ...     with ndb.open(path, "w+", dtype="<f4", shape=(3, 2), checksum=True) as h:
-    ...         h[1] = 7, 8
-    ...         h.append(np.ones((1, 2), "<f4"))
-    ...     with ndb.open(path) as h:
-    ...         h.shape, h.checksum_state, h[1:, 0]
-    ((4, 2), 'present', array([7., 0., 1.], dtype=float32))
-    """
-    mode = _MODES.get(mode, mode)
-    if mode not in ("r", "r+", "c", "w+"):
-        raise ArgumentError(f"mode must be one of r, r+, c, w+ (or w), found {mode!r}")
-    declared = {"dtype": dtype, "shape": shape, "order": order, "offset": offset, "gap": gap}
-    given = {"limits": limits, "require_checksum": require_checksum}
-    if mode != "w+" and (checksum is not None or name is not None or attrs is not None):
-        raise ArgumentError("checksum, name and attrs are for a new file, of mode w+")
-    if _is_buffer(path_or_buffer):
-        if mode != "r":
-            raise ArgumentError(f"a buffer is only read: mode {mode!r} is for files")
-        return Handle(_held(path_or_buffer, declared, given), mode, path_or_buffer, declared)
-    try:
-        path = os.fsdecode(path_or_buffer)
-    except TypeError:
-        found = type(path_or_buffer).__name__
-        raise ArgumentTypeError(f"expected a path or a buffer, found {found}; load() takes file objects") from None
-    options = {**declared, **given}
-    if mode == "w+":
-        memory = Mapped(_created(path, declared, bool(checksum), name, attrs))
-        if not _is_headerless(path):
-            options["dtype"] = None  # Its header says it from now on.
-    elif dtype is None and (found := _core.peek(path, limits))["compression"]:
-        if mode != "r":
-            raise ArgumentError(f"{path}: compressed, so it is only read; load and save it to change it")
-        memory = _held(path, declared, given)
-    elif dtype is None and found["block"] is not None:
-        if mode != "r":
-            what = 'save it with codec="none", or as .npy, to change it in place'
-            raise ArgumentError(f"{path}: its data are in blocks, so it is only read; {what}")
-        _check_undeclared(declared)
-        memory = Coded(_core.Parts.open(path, limits))
-    else:
-        memory = Mapped(_core.Map.open(path, mode, **options))
-    return Handle(memory, mode, path, options)
-
-
-def _is_buffer(given):
-    if isinstance(given, (str, os.PathLike)):
-        return False
-    try:
-        memoryview(given).release()
-    except (TypeError, ValueError, BufferError):
-        return False
-    return True
-
-
-def _held(given, declared, options):
-    """The array in a buffer or in a compressed file, in memory."""
-    if declared["dtype"] is not None:
-        array = _core.frombuffer(given, **declared).view()
-        array.flags.writeable = False
-        return Held(array, None, None, "none")
-    _check_undeclared(declared)
-    if _is_buffer(given) and _core.is_coded(given):
-        return Coded(_core.Parts.of(given, options["limits"]))
-    array, state, name, attrs = _core.held(given, **options)
-    return Held(array, name, attrs, state)
-
-
-def _check_undeclared(declared):
-    if any(value is not None and value != 0 for value in declared.values()):
-        raise ArgumentError("shape, order, offset and gap are for items without a header, with dtype")
-
-
-def _created(path, declared, checksum, name, attrs):
-    if declared["dtype"] is None or declared["shape"] is None:
-        raise ArgumentError("a new file needs dtype and shape")
-    headerless = _is_headerless(path)
-    if not headerless and not path.endswith(".npy"):
-        what = "a .ndb is written once, by save()" if path.endswith(".ndb") else "the name says no format"
-        raise ArgumentError(f"{path}: {what}; a new file that is written in place ends in .npy, .raw or .bin")
-    return _core.Map.create(path, headerless, **declared, checksum=checksum, name=name, attrs=attrs)
-
-
-def _is_headerless(path):
-    return path.endswith((".raw", ".bin"))
 
 
 class Handle:
@@ -146,6 +19,9 @@ class Handle:
     ``h[index]`` reads what NumPy's index takes (slices, ints, arrays of them, masks, names of fields), into memory of
     its own that outlives the handle; ``h[index] = value`` writes. A file that has been cut is a TruncatedError. Handles
     are read by any number of threads at once, and are pickled by their path in mode ``r``.
+
+    To a ``.ndb`` that began with shape ``(None, ...)`` rows are appended; reading such a handle flushes them. A kill leaves what was
+    flushed.
 
     The first write to a file with checksums marks them as open; ``flush`` and ``close`` make them anew. ``with`` closes.
     A handle that is dropped without that leaves them open.
@@ -328,21 +204,25 @@ class Handle:
         length = operator.index(length)
         if length < 0:
             raise ArgumentError(f"an axis cannot have the length {length}")
-        self._growing().resize(length)
-
-    def append(self, rows):
-        """Adds an array of rows behind the last one, of the same dtype (byte order too) and other axes; as ``resize``."""
-        self._growing().append(rows)
-
-    def _growing(self):
         if not isinstance(self._open, Mapped):
             raise ArgumentError("only a file that is mapped can change its length: open it with mode 'r+'")
-        return self._open.core
+        self._open.core.resize(length)
+
+    def append(self, rows):
+        """Adds an array of rows behind the last one, of the same dtype (byte order too) and other axes.
+
+        A ``.npy`` is written anew, as by ``resize``. To a ``.ndb`` that began with shape ``(None, ...)`` they are appended: some wait
+        in memory until they fill blocks, and all of them are part of the file once ``flush`` or ``close`` has returned.
+        """
+        if not isinstance(self._open, (Mapped, Growing)):
+            what = "only a file that is mapped can change its length, or a .ndb that began with shape (None, ...)"
+            raise ArgumentError(f"{what}: open it with mode 'r+'")
+        self._open.core.append(rows)
 
     def close(self):
         """Does what ``flush`` does, and lets go of the file. A closed handle may be closed again."""
         memory, self._memory, self._where = self._memory, None, self.path
-        if isinstance(memory, (Mapped, Coded)):
+        if isinstance(memory, (Mapped, Coded, Growing)):
             memory.core.close()
 
     def __enter__(self):
@@ -366,6 +246,8 @@ class Handle:
 
 
 def _reopen(path, options):
+    from ndbytes._open import open  # It gives handles.
+
     return open(path, **options)
 
 

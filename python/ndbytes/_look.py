@@ -24,7 +24,7 @@ def info(x, *, limits=None) -> dict:
         ``format`` (``"npy"``, ``"ndb"``; ``"raw"`` for a handle of items alone), ``version``, ``dtype``, ``shape``,
         ``order`` (``"C"`` or ``"F"``), ``nbytes`` of the data, ``header_bytes`` before them, ``file_bytes`` of it all,
         ``compression`` (``"zlib"``, ``"gzip"`` or None), ``codec`` and ``filter`` of data in blocks, else ``"none"``, and
-        ``block``, the lengths of a block along each axis, else None; ``checksum`` (``"none"``; ``"present"``, and not compared
+        ``block``, the lengths of a block along each axis, else None; ``grows``, whether rows can be appended to these; ``checksum`` (``"none"``; ``"present"``, and not compared
         here; ``"open"``: a writer did not finish), ``name``, ``attrs``, and ``spec``, as ``expect=`` takes it.
 
     Raises
@@ -61,6 +61,7 @@ def info(x, *, limits=None) -> dict:
         "codec": "none",
         "filter": "none",
         "block": None,
+        "grows": False,
         "checksum": "none",
         "name": None,
         "attrs": None,

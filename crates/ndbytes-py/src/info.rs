@@ -70,6 +70,8 @@ fn described<'py>(py: Python<'py>, peeked: &Peeked, len: u64) -> PyResult<Bound<
     found.set_item("filter", coding.map_or_else(none, |coding| coding.filter.to_string()))?;
     let block = coding.map(|coding| PyTuple::new(py, &coding.block)).transpose()?;
     found.set_item("block", block)?;
+    let grows = coding.is_some_and(|coding| coding.grown.is_some());
+    found.set_item("grows", grows)?;
     found.set_item("checksum", checksum)?;
     found.set_item("name", metadata.name.as_deref())?;
     found.set_item("attrs", attrs(py, metadata.attrs.as_deref())?)?;

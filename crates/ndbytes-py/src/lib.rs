@@ -23,6 +23,7 @@ mod file;
 mod format;
 mod frombuffer;
 mod fromfile;
+mod growing;
 mod info;
 mod interpreter;
 mod limits;
@@ -66,6 +67,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<decoder::Decoder>()?;
     module.add_class::<map::Map>()?;
     module.add_class::<parts::Parts>()?;
+    module.add_class::<growing::Growing>()?;
     module.add_function(wrap_pyfunction!(parts::is_coded, module)?)?;
     module.add_class::<verify::Report>()?;
     module.add_function(wrap_pyfunction!(info::peek, module)?)?;

@@ -100,10 +100,18 @@ pub(crate) fn block(
     given: Option<&Bound<'_, PyAny>>,
     codec: Codec,
 ) -> PyResult<Option<Vec<usize>>> {
-    let Some(given) = given else { return Ok(None) };
-    if codec == Codec::None {
+    if given.is_some() && codec == Codec::None {
         return Err(argument("block= is for .ndb files and frames that a codec compresses"));
     }
+    lengths(given)
+}
+
+/// The lengths of a block along each axis.
+///
+/// # Errors
+/// `ArgumentTypeError` for what is no tuple of lengths.
+pub(crate) fn lengths(given: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Vec<usize>>> {
+    let Some(given) = given else { return Ok(None) };
     let block = given.extract().or_else(|_| given.extract().map(|len| vec![len]));
     block
         .map(Some)

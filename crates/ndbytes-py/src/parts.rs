@@ -10,7 +10,7 @@ use crate::options::decode_options;
 use crate::verify::Report;
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, ReadAt};
-use ndbytes::{BufferMut, Error, Order, Selection, Slice, Threads};
+use ndbytes::{BufferMut, DecodeOptions, Error, Order, Selection, Slice, Threads};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::path::PathBuf;
@@ -79,13 +79,7 @@ impl Parts {
         let options = decode_options(limits, true);
         wait(py, |watch| {
             let file = io::open_watched(&path, PATIENCE, watch)?;
-            let Some(len) = file.len() else {
-                let message = "a FIFO is gone once it is read; load it, or receive from it";
-                return Err(Error::argument(message).in_file(&path));
-            };
-            let parts = io::Parts::open(Source::File(file), len, options);
-            let parts = parts.map_err(|error| error.in_file(&path))?;
-            Ok(Self::over(Opened { parts, path: Some(path) }))
+            Self::over_file(path, file, options)
         })
     }
 
@@ -174,7 +168,7 @@ impl Parts {
     }
 
     /// Reads all of it, and compares it with its checksums.
-    fn verify(&self, py: Python<'_>) -> PyResult<Report> {
+    pub(crate) fn verify(&self, py: Python<'_>) -> PyResult<Report> {
         let opened = self.opened()?;
         Report::of(py, |watch| {
             let state = opened.parts.verify(watch).map_err(|error| opened.explained(error))?;
@@ -191,6 +185,21 @@ impl Parts {
 }
 
 impl Parts {
+    /// A file that is open.
+    pub(crate) fn over_file(
+        path: PathBuf,
+        file: io::Input,
+        options: DecodeOptions,
+    ) -> ndbytes::Result<Self> {
+        let Some(len) = file.len() else {
+            let message = "a FIFO is gone once it is read; load it, or receive from it";
+            return Err(Error::argument(message).in_file(&path));
+        };
+        let parts = io::Parts::open(Source::File(file), len, options);
+        let parts = parts.map_err(|error| error.in_file(&path))?;
+        Ok(Self::over(Opened { parts, path: Some(path) }))
+    }
+
     fn over(opened: Opened) -> Self {
         Self { slot: Mutex::new(Some(Arc::new(opened))) }
     }

@@ -5,7 +5,7 @@ use super::file::{busy, check_place, open_regular, refuse_stream};
 use super::parts::{Chain, chain};
 use super::read::{fill_header, read};
 use super::replace::{SaveOptions, replace};
-use super::{Input, Parts, Watch};
+use super::{Input, Watch};
 use crate::array::{ArrayRef, Layout, Order, Slice};
 use crate::dtype::{DType, Dim, Spec};
 use crate::error::{Error, ErrorKind, Result};
@@ -200,14 +200,18 @@ impl Appender {
         })
     }
 
-    /// The file as it was at the last flush, for reading.
+    /// The file, for reading what was flushed.
     ///
     /// # Errors
-    /// As [`Parts::open`].
-    pub fn parts(&self, options: DecodeOptions) -> Result<Parts<Input>> {
-        let input = Input::of(self.file.try_clone()?)?;
-        let len = input.len().unwrap_or(0);
-        Parts::open(input, len, options).map_err(|error| error.in_file(&self.path))
+    /// [`Io`](ErrorKind::Io).
+    pub fn input(&self) -> Result<Input> {
+        Input::of(self.file.try_clone()?).map_err(|error| error.in_file(&self.path))
+    }
+
+    /// Whether an error has made it useless.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.failed
     }
 
     fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
