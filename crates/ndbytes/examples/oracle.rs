@@ -37,13 +37,16 @@
 //!   `SEED`, through a temporary file, or, to show what that is for, in place;
 //! - `oracle recv` says on which address it listens, receives what one connection brings into memory, and says how many
 //!   arrays and bytes that were, and its largest resident size in KiB;
-//! - `oracle map PATH STEP…` maps a file; see `oracle/map.rs`.
+//! - `oracle map PATH STEP…` maps a file; see `oracle/map.rs`;
+//! - `oracle grow PATH STEP…` appends rows to one; see `oracle/grow.rs`.
 //!
 //! `read`, `raw` and `decompress` answer with one message, `peak` and the largest resident size in KiB last. `save`
-//! answers only an error, and `map` only that or what its steps ask for, so that a trace shows little else than the work.
+//! and `grow` answer only an error, and `map` only that or what its steps ask for, so that a trace shows little else than the work.
 
 #[path = "oracle/deflate.rs"]
 mod deflate;
+#[path = "oracle/grow.rs"]
+mod grow;
 #[path = "oracle/map.rs"]
 mod map;
 #[path = "oracle/npz.rs"]
@@ -73,6 +76,10 @@ fn main() -> ExitCode {
         ["save", path, size, seed, ref flags @ ..] => match save(path, size, seed, flags) {
             Ok(()) => return ExitCode::SUCCESS,
             Err(error) => failed(&error),
+        },
+        ["grow", path, ref steps @ ..] => match grow::once(path, steps) {
+            None => return ExitCode::SUCCESS,
+            Some(answer) => answer,
         },
         ["map", path, ref steps @ ..] => match map::once(path, steps) {
             None => return ExitCode::SUCCESS,
@@ -461,4 +468,8 @@ fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.and_then(|text| text.split_whitespace().next()).unwrap_or_default().to_owned()
+}
+
+fn pair(value: &str) -> Result<(&str, &str)> {
+    value.split_once(':').ok_or_else(|| Error::argument(format!("no pair: {value:?}")))
 }

@@ -15,7 +15,7 @@
 //!
 //! A step behind `try:` answers `ok`, or kind and message of its error, and the next one follows.
 
-use super::{Args, Fields, failed, list, number, put};
+use super::{Args, Fields, failed, list, number, pair, put};
 use ndbytes::io::map::{Map, Mode, TailState};
 use ndbytes::npy::{self, EncodeOptions};
 use ndbytes::raw::Raw;
@@ -214,12 +214,8 @@ fn rows(map: &Map, value: &str) -> Result<Array> {
     Array::new(map.dtype().clone(), layout, data.into())
 }
 
-fn counted(at: usize, seed: usize) -> u8 {
+pub(super) fn counted(at: usize, seed: usize) -> u8 {
     u8::try_from((at + seed) % 256).unwrap_or_default()
-}
-
-fn pair(value: &str) -> Result<(&str, &str)> {
-    value.split_once(':').ok_or_else(|| Error::argument(format!("no pair: {value:?}")))
 }
 
 fn exact(spec: &Spec) -> Result<Vec<usize>> {

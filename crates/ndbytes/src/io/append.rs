@@ -138,7 +138,7 @@ impl Appender {
             ));
         };
         let mut fetch = |space: &mut [u8], offset| read(&mut At::new(&file, offset), space);
-        let Chain { entries, indexes, .. } = chain(&mut fetch, len, &header)?;
+        let Chain { entries, indexes, .. } = chain(&mut fetch, &header)?;
         let rows = header.shape.first().copied().unwrap_or_default();
         let (path, options, at) = (path.to_path_buf(), how.clone(), grown.end);
         let waiting = Vec::new();

@@ -1,7 +1,7 @@
 //! What an input says of itself, without reading its data.
 
 use super::parts::{chain, ending, name_method};
-use super::read::{fill_header, read, run_body};
+use super::read::{fill_header, read, run_body, settled};
 use super::{sniff, unwatched};
 use crate::codec::Container;
 use crate::dtype::DType;
@@ -48,7 +48,15 @@ impl Peeked {
 ///
 /// # Errors
 /// As [`read_whole`](super::read_whole), apart from damaged data.
-pub fn peek(mut reader: impl Read + Seek, len: u64, mut options: DecodeOptions) -> Result<Peeked> {
+pub fn peek(mut reader: impl Read + Seek, len: u64, options: DecodeOptions) -> Result<Peeked> {
+    let start = reader.stream_position()?;
+    settled(|| {
+        reader.seek(SeekFrom::Start(start))?;
+        peek_once(&mut reader, len, options.clone())
+    })
+}
+
+fn peek_once(mut reader: impl Read + Seek, len: u64, mut options: DecodeOptions) -> Result<Peeked> {
     let mut unpacked = sniff(&mut reader)?;
     let container = unpacked.container();
     options.input_len = Some(len).filter(|_| container.is_none());
@@ -65,7 +73,7 @@ pub fn peek(mut reader: impl Read + Seek, len: u64, mut options: DecodeOptions) 
             read(&mut reader, space)
         };
         if header.grown().is_some() {
-            chain(&mut fetch, len, &header)?;
+            chain(&mut fetch, &header)?;
             name_method(&mut fetch, &mut header)?;
         } else {
             ending(&mut fetch, len, &header)?;

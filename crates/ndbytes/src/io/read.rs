@@ -3,7 +3,7 @@
 use super::{Watch, unwatched};
 use crate::array::Array;
 use crate::buffer::{Buffer, BufferMut};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
     BodyDecoder, Checks, DecodeOptions, Decoded, Dest, Event, Header, HeaderDecoder,
 };
@@ -108,6 +108,18 @@ pub(super) fn fill_header(read: Fill<'_>, machine: &mut HeaderDecoder) -> Result
             return Ok(header);
         }
     }
+}
+
+/// Does it again, a few times, where a checksum does not hold: the mark of a frame that grows is changed in its place, and may have been
+/// read at that moment.
+pub(super) fn settled<T>(mut attempt: impl FnMut() -> Result<T>) -> Result<T> {
+    for _ in 0..3 {
+        match attempt() {
+            Err(error) if matches!(error.kind(), ErrorKind::Checksum { .. }) => {}
+            done => return done,
+        }
+    }
+    attempt()
 }
 
 /// Reads data and tail through `read`; `watch` counts from the first byte of the data.

@@ -1,7 +1,7 @@
 //! The array of a file: its data are read straight to where they stay, by several threads where they are many.
 
 use super::file::Input;
-use super::read::{fill_header, read, run_body};
+use super::read::{fill_header, read, run_body, settled};
 use super::{Watch, read_whole};
 use crate::error::Result;
 use crate::format::{DecodeOptions, Decoded, Dest, Header, HeaderDecoder};
@@ -24,17 +24,18 @@ pub fn read_file<'d>(
         return read_whole(input, options, choose, watch);
     }
     options.whole = true;
-    let front = input.at(0);
     #[cfg(feature = "deflate")]
-    let mut front = super::sniff(front)?;
-    #[cfg(feature = "deflate")]
-    if front.container().is_some() {
-        return front.read_whole(options, choose, watch);
+    {
+        let mut front = super::sniff(input.at(0))?;
+        if front.container().is_some() {
+            return front.read_whole(options, choose, watch);
+        }
     }
-    #[cfg(not(feature = "deflate"))]
-    let mut front = front;
-    let mut machine = HeaderDecoder::new(options);
-    let header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
+    let (header, machine) = settled(|| {
+        let (mut front, mut machine) = (input.at(0), HeaderDecoder::new(options.clone()));
+        let header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
+        Ok((header, machine))
+    })?;
     let start = header.len;
     let mut body = machine.body(choose(&header)?)?;
     let fetch = |at: u64, space: &mut [u8]| read(&mut input.at(start + at), space);

@@ -126,8 +126,8 @@ impl<'d> Coded<'d> {
     pub(super) fn new(options: DecodeOptions, header: Header, dest: Dest<'d>) -> Result<Self> {
         let decoder = Decoder::new(&header)?;
         let blocks = decoder.grid.len();
-        // Where little is missing, the block where it shows is named later.
-        if let Some(len) = options.input_len {
+        // Where little is missing, the block where it shows is named later. A frame that grows may have got longer since.
+        if let Some(len) = options.input_len.filter(|_| header.grown().is_none()) {
             check_len(&header, blocks, len, STEP as u64)?;
         }
         let (place, _) = Place::new(dest, header.nbytes())?;

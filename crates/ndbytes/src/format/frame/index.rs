@@ -33,10 +33,7 @@ pub(crate) fn index_size(blocks: u64) -> u64 {
 /// [`Truncated`](ErrorKind::Truncated).
 pub(crate) fn check_len(header: &Header, blocks: u64, len: u64, missing: u64) -> Result<()> {
     let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
-    let least = match header.grown() {
-        Some(grown) => grown.end,
-        None => least.into_iter().fold(header.len, u64::saturating_add),
-    };
+    let least = least.into_iter().fold(header.len, u64::saturating_add);
     if len.saturating_add(missing) < least {
         let message =
             format!("{blocks} blocks and their index need {least} bytes, the input has {len}");

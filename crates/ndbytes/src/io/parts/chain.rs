@@ -4,8 +4,8 @@ use super::fetch::{Fetch, cut, fill};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Header;
 use crate::format::frame::{
-    BLOCK_HEADER, BlockHeader, Entry, Expected, FOOTER, Footer, Grid, check_len, index_size,
-    parse_end, parse_index,
+    BLOCK_HEADER, BlockHeader, Entry, Expected, FOOTER, Footer, Grid, index_size, parse_end,
+    parse_index,
 };
 use crate::kernel::zeroed;
 use std::ops::Range;
@@ -27,14 +27,13 @@ struct Link {
     entries: Vec<Entry>,
 }
 
-/// Reads the indexes of a frame that grows, out of an input of `len` bytes.
+/// Reads the indexes of a frame that grows. How long its input is says nothing: it may have got longer since that was asked.
 ///
 /// # Errors
 /// [`Truncated`](ErrorKind::Truncated), [`Checksum`](ErrorKind::Checksum), [`Malformed`](ErrorKind::Malformed),
 /// [`Unsupported`](ErrorKind::Unsupported).
-pub(in crate::io) fn chain(fetch: Fetch<'_>, len: u64, header: &Header) -> Result<Chain> {
+pub(in crate::io) fn chain(fetch: Fetch<'_>, header: &Header) -> Result<Chain> {
     let mut grid = header.grid()?;
-    check_len(header, grid.len(), len, 0)?;
     let grown = header.grown();
     let mut end = grown.map_or(0, |grown| grown.end);
     let (mut blocks, mut rows) = (grid.len(), grid.height());

@@ -3,7 +3,7 @@
 mod chain;
 mod fetch;
 
-use super::read::{fill_header, read, read_array};
+use super::read::{fill_header, read, read_array, settled};
 use super::{ReadAt, Watch};
 use crate::array::{Order, nbytes};
 use crate::error::{Error, Result};
@@ -75,9 +75,10 @@ impl<S: ReadAt> Parts<S> {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for the footer; [`Io`](crate::ErrorKind::Io).
     pub fn open(source: S, len: u64, mut options: DecodeOptions) -> Result<Self> {
         (options.input_len, options.whole) = (Some(len), true);
-        let mut machine = HeaderDecoder::new(options.clone());
-        let mut front = From(&source, 0);
-        let mut header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
+        let mut header = settled(|| {
+            let (mut front, mut machine) = (From(&source, 0), HeaderDecoder::new(options.clone()));
+            fill_header(&mut |space| read(&mut front, space), &mut machine)
+        })?;
         let mut fetch = |space: &mut [u8], offset| read(&mut From(&source, offset), space);
         if header.coding.is_some() {
             name_method(&mut fetch, &mut header)?;
