@@ -13,7 +13,8 @@ import ast, io, json, math, re, struct, zlib
 import numpy as np
 
 MIB, PAGE, MOST = 1 << 20, 24 * 1024, 2**63 - 1
-NPY, FRAME, TAIL, INDEX = b"\x93NUMPY", b"\x89NDBF\r\n\x1a", b"\x89NDBT\r\n\x1a", b"\x89NDBI\r\n\x1a"
+NPY, (FRAME, TAIL, INDEX, MARK) = b"\x93NUMPY", (b"\x89NDB" + letter + b"\r\n\x1a" for letter in (b"F", b"T", b"I", b"G"))
+END = b"\0\0\0\0\0\xff" + bytes(6)
 TAIL_HEADER = rb"\x93NUMPY\x01\x00v\x00{'descr': '\|u1', 'fortran_order': False, 'shape': \(([1-9]\d*),\), } *\n"
 METADATA = {"dtype": str, "name": str, "attrs": dict}
 FILTERS = [number for number in range(128) if number & 3 < 3 and number >> 2 & 7 < 5]
@@ -58,10 +59,12 @@ def crc32c(data):
 
 
 class File(io.BytesIO):
+    early = "truncated"
+
     def take(self, n, most=MOST):
         need(n <= most, f"{n} bytes, at most {most}", "limit")
         part = self.read(n)
-        need(len(part) == n, f"it ends at byte {self.tell()}, {n - len(part)} too early", "truncated")
+        need(len(part) == n, f"it ends at byte {self.tell()}, {n - len(part)} too early", self.early)
         return part
 
     def unsealed(self, part, what):
@@ -96,59 +99,98 @@ class File(io.BytesIO):
         return dtype, shape, data, said | {"order": "F" if fortran else "C", "state": state}
 
     def frame(self, required):
-        """Sections 6 to 9."""
+        """Sections 6 to 10."""
         need(FRAME.startswith(self.getvalue()[:8]), "neither .npy nor .ndb")
         h = int.from_bytes((start := self.take(16))[12:], "little")
         need(h and h % 64 == 0, f"a header of {h} bytes")
         header = self.unsealed(start + self.take(h - 16, MIB), "the header")
-        version, coded, filter, codec, d = struct.unpack("<BBBB4xQ", header[8:24])
-        need(version == 0 and (coded == 1 or coded == filter == codec == 0), "version, flags or codec", "unsupported")
-        types = METADATA | {"shape": list, "order": str, "block": list if coded else object}
+        version, flags, filter, codec, d = struct.unpack("<BBBB4xQ", header[8:24])
+        fits = filter in FILTERS and codec < 5 if flags in (1, 3) else flags == filter == codec == 0
+        need(version == 0 and fits, "version, flags, filter or codec", "unsupported")
+        types = METADATA | {"shape": list, "order": str, "block": list if flags else object}
         said = {"order": "C"} | json_object(header[24:], types)
         dtype, shape = dtype_of(said["dtype"]), said["shape"]
-        need(said["order"] in ("C", "F") and self.size_of(dtype, shape) == d, f"{d} bytes of {said}")
-        if coded:
-            return dtype, shape, self.blocks(header, said, dtype.itemsize), said | {"state": "verified"}
+        need(said["order"] in ("C", "F"), f"the order {said['order']}")
+        if flags:
+            return dtype, shape, self.coded(header, said, dtype, d), said | {"state": "verified"}
+        need(self.size_of(dtype, shape) == d, f"{d} bytes of {said}")
         data = self.take(d)
         state, _ = self.record(self.take(40 + 4 * -(-d // MIB)), header, data, required)
         return dtype, shape, data, said | {"state": state}
 
-    def blocks(self, header, said, itemsize):
-        """The data of a coded frame."""
-        turn = slice(None, None, -1 if said["order"] == "F" else 1)
-        shape, lengths = said["shape"][turn], said["block"][turn]
-        fits = len(lengths) == len(shape) and all(type(b) is int and 0 < b <= max(n, 1) for b, n in zip(lengths, shape))
-        need(fits and (math.prod(lengths) == 1 or itemsize * math.prod(lengths) <= 16 * MIB), f"blocks of {lengths}")
-        need(header[10] in FILTERS and header[11] < 5, f"filter {header[10]}, codec {header[11]}", "unsupported")
-        d, grid, entries = itemsize * math.prod(shape), [-(-n // b) for n, b in zip(shape, lengths)], bytearray()
-        count = math.prod(grid) if d else 0
-        need(24 * count <= len(self.getvalue()), f"it is too short for {count} blocks", "truncated")
-        array = np.zeros(shape, f"V{itemsize}")
-        for indices in np.ndindex(*grid) if d else ():
-            what, at = f"block {len(entries) // 24} of 0 to {count - 1}", self.tell()
-            place = tuple(slice(i * b, i * b + b) for i, b in zip(indices, lengths))
-            box, size = list(array[place].shape), array[place].nbytes
-            s, filter, codec, zero, rows, *crcs = struct.unpack("<IBBHI4s4s", self.unsealed(self.take(24), what))
+    def coded(self, header, said, dtype, d):
+        """The data of a coded frame, or of one that grows."""
+        shape, grows, end = said["shape"], header[9] == 3, 0
+        if grows:
+            fits = shape[:1] == [None] and 0 not in shape and dtype.itemsize and d == 0 and said["order"] == "C"
+            need(fits, f"a frame that grows, of {said} and {d} bytes")
+            shape[0] = said["block"][0]  # So that it fits.
+        axes = list(zip(shape, said["block"], strict=True))[:: -1 if said["order"] == "F" else 1] or [(1, 1)]
+        lengths, grid = [b for n, b in axes], [-(-n // b) for n, b in axes if 0 < b <= max(n, 1) and type(b) is int]
+        fits = math.prod(lengths) == 1 or dtype.itemsize * math.prod(lengths) <= 16 * MIB
+        need(fits and len(grid) == len(axes), f"blocks of {lengths}")
+        count, wide = math.prod(grid) if d else 0, math.prod(grid[1:])
+        if grows:
+            count, shape[0], d, end = struct.unpack("<QQQQ12x", self.signed(MARK, header, "the mark"))
+            least = self.tell() + (48 * count + 92 if count else 0)
+            fits = count % wide == 0 and count <= shape[0] * wide <= count * lengths[0]
+            need(fits and (end >= least if count else end == least), f"{count} blocks of {shape[0]} rows to byte {end}")
+        need(self.size_of(dtype, shape) == d, f"{d} bytes of {said}")
+        need(max(end, 24 * count) <= len(self.getvalue()), f"it is too short for {count} blocks", "truncated")
+        if grows:
+            self.truncate(end)
+            self.early = "malformed"
+        array = np.zeros([shape[0] if grows else axes[0][0], *(n for n, _ in axes[1:])], f"V{dtype.itemsize}")
+        entries, ends, top, height = bytearray(), {0: 0}, 0, 0  # Where the index ends that stands behind so many blocks.
+        while (number := len(entries) // 24) < count or grows and self.tell() < end:
+            what, at = f"block {number} of 0 to {count - 1}", self.tell()
+            start = self.unsealed(self.take(24), what)
+            s, filter, codec, zero, rows, *crcs = struct.unpack("<IBBHI4s4s", start)
+            if grows and codec == 255:
+                first = number - int.from_bytes(start[12:], "little")
+                fits = start[:12] == END and number % wide == 0 and number not in ends and first in ends
+                need(fits, f"an end record of {first} to {number}")
+                done = array[: top + height]
+                self.index(header, entries[24 * first :], number, len(done), done.nbytes, ends[first])
+                ends[number] = self.tell()
+                continue
             need(filter in FILTERS and codec < 5 and zero == 0, f"{what}: filter, codec or zero", "unsupported")
+            if number % wide == 0:  # A band begins.
+                top, left = top + height, len(array) - top - height
+                height = min(lengths[0], left, rows if grows else left)
+            places = zip(np.unravel_index(number % wide, grid[1:]), lengths[1:])
+            part = array[(slice(top, top + height), *(slice(i * b, i * b + b) for i, b in places))]
+            box, size = list(part.shape[: len(shape)]), part.nbytes
             fits = s <= size <= 1 << 24 if codec else s == size and filter == 0
-            need(fits and rows == (box or [1])[0], f"{what}: {s} bytes of {size}, {rows} rows")
+            need(fits and number < count and 0 < rows == height, f"{what}: {s} bytes of {size}, {rows} rows")
             stored = self.take(s)
             need(crc32c(stored) == crcs[0], f"{what} is damaged", "checksum")
-            items = self.decoded(stored, filter, codec, box, said["dtype"], itemsize) if codec else stored
+            items = self.decoded(stored, filter, codec, box, said["dtype"], dtype.itemsize) if codec else stored
             need(crc32c(items) == crcs[1], f"{what} does not hold the items that were written", "checksum")
-            array[place] = np.ndarray(box, array.dtype, items)
+            part[...] = np.ndarray(box, array.dtype, items)
             entries += struct.pack("<QII4s4s", at, s, rows, *crcs)
-        numbers = struct.pack("<QQQQQ", count, (shape or [1])[0], d, self.tell(), 0)
+        if not grows:
+            self.index(header, entries, count, len(array), d, 0)
+        need(not grows or count in ends and top + height == shape[0], "the blocks are others than the mark says")
+        return array.tobytes()
+
+    def index(self, header, entries, blocks, rows, d, back):
+        """Reads one that must have these entries, and these numbers in its footer."""
+        numbers = struct.pack("<QQQQQ", blocks, rows, d, self.tell(), back)
         written, crcs = self.take(len(entries)), self.take(4 * -(-len(entries) // PAGE))
-        footer = self.unsealed(self.take(64), "the index")
-        need(footer[:8] == INDEX, "no index behind the blocks")
-        need(footer[8:12] == bytes(4), f"an index of version {footer[8]}, {footer[9:12]}", "unsupported")
-        need(footer[12:16] == crc32c(header), "header and index are of different frames", "checksum")
-        need(footer[16:56] == numbers, "the index is for another number of blocks, or of bytes")
-        need(footer[56:] == crc32c(crcs), "the index is damaged", "checksum")
+        footer = self.signed(INDEX, header, "the index")
+        need(footer[:40] == numbers, "the index is for another number of blocks, or of bytes")
+        need(footer[40:] == crc32c(crcs), "the index is damaged", "checksum")
         self.compare(crcs, written, PAGE, "of the index, page")
         need(written == entries, "the index does not say of the blocks what they do", "checksum")
-        return array.tobytes()
+
+    def signed(self, magic, header, what):
+        """What a mark or a footer says behind the CRC of the header."""
+        part = self.unsealed(self.take(64), what)
+        need(part[:8] == magic, f"{what} is missing")
+        need(not any(part[8:12] + part[48:] * (magic == MARK)), f"{what}: version, flags or zeros", "unsupported")
+        need(part[12:16] == crc32c(header), f"{what} is of another frame", "checksum")
+        return part[16:]
 
     def record(self, record, header, data, required, lead=b""):
         """State and metadata (section 3)."""

@@ -88,7 +88,7 @@ def read_header(file, max_header=MAX_HEADER):
         raise FormatError("truncated", f"{len(file)} bytes of a header of {h}")
     if not holds_its_sum(file[:h]):
         raise FormatError("checksum", "the header")
-    if (version, flags) == (0, 1):
+    if version == 0 and flags in (1, 3):
         raise FormatError("unsupported", "a coded frame, which python/ndbytes_reader.py reads")
     if (version, flags, filter, codec) != (0, 0, 0, 0):
         raise FormatError("unsupported", f"version {version}, flags {flags}, filter {filter}, codec {codec}")

@@ -44,9 +44,8 @@ def compress(codec, part, kind):
 
 
 def agrees(file, made, row):
-    """Whether a coded frame is the made one in all but compressed bytes, and these hold what the row says.
-
-    Without the library for them the latter is not looked at; `cargo xtask test` has all of them.
+    """Whether a coded frame (or one that grows) is the made one in all but compressed bytes, and these hold what the row
+    says. Without the library for them the latter is not looked at; `cargo xtask test` has all of them.
     """
     if file == made:
         return True
@@ -61,10 +60,32 @@ def agrees(file, made, row):
 
 def skeleton(file):
     """All of a coded frame but what compressors made, how long that is, and the sums over it."""
-    h, d = struct.unpack("<IQ", file[12:24])
+    (h,) = struct.unpack("<I", file[12:16])
     w, _, _ = coded.elements(json.loads(file[24 : h - 4])["dtype"])
+    if file[9] == 3:
+        return grown(file, h, w)
     blocks, t = struct.unpack("<Q16xQ", file[-48:-16])
-    kept, at = [file[:h], blocks, file[-64:-24]], h
+    return [file[:h], blocks, file[-64:-24], *bare(file, h, blocks, w)[0]]
+
+
+def grown(file, h, w):
+    """Of one that grows also the end records, and the mark and the footers but for the places that they name."""
+    kept, at, n = [file[: h + 40], file[h + 48 : h + 60]], h + 64, 0
+    (end,) = struct.unpack("<Q", file[h + 40 : h + 48])
+    while at < end:
+        if file[at + 5] == 255:
+            (n,) = struct.unpack("<Q", file[at + 12 : at + 20])
+            at += 24 + 24 * n + 4 * -(-n // coded.PAGE) + 64
+            kept += [n, file[at - 64 : at - 24]]
+        else:
+            (part,), at = bare(file, at, 1, w)
+            kept.append(part)
+    return [*kept, file[end:]]
+
+
+def bare(file, at, blocks, w):
+    """What is kept of these blocks, and where they end."""
+    kept = []
     for _ in range(blocks):
         s, filter, codec, zero, rows, _, items_sum, _ = struct.unpack("<IBBHIIII", file[at : at + 24])
         stored, at = file[at + 24 : at + 24 + s], at + 24 + s
@@ -72,7 +93,7 @@ def skeleton(file):
         n = int.from_bytes(stored[front : front + 2], "little") if codec else 0
         lengths = [stored[front + 2 + 8 * i :][:4] for i in range(n)]
         kept.append((filter, codec, zero, rows, items_sum, stored[: front + 2], lengths) if codec else stored)
-    return kept
+    return kept, at
 
 
 def goods(good):
