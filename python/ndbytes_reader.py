@@ -1,23 +1,29 @@
-"""Reads what ndbytes wrote, without ndbytes: this one file, NumPy, and for most codecs the packages named below.
+"""Reads what ndbytes wrote, without ndbytes: one file, NumPy, and for some codecs `lz4`, `zstandard` and `pcodec`.
 
     array, said = ndbytes_reader.read("counts.ndb")     a .npy or .ndb file, by its path or as bytes
 
 `said` is a dict: dtype (where section 2 spells it), name, attrs, order, and state: "verified", "unchecked" (a bare
 .npy) or "open" (a writer did not finish, nothing was compared). bfloat16 and float8 come as raw bytes, for ml_dtypes.
 What breaks a rule of spec/FORMAT.md, from which alone this is made, or is damaged, is a FormatError, never an array.
-Blocks in lz4, zstd and pco need the packages `lz4`, `zstandard` and `pcodec`.
 """
 
-import ast, io, json, math, re, struct, zlib
+import ast, io, itertools, json, math, re, struct, zlib
 
 import numpy as np
 
-MIB, PAGE, MOST = 1 << 20, 24 * 1024, 2**63 - 1
-NPY, (FRAME, TAIL, INDEX, MARK) = b"\x93NUMPY", (b"\x89NDB" + letter + b"\r\n\x1a" for letter in (b"F", b"T", b"I", b"G"))
-END = b"\0\0\0\0\0\xff" + bytes(6)
+MIB, PAGE, MOST, NPY = 1 << 20, 24 * 1024, 2**63 - 1, b"\x93NUMPY"
+FRAME, TAIL, INDEX, MARK = (b"\x89NDB%c\r\n\x1a" % letter for letter in b"FTIG")
 TAIL_HEADER = rb"\x93NUMPY\x01\x00v\x00{'descr': '\|u1', 'fortran_order': False, 'shape': \(([1-9]\d*),\), } *\n"
 METADATA = {"dtype": str, "name": str, "attrs": dict}
 FILTERS = [number for number in range(128) if number & 3 < 3 and number >> 2 & 7 < 5]
+NAME = r"""[A-Za-z0-9_]+|'(?:[^'\\]|\\[\\'"nrtxuU])*'|"(?:[^"\\]|\\[\\'"nrtxuU])*\""""
+TOKEN = re.compile(
+    rf"(:\|V(?P<gap>\d+),?)?(((?P<title>{NAME})=)?(?P<name>{NAME}):|(?P<close>}})(/(?P<size>\d+))?)|{{"
+    r"|\[(?P<axes>\d[\d,]*)\]|@(?P<at>\d+)|(?P<type>[<>|]?[A-NP-Za-z]\w*(\[([1-9]\d*)?[A-Za-z]+\])?)", re.A)
+RAW = {">?bfloat16": "V2", "float8_(e3m4|e4m3(b11fnuz|fn|fnuz)?|e5m2(fnuz)?|e8m0fnu)": "V1"}
+RAW |= {} if hasattr(np, "float128") else {"[<>]f16": "V16", "[<>]c32": "V32"}
+BITS = itertools.accumulate(range(32767), lambda crc, _: crc >> 1 ^ (crc & 1) * 0x82F63B78, initial=0x82F63B78)
+BITS = np.array([*BITS], "u4")[::-1]  # What a set bit makes of a CRC that was 0, with 32767, ..., 1, 0 bits behind it.
 
 
 class FormatError(ValueError):
@@ -31,6 +37,7 @@ def need(holds, message, kind="malformed"):
 
 def read(source, require_checksum=False):
     file = File(source if isinstance(source, (bytes, bytearray, memoryview)) else np.fromfile(source, "u1").tobytes())
+    file.cut = "truncated"
     try:
         dtype, shape, data, said = (file.npy if NPY.startswith(file.getvalue()[:6]) else file.frame)(require_checksum)
         need(not file.read(), "bytes behind the end")
@@ -41,43 +48,26 @@ def read(source, require_checksum=False):
         raise FormatError("limit" if isinstance(error, RecursionError) else "malformed", str(error)) from error
 
 
-TABLE = np.arange(256, dtype="u4")
-for _ in range(8):
-    TABLE = TABLE >> 1 ^ (TABLE & 1) * np.uint32(0x82F63B78)
-TABLES = np.tile(TABLE, (4096, 1))  # What a byte makes of a CRC that was 0, before 4095, 4094, ..., 0 zeros.
-for i in range(4095, 0, -1):
-    TABLES[i - 1] = TABLE[TABLES[i] & 255] ^ TABLES[i] >> 8
-
-
-def crc32c(data):
-    """The CRC's four bytes. It goes on from one part of the data to the next by its xor with the first bytes there."""
+def crc32c(data):  # Its four bytes. It goes on from one part to the next by its xor with the first bytes there.
     data, crc = np.frombuffer(bytes.fromhex("54641f64") + data, "u1"), np.zeros(1, "<u4")  # Makes the initial value.
     for part in np.split(data, range(len(data) % 4096, len(data), 4096)):
-        part = np.append(part[:4] ^ crc.view("u1")[: len(part)], part[4:])
-        crc = np.bitwise_xor.reduce(TABLES[np.arange(4096 - len(part), 4096), part], keepdims=True)
+        bits = np.unpackbits(np.append(part[:4] ^ crc.view("u1")[: len(part)], part[4:]), bitorder="little")
+        crc = np.bitwise_xor.reduce(BITS[len(BITS) - len(bits) :] * bits, keepdims=True)
     return (~crc).tobytes()
 
 
 class File(io.BytesIO):
-    early = "truncated"
-
     def take(self, n, most=MOST):
         need(n <= most, f"{n} bytes, at most {most}", "limit")
         part = self.read(n)
-        need(len(part) == n, f"it ends at byte {self.tell()}, {n - len(part)} too early", self.early)
+        need(len(part) == n, f"it ends at byte {self.tell()}, {n - len(part)} too early", self.cut)
         return part
 
-    def unsealed(self, part, what):
-        """The part without its last four bytes, which are its CRC."""
+    def unsealed(self, part, what):  # The part without its last four bytes, which are its CRC.
         need(len(part) >= 4 and part[-4:] == crc32c(part[:-4]), f"{what} is damaged", "checksum")
         return part[:-4]
 
-    def compare(self, crcs, data, length, what):
-        for i, at in enumerate(range(0, len(data), length)):
-            need(crcs[4 * i :][:4] == crc32c(data[at : at + length]), f"{what} {i} is damaged", "checksum")
-
-    def npy(self, required):
-        """Sections 4 and 5."""
+    def npy(self, required):  # Sections 4 and 5.
         version = self.take(8)[6:]
         need(version in (b"\1\0", b"\2\0", b"\3\0"), f"npy version {version}", "unsupported")
         text = self.take(int.from_bytes(self.take(2 if version[0] == 1 else 4), "little"), MIB)
@@ -98,8 +88,7 @@ class File(io.BytesIO):
         need("dtype" not in said or dtype_of(said["dtype"]) == dtype, f"the header's dtype is not that of {said}")
         return dtype, shape, data, said | {"order": "F" if fortran else "C", "state": state}
 
-    def frame(self, required):
-        """Sections 6 to 10."""
+    def frame(self, required):  # Sections 6 to 10.
         need(FRAME.startswith(self.getvalue()[:8]), "neither .npy nor .ndb")
         h = int.from_bytes((start := self.take(16))[12:], "little")
         need(h and h % 64 == 0, f"a header of {h} bytes")
@@ -110,54 +99,45 @@ class File(io.BytesIO):
         types = METADATA | {"shape": list, "order": str, "block": list if flags else object}
         said = {"order": "C"} | json_object(header[24:], types)
         dtype, shape = dtype_of(said["dtype"]), said["shape"]
-        need(said["order"] in ("C", "F"), f"the order {said['order']}")
+        need(said["order"] in ("C", "F") and (flags or self.size_of(dtype, shape) == d), f"{d} bytes of {said}")
         if flags:
             return dtype, shape, self.coded(header, said, dtype, d), said | {"state": "verified"}
-        need(self.size_of(dtype, shape) == d, f"{d} bytes of {said}")
         data = self.take(d)
         state, _ = self.record(self.take(40 + 4 * -(-d // MIB)), header, data, required)
         return dtype, shape, data, said | {"state": state}
 
-    def coded(self, header, said, dtype, d):
-        """The data of a coded frame, or of one that grows."""
-        shape, grows, end = said["shape"], header[9] == 3, 0
+    def coded(self, header, said, dtype, d):  # The data of a coded frame, or of one that grows.
+        shape, lengths, grows, end = said["shape"], said["block"], header[9] == 3, len(self.getvalue())
         if grows:
-            fits = shape[:1] == [None] and 0 not in shape and dtype.itemsize and d == 0 and said["order"] == "C"
-            need(fits, f"a frame that grows, of {said} and {d} bytes")
-            shape[0] = said["block"][0]  # So that it fits.
-        axes = list(zip(shape, said["block"], strict=True))[:: -1 if said["order"] == "F" else 1] or [(1, 1)]
-        lengths, grid = [b for n, b in axes], [-(-n // b) for n, b in axes if 0 < b <= max(n, 1) and type(b) is int]
+            need(shape[0] is None and 0 not in shape and dtype.itemsize and d == 0 and said["order"] == "C", f"{said}")
+            shape[0] = lengths[0]  # Until the mark says it.
+        shape, lengths = (shape[::-1], lengths[::-1]) if said["order"] == "F" else (shape, lengths)
+        grid = [-(-n // b) for n, b in zip(shape, lengths, strict=True) if 0 < b <= max(n, 1) and type(b) is int]
         fits = math.prod(lengths) == 1 or dtype.itemsize * math.prod(lengths) <= 16 * MIB
-        need(fits and len(grid) == len(axes), f"blocks of {lengths}")
+        need(fits and len(grid) == len(shape), f"blocks of {lengths}")
         count, wide = math.prod(grid) if d else 0, math.prod(grid[1:])
         if grows:
-            count, shape[0], d, end = struct.unpack("<QQQQ12x", self.signed(MARK, header, "the mark"))
-            least = self.tell() + (48 * count + 92 if count else 0)
+            (count, shape[0], d, end), self.cut = struct.unpack("<4Q12x", self.bound(MARK, header, "mark")), "malformed"
             fits = count % wide == 0 and count <= shape[0] * wide <= count * lengths[0]
-            need(fits and (end >= least if count else end == least), f"{count} blocks of {shape[0]} rows to byte {end}")
+            need(fits and (end - self.tell() >= 48 * count + 92 if count else end == self.tell()), f"to byte {end}")
         need(self.size_of(dtype, shape) == d, f"{d} bytes of {said}")
         need(max(end, 24 * count) <= len(self.getvalue()), f"it is too short for {count} blocks", "truncated")
-        if grows:
-            self.truncate(end)
-            self.early = "malformed"
-        array = np.zeros([shape[0] if grows else axes[0][0], *(n for n, _ in axes[1:])], f"V{dtype.itemsize}")
-        entries, ends, top, height = bytearray(), {0: 0}, 0, 0  # Where the index ends that stands behind so many blocks.
+        self.truncate(end)  # What is behind is no part of a frame that grows.
+        array, entries, ends, top, height = np.zeros(shape or 1, f"V{dtype.itemsize}"), bytearray(), {0: 0}, 0, 0
         while (number := len(entries) // 24) < count or grows and self.tell() < end:
             what, at = f"block {number} of 0 to {count - 1}", self.tell()
-            start = self.unsealed(self.take(24), what)
-            s, filter, codec, zero, rows, *crcs = struct.unpack("<IBBHI4s4s", start)
+            s, filter, codec, zero, rows, *crcs = struct.unpack("<IBBHI4s4s", self.unsealed(self.take(24), what))
             if grows and codec == 255:
-                first = number - int.from_bytes(start[12:], "little")
-                fits = start[:12] == END and number % wide == 0 and number not in ends and first in ends
+                first = number - int.from_bytes(b"".join(crcs), "little")
+                fits = s == filter == zero == rows == 0 == number % wide and number not in ends and first in ends
                 need(fits, f"an end record of {first} to {number}")
-                done = array[: top + height]
-                self.index(header, entries[24 * first :], number, len(done), done.nbytes, ends[first])
-                ends[number] = self.tell()
+                self.index(header, entries[24 * first :], number, array[: top + height], ends[first])
+                ends[number] = self.tell()  # Of the index that stands behind so many blocks.
                 continue
             need(filter in FILTERS and codec < 5 and zero == 0, f"{what}: filter, codec or zero", "unsupported")
             if number % wide == 0:  # A band begins.
-                top, left = top + height, len(array) - top - height
-                height = min(lengths[0], left, rows if grows else left)
+                top += height
+                height = min([len(array) - top, *lengths[:1], *[rows] * grows])
             places = zip(np.unravel_index(number % wide, grid[1:]), lengths[1:])
             part = array[(slice(top, top + height), *(slice(i * b, i * b + b) for i, b in places))]
             box, size = list(part.shape[: len(shape)]), part.nbytes
@@ -170,30 +150,25 @@ class File(io.BytesIO):
             part[...] = np.ndarray(box, array.dtype, items)
             entries += struct.pack("<QII4s4s", at, s, rows, *crcs)
         if not grows:
-            self.index(header, entries, count, len(array), d, 0)
+            self.index(header, entries, count, array, 0)
         need(not grows or count in ends and top + height == shape[0], "the blocks are others than the mark says")
         return array.tobytes()
 
-    def index(self, header, entries, blocks, rows, d, back):
-        """Reads one that must have these entries, and these numbers in its footer."""
-        numbers = struct.pack("<QQQQQ", blocks, rows, d, self.tell(), back)
-        written, crcs = self.take(len(entries)), self.take(4 * -(-len(entries) // PAGE))
-        footer = self.signed(INDEX, header, "the index")
+    def index(self, header, entries, blocks, done, back):  # Must have these entries, and numbers that fit them.
+        numbers = struct.pack("<QQQQQ", blocks, len(done), done.nbytes, self.tell(), back)
+        crcs = b"".join(crc32c(entries[at : at + PAGE]) for at in range(0, len(entries), PAGE))
+        found, footer = self.take(len(entries + crcs)), self.bound(INDEX, header, "index")
         need(footer[:40] == numbers, "the index is for another number of blocks, or of bytes")
-        need(footer[40:] == crc32c(crcs), "the index is damaged", "checksum")
-        self.compare(crcs, written, PAGE, "of the index, page")
-        need(written == entries, "the index does not say of the blocks what they do", "checksum")
+        need(found + footer[40:] == entries + crcs + crc32c(crcs), "the index is damaged, or not for these", "checksum")
 
-    def signed(self, magic, header, what):
-        """What a mark or a footer says behind the CRC of the header."""
-        part = self.unsealed(self.take(64), what)
-        need(part[:8] == magic, f"{what} is missing")
-        need(not any(part[8:12] + part[48:] * (magic == MARK)), f"{what}: version, flags or zeros", "unsupported")
-        need(part[12:16] == crc32c(header), f"{what} is of another frame", "checksum")
+    def bound(self, magic, header, what):  # What a mark or a footer says behind the CRC that binds it to the header.
+        part = self.unsealed(self.take(64), f"the {what}")
+        need(part[:8] == magic, f"no {what} is there")
+        need(not any(part[8:12] + part[48:] * (magic == MARK)), f"the {what}: version, flags or zeros", "unsupported")
+        need(part[12:16] == crc32c(header), f"the {what} is of another frame", "checksum")
         return part[16:]
 
-    def record(self, record, header, data, required, lead=b""):
-        """State and metadata (section 3)."""
+    def record(self, record, header, data, required, lead=b""):  # State and metadata (section 3).
         m = int.from_bytes(record[28:32], "little")
         self.unsealed((lead + record)[: len(lead) + 36 + m] if 36 + m <= len(record) else b"", "the tail")
         magic, version, state, zero, crc, *numbers = struct.unpack("<8sBBH4sQI", record[:28])
@@ -205,7 +180,8 @@ class File(io.BytesIO):
         if state == 0:
             crcs = self.unsealed(record[36 + m :], "the tail")
             need(crc == crc32c(header), "the header is damaged, or the tail is another array's", "checksum")
-            self.compare(crcs, data, MIB, "of the data, MiB")
+            for i, at in enumerate(range(0, len(data), MIB)):
+                need(crcs[4 * i :][:4] == crc32c(data[at : at + MIB]), f"MiB {i} of the data is damaged", "checksum")
         return ["verified", "open"][state], record[32 : 32 + m]
 
     def size_of(self, dtype, shape):  # Holds both to the limits of section 1.
@@ -213,8 +189,7 @@ class File(io.BytesIO):
         need(max(dtype.itemsize, 1) * math.prod(n or 1 for n in shape) <= MOST, f"too large: shape {shape}", "limit")
         return dtype.itemsize * math.prod(shape)
 
-    def decoded(self, stored, filter, codec, box, dtype, itemsize):
-        """The items of a block: the parts of its filter are undone, the last one first (section 8)."""
+    def decoded(self, stored, filter, codec, box, dtype, itemsize):  # Undoes the filter's parts, the last one first.
         arrange, predict, planes, decimal = filter & 3, filter >> 2 & 7, filter >> 5 & 1, filter >> 6
         word = dtype.lstrip("<>|")
         raw = word[0] in "{SV" or word in ("f16", "c32")
@@ -222,14 +197,13 @@ class File(io.BytesIO):
         w, box = itemsize // m, box + [m] * (m != 1)
         kind = {"c": "f", "m": "i", "M": "i"}.get(word[0], word[0]) + str(w)
         box, axes = box[-1:] + box[:-1] if planes else box, [(), (-1,), (-1, -2), (-1, -2, -3), (-2,)][predict]
-        need(len(box) >= max(2 * planes, -min(axes, default=0)), f"filter {filter} for a box of {box}")
-        need(not decimal or kind in ("f4", "f8"), f"filter {filter} for {dtype}")
+        fits = len(box) >= max(2 * planes, -min(axes, default=0)) and (not decimal or kind in ("f4", "f8"))
+        need(fits, f"filter {filter} for {dtype} in a box of {box}")
         digits, width, e = struct.unpack("<BBH", stored[:4]) if decimal else (0, w, 0)
         n, front = math.prod(box), 4 * decimal + (4 + w) * e
         listed = np.frombuffer(stored[4 * decimal : front], [("place", "<u4"), ("bits", f"<u{w}")])
         bounds = [-1, *listed["place"].tolist(), n]
-        fits = digits <= 22 and (width == w or width in (1, 2, 4) and width < w) and bounds == sorted(set(bounds))
-        need(fits, f"decimals of {digits} digits in {width} bytes, with the exceptions {bounds[1:-1]} of {n}")
+        need(digits <= 22 and width <= w and width in (1, 2, 4, 8) and bounds == sorted(set(bounds)), f"{bounds}")
         kind = f"u{width}" if decimal or predict else kind
         need(codec != 4 or arrange == 0 and re.fullmatch("[iuf][248]", kind), f"pco with filter {filter} for {dtype}")
         data = np.frombuffer(b"".join(self.segments(stored[front:], codec, n * width, kind)), "u1")
@@ -276,8 +250,7 @@ class File(io.BytesIO):
         return array[: done.n_processed].tobytes() if done.finished else b""
 
 
-def json_object(text, types):
-    """The members with these keys, which must be of these types (section 1)."""
+def json_object(text, types):  # The members with these keys, which must be of these types (section 1).
     text, pairs = text.decode(), []
     brackets = re.findall(r"[][{}]", re.sub(r'"(\\.|[^"\\])*"', "", text))
     need(np.cumsum([1 if x in "[{" else -1 for x in brackets]).max(initial=0) <= 64, "brackets nest more than 64 deep")
@@ -285,21 +258,11 @@ def json_object(text, types):
     ended = lambda found: pairs.append(found) or dict(found)
     whole = json.loads(text, object_pairs_hook=ended, parse_int=integer, parse_constant=[].index)  # Fails for NaN.
     own = [(key, value) for key, value in pairs[-1] if key in types and f"{key}{value}".encode()]  # No half character.
-    fits = len(own) == len(dict(own)) and all(isinstance(value, types[key]) for key, value in own)
-    need(fits and type(whole) is dict, f"the JSON object {text}")
+    need(type(whole) is dict and [key for key, value in own if isinstance(value, types[key])] == [*dict(own)], text)
     return dict(own)
 
 
-NAME = r"""[A-Za-z0-9_]+|'(?:[^'\\]|\\[\\'"nrtxuU])*'|"(?:[^"\\]|\\[\\'"nrtxuU])*\""""
-TOKEN = re.compile(
-    rf"((?P<title>{NAME})=)?(?P<name>{NAME}):|:\|V(?P<gap>\d+)|(?P<open>{{)|(?P<close>}})(/(?P<size>\d+))?"
-    r"|\[(?P<axes>\d[\d,]*)\]|@(?P<at>\d+)|(?P<type>[<>|]?[A-NP-Za-z]\w*(\[([1-9]\d*)?[A-Za-z]+\])?)", re.A)
-RAW = {">?bfloat16": "V2", "float8_(e3m4|e4m3(b11fnuz|fn|fnuz)?|e5m2(fnuz)?|e8m0fnu)": "V1"}
-RAW |= {} if hasattr(np, "float128") else {"[<>]f16": "V16", "[<>]c32": "V32"}
-
-
-def dtype_of(text):
-    """The NumPy dtype of a spelling (section 2), which is read by loose rules and then must be how it is spelled."""
+def dtype_of(text):  # Of a spelling (section 2), which is read by loose rules and must be how the dtype is spelled.
     tokens = list(TOKEN.finditer(text))[::-1]
     need(sum(token["name"] is not None for token in tokens) <= 4096, "too many fields", "limit")
     dtype, spelled, _ = type_of(tokens)
@@ -307,33 +270,28 @@ def dtype_of(text):
     return dtype
 
 
-def type_of(tokens):
-    """The dtype that begins with the last token, its spelling, and the levels of its records."""
+def type_of(tokens):  # The dtype that begins with the last token, its spelling, and the levels of its records.
     token = tokens.pop()
     if word := token["type"]:
         need(int(re.search(r"\d+|$", word)[0] or 0) * (4 if "U" in word else 1) < 2**31, f"a large {word}", "limit")
         raw = [kind for pattern, kind in RAW.items() if re.fullmatch(pattern, word)]
         return np.dtype(*raw or [word]), word if raw else np.dtype(word).str, 0
-    fields, packed, apart, levels, last, end = [], [], True, 1, 0, 0
+    fields, packed, apart, levels, last = [], [], True, 1, 0
     while not (token := tokens.pop())["close"]:
-        if token["gap"]:
-            end += int(token["gap"])
-            continue
         words = [ast.literal_eval(word) if word[0] in "'\"" else word for word in token.group("title", "name") if word]
-        quoted = [ascii(word.encode().decode()) for word in words]  # Fails for half a character.
-        written = "=".join(re.sub(r"^'(\w+)'$", r"\1", word, flags=re.A) for word in quoted)
+        written = [re.sub(r"^'(\w+)'$", r"\1", ascii(word.encode().decode()), flags=re.A) for word in words]
         dtype, spelled, inner = type_of(tokens)
         while pair := tokens[-1]["axes"]:
             axes = ast.literal_eval(tokens.pop()["axes"] + ",")
             need(dtype.itemsize and len(axes) <= 64, f"the brackets [{pair}]")
             need(dtype.itemsize * math.prod(n or 1 for n in axes) < 2**31, f"[{pair}] is too large", "limit")
             dtype, spelled, inner = np.dtype((dtype, axes)), f"{spelled}[{pair}]", inner + bool(dtype.shape)
-        start = int(tokens.pop()["at"]) if tokens[-1]["at"] else end
-        packed += [f":|V{start - last}"] * (start > last) + [f"{written}:{spelled}"]
+        start = int(tokens.pop()["at"]) if tokens[-1]["at"] else last + int(token["gap"] or 0)
+        packed += [f":|V{start - last}"] * (start > last) + [f"{'='.join(written)}:{spelled}"]
         fields.append(([None, *words][-2], words[-1], dtype, start, f"{packed[-1]}@{start}"))
         apart, levels = apart and start >= last, max(levels, inner + 1)
-        end = last = start + dtype.itemsize
-    size = int(token["size"] or end)
+        last = start + dtype.itemsize
+    size = int(token["size"] or last + int(token["gap"] or 0))
     need(max(size, last) < 2**31 and levels <= 16, f"a record of {size} bytes, {levels} levels", "limit")
     titles, names, formats, offsets, placed = zip(*fields) if fields else [()] * 5
     dtype = np.dtype({"names": names, "formats": formats, "offsets": offsets, "titles": titles, "itemsize": size})

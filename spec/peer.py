@@ -54,13 +54,13 @@ def recv(sock, limit=1 << 30):
     if magic != b"\x89NDBF\r\n\x1a" or h % 64 or not 64 <= h <= 1 << 16:
         raise ValueError("this is no frame")
     header += take(sock, h - 24)
-    if with_crc32c(header[:-4]) != header:
-        raise ValueError("the header is damaged")
+    if with_crc32c(header[:-4]) != header or zeros:
+        raise ValueError("the header is damaged, or of another version")
     array = {"order": "C"} | json.loads(header[24:-4])
     sized = re.fullmatch(r"[<>|]([biufcmMSVU])(\d+)(\[\w+\])?", array["dtype"])  # The size of others is believed.
     size = int(sized[2]) * (4 if sized[1] == "U" else 1) if sized else d // max(1, math.prod(array["shape"]))
-    if zeros or d > limit or d != size * math.prod(array["shape"]):
-        raise ValueError("another version, too large, or not the size of dtype and shape")
+    if d > limit or d != size * math.prod(array["shape"]):
+        raise ValueError("too large, or not the size of dtype and shape")
     data = take(sock, d)
     if take(sock, 40 + 4 * -(-d // (1 << 20))) != tail(header, data):
         raise ValueError("data or tail are damaged, or a writer did not finish")

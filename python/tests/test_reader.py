@@ -2,13 +2,17 @@
 
 import ast
 import importlib.util
+import itertools
 import json
+import math
 import sys
 import zlib
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
 
 from specified import SPEC, in_ascii, specified
 
@@ -65,19 +69,37 @@ def test_it_refuses_the_bad(row):
     assert refusal(vector(row["file"]), require_checksum=row["require_checksum"]) == row["kind"].lower()
 
 
-@pytest.mark.parametrize("name", ["coded_segments_zstd.ndb", "coded_mixed_decimals.ndb"])
+@pytest.mark.parametrize("name", ["coded_segments_zstd.ndb", "coded_mixed_decimals.ndb", "growing_chain_of_bands.ndb"])
 def test_no_part_of_a_coded_frame_is_an_array(name):
     whole = vector(name)
     assert {refusal(whole[:n]) for n in range(len(whole))} == {"truncated"}
 
 
-def test_every_bit_of_a_coded_frame_counts():
-    whole = vector("coded_bits_of_seven.ndb")
-    assert len(whole) < 500
+@pytest.mark.parametrize(
+    "name", ["coded_bits_of_seven.ndb", "growing_no_rows.ndb", "growing_one_step.ndb", "growing_merged.ndb"])
+def test_every_bit_of_a_coded_frame_counts(name):
+    whole = vector(name)
+    assert len(whole) < 2000
     for bit in range(8 * len(whole)):
         changed = bytearray(whole)
         changed[bit // 8] ^= 1 << bit % 8
         assert refusal(bytes(changed)) in ("checksum", "malformed", "limit", "truncated")
+
+
+@hypothesis.given(st.data())
+def test_frames_that_grow_in_any_steps_are_read(data):
+    growing, number = specified("growing"), lambda most: data.draw(st.integers(1, most))
+    others = data.draw(st.lists(st.integers(1, 5), max_size=2))
+    lengths = [number(6), *map(number, others)]
+    bands = data.draw(st.lists(st.lists(st.integers(1, lengths[0]), min_size=1, max_size=4), max_size=6))
+    wide = math.prod(-(-n // b) for n, b in zip(others, lengths[1:]))
+    ends = [wide * n for n in itertools.accumulate(map(len, bands), initial=0)]
+    firsts = {step: data.draw(st.sampled_from(ends[: step + 1])) for step in range(len(bands))}
+    shape = [sum(map(sum, bands)), *others]
+    items = np.arange(math.prod(shape), dtype=">i2").tobytes()
+    file = growing.frame(">i2", shape, lengths, items, bands, firsts=data.draw(st.sampled_from([None, firsts])))
+    array, said = READER.read(file + data.draw(st.binary(max_size=100)))
+    assert (array.tobytes(), list(array.shape), said["state"]) == (items, shape, "verified")
 
 
 FILTERS = [
