@@ -29,14 +29,20 @@ pub struct Input {
 impl Input {
     /// A file that is open already.
     pub(super) fn of(file: File) -> Result<Self> {
-        let len = file.metadata()?.len();
-        Ok(Self { file, len: Some(len) })
+        let mut input = Self { file, len: None };
+        input.len = Some(input.measured()?);
+        Ok(input)
     }
 
     /// Its length; a stream has none.
     #[must_use]
     pub fn len(&self) -> Option<u64> {
         self.len
+    }
+
+    /// Its length as it is now.
+    pub(super) fn measured(&self) -> Result<u64> {
+        Ok(self.file.metadata()?.len())
     }
 
     /// Its bytes from the first one on, whatever was read of it.

@@ -31,11 +31,14 @@ pub fn read_file<'d>(
             return front.read_whole(options, choose, watch);
         }
     }
-    let (header, machine) = settled(|| {
+    let (header, mut machine) = settled(|| {
         let (mut front, mut machine) = (input.at(0), HeaderDecoder::new(options.clone()));
         let header = fill_header(&mut |space| read(&mut front, space), &mut machine)?;
         Ok((header, machine))
     })?;
+    if header.grown().is_some() {
+        machine.set_input_len(input.measured()?);
+    }
     let start = header.len;
     let mut body = machine.body(choose(&header)?)?;
     let fetch = |at: u64, space: &mut [u8]| read(&mut input.at(start + at), space);

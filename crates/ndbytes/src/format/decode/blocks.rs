@@ -126,8 +126,8 @@ impl<'d> Coded<'d> {
     pub(super) fn new(options: DecodeOptions, header: Header, dest: Dest<'d>) -> Result<Self> {
         let decoder = Decoder::new(&header)?;
         let blocks = decoder.grid.len();
-        // Where little is missing, the block where it shows is named later. A frame that grows may have got longer since.
-        if let Some(len) = options.input_len.filter(|_| header.grown().is_none()) {
+        // Where little is missing, the block where it shows is named later.
+        if let Some(len) = options.input_len {
             check_len(&header, blocks, len, STEP as u64)?;
         }
         let (place, _) = Place::new(dest, header.nbytes())?;
@@ -167,6 +167,7 @@ impl<'d> Coded<'d> {
     fn front(&mut self, number: u64, head: &[u8; BLOCK_HEADER], offset: u64) -> Result<Front> {
         let decoder = &mut self.decoder;
         if let Some(steps) = &self.steps {
+            steps.check_room(offset, BLOCK_HEADER)?;
             let step = steps.step(head, offset, &self.header, &decoder.grid, &self.entries);
             if let Some(step) = step? {
                 return Ok(Front::Step(step));

@@ -65,6 +65,12 @@ impl HeaderDecoder {
         }
     }
 
+    /// Says anew how long the input is, which may have grown since.
+    #[cfg(feature = "std")]
+    pub(crate) fn set_input_len(&mut self, len: u64) {
+        self.options.input_len = Some(len);
+    }
+
     /// The bytes of the header, once it is complete.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {

@@ -32,6 +32,17 @@ pub(crate) fn index_size(blocks: u64) -> u64 {
 /// # Errors
 /// [`Truncated`](ErrorKind::Truncated).
 pub(crate) fn check_len(header: &Header, blocks: u64, len: u64, missing: u64) -> Result<()> {
+    if let Some(grown) = header.grown() {
+        return match grown.end > len {
+            true => {
+                let end = grown.end;
+                let message =
+                    format!("the mark says that the frame ends at byte {end}, the input has {len}");
+                Err(Error::truncated(message).at(len))
+            }
+            false => Ok(()),
+        };
+    }
     let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
     let least = least.into_iter().fold(header.len, u64::saturating_add);
     if len.saturating_add(missing) < least {
