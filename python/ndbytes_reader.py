@@ -107,23 +107,23 @@ class File(io.BytesIO):
         return dtype, shape, data, said | {"state": state}
 
     def coded(self, header, said, dtype, d):  # The data of a coded frame, or of one that grows.
-        shape, lengths, grows, end = said["shape"], said["block"], header[9] == 3, len(self.getvalue())
+        shape, lengths, grows, itemsize = said["shape"], said["block"], header[9] == 3, dtype.itemsize
         if grows:
-            need(shape[0] is None and 0 not in shape and dtype.itemsize and d == 0 and said["order"] == "C", f"{said}")
+            need(shape[0] is None and 0 not in shape and itemsize and d == 0 and said["order"] == "C", f"{said}")
             shape[0] = lengths[0]  # Until the mark says it.
         shape, lengths = (shape[::-1], lengths[::-1]) if said["order"] == "F" else (shape, lengths)
         grid = [-(-n // b) for n, b in zip(shape, lengths, strict=True) if 0 < b <= max(n, 1) and type(b) is int]
-        fits = math.prod(lengths) == 1 or dtype.itemsize * math.prod(lengths) <= 16 * MIB
+        fits = math.prod(lengths) == 1 or itemsize * math.prod(lengths) <= 16 * MIB
         need(fits and len(grid) == len(shape), f"blocks of {lengths}")
-        count, wide = math.prod(grid) if d else 0, math.prod(grid[1:])
+        count, wide, end = math.prod(grid) if d else 0, math.prod(grid[1:]), len(self.getvalue())
         if grows:
-            (count, shape[0], d, end), self.cut = struct.unpack("<4Q12x", self.bound(MARK, header, "mark")), "malformed"
-            fits = count % wide == 0 and count <= shape[0] * wide <= count * lengths[0]
+            count, shape[0], d, end, last = struct.unpack("<4Q4s8x", self.bound(MARK, header, "mark"))
+            fits = count % wide == 0 and any(last) <= count <= shape[0] * wide <= count * lengths[0]
             need(fits and (end - self.tell() >= 48 * count + 92 if count else end == self.tell()), f"to byte {end}")
         need(self.size_of(dtype, shape) == d, f"{d} bytes of {said}")
         need(max(end, 24 * count) <= len(self.getvalue()), f"it is too short for {count} blocks", "truncated")
-        self.truncate(end)  # What is behind is no part of a frame that grows.
-        array, entries, ends, top, height = np.zeros(shape or 1, f"V{dtype.itemsize}"), bytearray(), {0: 0}, 0, 0
+        _, self.cut = self.truncate(end), "malformed" if grows else self.cut  # What is behind is no part of the frame.
+        array, entries, ends, top, height = np.zeros(shape or 1, f"V{itemsize}"), bytearray(), {0: (0, b"")}, 0, 0
         while (number := len(entries) // 24) < count or grows and self.tell() < end:
             what, at = f"block {number} of 0 to {count - 1}", self.tell()
             s, filter, codec, zero, rows, *crcs = struct.unpack("<IBBHI4s4s", self.unsealed(self.take(24), what))
@@ -131,8 +131,7 @@ class File(io.BytesIO):
                 first = number - int.from_bytes(b"".join(crcs), "little")
                 fits = s == filter == zero == rows == 0 == number % wide and number not in ends and first in ends
                 need(fits, f"an end record of {first} to {number}")
-                self.index(header, entries[24 * first :], number, array[: top + height], ends[first])
-                ends[number] = self.tell()  # Of the index that stands behind so many blocks.
+                ends[number] = self.index(header, entries[24 * first :], number, top + height, *ends[first], "checksum")
                 continue
             need(filter in FILTERS and codec < 5 and zero == 0, f"{what}: filter, codec or zero", "unsupported")
             if number % wide == 0:  # A band begins.
@@ -145,26 +144,29 @@ class File(io.BytesIO):
             need(fits and number < count and 0 < rows == height, f"{what}: {s} bytes of {size}, {rows} rows")
             stored = self.take(s)
             need(crc32c(stored) == crcs[0], f"{what} is damaged", "checksum")
-            items = self.decoded(stored, filter, codec, box, said["dtype"], dtype.itemsize) if codec else stored
+            items = self.decoded(stored, filter, codec, box, said["dtype"], itemsize) if codec else stored
             need(crc32c(items) == crcs[1], f"{what} does not hold the items that were written", "checksum")
             part[...] = np.ndarray(box, array.dtype, items)
             entries += struct.pack("<QII4s4s", at, s, rows, *crcs)
         if not grows:
-            self.index(header, entries, count, array, 0)
+            self.index(header, entries, count, len(array), 0, d.to_bytes(8, "little"), "malformed")
         need(not grows or count in ends and top + height == shape[0], "the blocks are others than the mark says")
+        need(count == 0 or not grows or ends[count][1] == last, "the last index is not the mark's", "checksum")
         return array.tobytes()
 
-    def index(self, header, entries, blocks, done, back):  # Must have these entries, and numbers that fit them.
-        numbers = struct.pack("<QQQQQ", blocks, len(done), done.nbytes, self.tell(), back)
+    def index(self, header, entries, blocks, rows, back, bound, kind):  # Must be this. Where it ends, and its CRC.
+        numbers = struct.pack("<QQ8sQQ", blocks, rows, bound, self.tell(), back)
         crcs = b"".join(crc32c(entries[at : at + PAGE]) for at in range(0, len(entries), PAGE))
         found, footer = self.take(len(entries + crcs)), self.bound(INDEX, header, "index")
-        need(footer[:40] == numbers, "the index is for another number of blocks, or of bytes")
+        need(footer[:16] + footer[24:40] == numbers[:16] + numbers[24:], "the index is for another number of blocks")
+        need(footer[16:24] == numbers[16:24], "the index is for other data, or follows another index", kind)
         need(found + footer[40:] == entries + crcs + crc32c(crcs), "the index is damaged, or not for these", "checksum")
+        return self.tell(), self.getvalue()[self.tell() - 4 : self.tell()]
 
     def bound(self, magic, header, what):  # What a mark or a footer says behind the CRC that binds it to the header.
         part = self.unsealed(self.take(64), f"the {what}")
         need(part[:8] == magic, f"no {what} is there")
-        need(not any(part[8:12] + part[48:] * (magic == MARK)), f"the {what}: version, flags or zeros", "unsupported")
+        need(not any(part[8:12] + part[52:] * (magic == MARK)), f"the {what}: version, flags or zeros", "unsupported")
         need(part[12:16] == crc32c(header), f"the {what} is of another frame", "checksum")
         return part[16:]
 
@@ -191,8 +193,7 @@ class File(io.BytesIO):
 
     def decoded(self, stored, filter, codec, box, dtype, itemsize):  # Undoes the filter's parts, the last one first.
         arrange, predict, planes, decimal = filter & 3, filter >> 2 & 7, filter >> 5 & 1, filter >> 6
-        word = dtype.lstrip("<>|")
-        raw = word[0] in "{SV" or word in ("f16", "c32")
+        raw = (word := dtype.lstrip("<>|"))[0] in "{SV" or word in ("f16", "c32")
         m = itemsize if raw else {"c": 2, "U": itemsize // 4}.get(word[0], 1)  # Elements of an item, of w bytes each.
         w, box = itemsize // m, box + [m] * (m != 1)
         kind = {"c": "f", "m": "i", "M": "i"}.get(word[0], word[0]) + str(w)
@@ -289,8 +290,7 @@ def type_of(tokens):  # The dtype that begins with the last token, its spelling,
         start = int(tokens.pop()["at"]) if tokens[-1]["at"] else last + int(token["gap"] or 0)
         packed += [f":|V{start - last}"] * (start > last) + [f"{'='.join(written)}:{spelled}"]
         fields.append(([None, *words][-2], words[-1], dtype, start, f"{packed[-1]}@{start}"))
-        apart, levels = apart and start >= last, max(levels, inner + 1)
-        last = start + dtype.itemsize
+        apart, levels, last = apart and start >= last, max(levels, inner + 1), start + dtype.itemsize
     size = int(token["size"] or last + int(token["gap"] or 0))
     need(max(size, last) < 2**31 and levels <= 16, f"a record of {size} bytes, {levels} levels", "limit")
     titles, names, formats, offsets, placed = zip(*fields) if fields else [()] * 5

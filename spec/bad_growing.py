@@ -112,9 +112,12 @@ def bad_marks(put):
     broken("version", "Unsupported", version=1)
     broken("flags", "Unsupported", flags=1)
     broken("zero", "Unsupported", zero=256)
-    broken("first_zero", "Unsupported", zeros=b"\1" + bytes(11))
-    broken("last_zero", "Unsupported", zeros=bytes(11) + b"\1")
+    broken("first_zero", "Unsupported", zeros=b"\1" + bytes(7))
+    broken("last_zero", "Unsupported", zeros=bytes(7) + b"\1")
     broken("of_another_header", "Checksum", header=crc32c(header(">i4", SHAPE, LENGTHS)[:-4]))
+    broken("of_another_index", "Checksum", last=1)
+    broken("of_no_index", "Checksum", last=0)
+    put("mark_of_an_index_and_no_rows", whole(HEAD, [], last=1), "Malformed")
     put("mark_missing", HEAD + FILE[BODY:], "Checksum")
     put("mark_twice", FILE[:BODY] + FILE[H:], "Checksum")
     for name, fields in {
@@ -237,10 +240,13 @@ def bad_indices(put):
     broken("flags", "Unsupported", 0, flags=1)
     broken("zero", "Unsupported", zero=1)
     broken("of_another_header", "Checksum", 0, header=crc32c(header(">i4", SHAPE, LENGTHS)[:-4]))
-    for field, value in {"B": 4, "rows": 3, "d": 72, "t": ENDS[1] + 25}.items():
+    for field, value in {"B": 4, "rows": 3, "t": ENDS[1] + 25}.items():
         broken(field, "Malformed", **{field: value})
-    broken("d_0", "Malformed", d=0)
-    broken("first_of_all", "Malformed", 0, B=6, rows=5, d=120)
+    before = int.from_bytes(FILE[INDEX - 4 : INDEX], "little")
+    for name, value in {"0": 0, "another": before ^ 1, "of_33_bits": before + 2**32, "d": 120}.items():
+        broken(f"back_crc_{name}", "Checksum", d=value)
+    broken("back_crc_of_the_first", "Checksum", 0, d=1)
+    broken("first_of_all", "Malformed", 0, B=6, rows=5)
     for name, value in {"0": 0, "to_its_end_record": ENDS[0], "to_its_entries": ENDS[0] + 24, "one_less": INDEX - 1,
                         "to_itself": len(FILE), "to_the_mark": BODY}.items():
         broken(f"back_{name}", "Malformed", zeros=value)
@@ -295,3 +301,8 @@ def bad_steps(put):
     # Only the later index, which covers the first step too, tells that it is another.
     covering, first = (whole(HEAD, [step, two], {1: 0})[BODY:] for step in (one, spliced))
     put_body("first_step_of_another_frame", first[:n] + covering[n:], "Checksum")
+    # All of a step, of a frame of the same header: only what follows it tells, an index or the mark.
+    front = whole(HEAD, [one, two], APART)[:BODY]
+    other, last = (whole(HEAD, [step, spliced], APART)[BODY:] for step in (spliced, one))
+    put("first_step_of_another_frame_of_its_header", front + other[:n] + body[n:], "Checksum")
+    put("last_step_of_another_frame_of_its_header", front + last, "Checksum")

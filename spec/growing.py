@@ -57,7 +57,7 @@ def whole(head, steps, firsts=None, ends=None, indices=None, grid=None, **said):
     """The frame of these steps. Of step `i`, `firsts[i]` says the first block in its index, `ends[i]` breaks the end
     record, and `indices[i]` the index; what is `said` breaks the mark."""
     row, wide = grid or grid_of(head)
-    body, entries, rows, ended, counts, began = b"", [], 0, {0: 0}, [], []
+    body, entries, rows, ended, counts, began = b"", [], 0, {0: (0, 0)}, [], []
     for i, blocks in enumerate(steps):
         for number, block in enumerate(blocks):
             entries.append(coded.entry(len(head) + 64 + len(body), block))
@@ -66,11 +66,14 @@ def whole(head, steps, firsts=None, ends=None, indices=None, grid=None, **said):
         n = len(entries)
         at = (firsts or {}).get(i, first(n, counts, began))
         body += end_record(**{"n": n - at} | (ends or {}).get(i, {}))
-        fields = {"entries": entries[at:], "B": n, "rows": rows, "d": rows * row, "t": len(head) + 64 + len(body)}
-        body += coded.index(head, [], **fields | {"zeros": ended.get(at, 0)} | (indices or {}).get(i, {}))
-        ended[n] = len(head) + 64 + len(body)
+        back, bound = ended.get(at, (0, 0))
+        fields = {"entries": entries[at:], "B": n, "rows": rows, "d": bound, "zeros": back}
+        fields["t"] = len(head) + 64 + len(body)
+        body += coded.index(head, [], **fields | (indices or {}).get(i, {}))
+        ended[n] = len(head) + 64 + len(body), int.from_bytes(body[-4:], "little")
         counts, began = [*counts, n], [*began, at]
-    fields = {"B": len(entries), "rows": rows, "d": rows * row, "end": len(head) + 64 + len(body)}
+    last = int.from_bytes(body[-4:], "little") if entries else 0
+    fields = {"B": len(entries), "rows": rows, "d": rows * row, "end": len(head) + 64 + len(body), "last": last}
     return head + mark(head, **fields | said) + body
 
 
@@ -92,8 +95,8 @@ def first(n, counts, began):
 
 def mark(head, **said):
     fields = {"magic": MAGIC, "version": 0, "flags": 0, "zero": 0, "header": crc32c(head[:-4]), "B": 0, "rows": 0,
-              "d": 0, "end": len(head) + 64, "zeros": bytes(12)} | said
-    return with_sum(struct.pack("<8sBBHIQQQQ12s", *fields.values()))
+              "d": 0, "end": len(head) + 64, "last": 0, "zeros": bytes(8)} | said
+    return with_sum(struct.pack("<8sBBHIQQQQI8s", *fields.values()))
 
 
 def end_record(**said):

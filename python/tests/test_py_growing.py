@@ -123,7 +123,8 @@ def test_every_dtype_grows(tmp_path, dtype):
         assert handle.dtype == dtype
         handle.append(array[:4])
         handle.append(array[4:])
-    same(ndb.load(tmp_path / "a.ndb"), array)
+    # Of a long double bytes that hold no value are zeroed, as by dumps.
+    same(ndb.load(tmp_path / "a.ndb"), ndb.loads(ndb.dumps(array, codec="fast")))
 
 
 def test_readers_see_what_was_there_when_they_opened_it(tmp_path):

@@ -118,9 +118,12 @@ def test_bad_frames_are_refused_the_same_in_pieces(oracle, row):
     checks = "required" if row["kind"] == "Truncated" else "optional"
     with pytest.raises(Refused) as refused:
         oracle.decode(data(row), checks=checks, chunk=13 if len(data(row)) < 1 << 16 else 0)
+    # Only a reader that knows how long the input is sees at once how much is missing, or that anything is.
+    if row["file"] == "bad/growing_end_one_more.ndb":
+        assert refused.value.kind == "Malformed"
+        return
     assert (refused.value.kind, refused.value.offset) == (row["kind"], row["offset"])
-    # Only a reader that knows how long the input is sees at once how much is missing.
-    if row["file"] != "bad/coded_cut_petabyte.ndb":
+    if row["file"] not in ("bad/coded_cut_petabyte.ndb", "bad/growing_mark_petabytes.ndb", "bad/growing_end_of_2_to_the_64.ndb"):
         assert refused.value.message == row["message"]
 
 

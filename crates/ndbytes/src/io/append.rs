@@ -10,8 +10,7 @@ use crate::array::{ArrayRef, Layout, Order, Slice};
 use crate::dtype::{DType, Dim, Spec};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::frame::{
-    EncodeOptions, Entry, Footer, Grown, Rows, begin, encode_end, encode_index, encode_mark,
-    index_size,
+    Bound, EncodeOptions, Ended, Entry, Footer, Rows, begin, encode_end, encode_index, encode_mark,
 };
 use crate::format::{DecodeOptions, Header, HeaderDecoder};
 use crate::kernel::{Items, Stores};
@@ -53,8 +52,8 @@ pub struct Appender {
     /// Of the blocks that were written, and the rows in them.
     entries: Vec<Entry>,
     rows: usize,
-    /// Of each index that is followed, how many blocks stand before it, and where it ends.
-    indexes: Vec<(u64, u64)>,
+    /// Where the indexes end that are followed.
+    indexes: Vec<Ended>,
     /// Where the next block goes.
     at: u64,
     /// Rows that wait for more, in C order.
@@ -314,7 +313,8 @@ impl Appender {
         check_place(&self.file, &self.path)?;
         let blocks = self.entries.len() as u64;
         self.indexes.truncate(self.kept());
-        let (first, back) = self.indexes.last().copied().unwrap_or_default();
+        let back = self.indexes.last().copied().unwrap_or_default();
+        let first = back.blocks;
         let start = self.at + encode_end(0).len() as u64;
         let named = self.entries.get(usize::try_from(first).unwrap_or(usize::MAX)..);
         let mut header = self.header.clone();
@@ -323,24 +323,25 @@ impl Appender {
             header_sum: header.sum,
             blocks,
             rows: self.rows as u64,
-            size: header.nbytes(),
+            bound: Bound::Sum(back.sum),
             start,
-            back,
+            back: back.end,
         };
         let mut tail = encode_end(blocks - first).to_vec();
-        tail.extend(encode_index(&footer, named.unwrap_or_default()));
+        let index = encode_index(&footer, named.unwrap_or_default());
+        let ended = Ended::of(&index, &footer);
+        tail.extend(index);
         write_at(&self.file, &tail, self.at)?;
         self.file.sync_data()?;
-        let end = start + index_size(blocks - first);
-        let grown = Grown { blocks, end };
+        let grown = ended.grown();
         if let Some(coding) = &mut header.coding {
             coding.grown = Some(grown);
         }
         let mark = encode_mark(&header, grown);
         write_at(&self.file, &mark, header.len - mark.len() as u64)?;
         self.file.sync_data()?;
-        (self.at, self.header) = (end, header);
-        self.indexes.push((blocks, end));
+        (self.at, self.header) = (ended.end, header);
+        self.indexes.push(ended);
         Ok(())
     }
 
@@ -349,7 +350,7 @@ impl Appender {
     fn kept(&self) -> usize {
         let blocks = self.entries.len() as u64;
         let of = |kept: usize| kept.checked_sub(1).and_then(|at| self.indexes.get(at)).copied();
-        let before = |kept: usize| of(kept).map_or(0, |(blocks, _)| blocks);
+        let before = |kept: usize| of(kept).map_or(0, |index| index.blocks);
         let mut kept = self.indexes.len();
         while kept > 0 && before(kept) - before(kept - 1) <= blocks - before(kept) {
             kept -= 1;

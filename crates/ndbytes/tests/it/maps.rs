@@ -308,7 +308,7 @@ fn a_file_replaced_under_its_map_stays_for_the_map() {
     for error in [map.resize(3).unwrap_err(), map.append(&old.view()).unwrap_err()] {
         assert_eq!(*error.kind(), ErrorKind::Io);
         assert!(
-            error.message().starts_with("another file has taken its place since it was mapped"),
+            error.message().starts_with("another file has taken its place since it was opened"),
             "{error}"
         );
     }

@@ -131,7 +131,7 @@ impl<'d> Coded<'d> {
             check_len(&header, blocks, len, STEP as u64)?;
         }
         let (place, _) = Place::new(dest, header.nbytes())?;
-        let grown = header.grown();
+        let (grown, input_len) = (header.grown(), options.input_len);
         let stage = match grown {
             Some(_) if blocks == 0 => Stage::Done,
             None if blocks == 0 => Stage::Index,
@@ -148,7 +148,7 @@ impl<'d> Coded<'d> {
             pending: Vec::new(),
             filled: 0,
             entries: Vec::new(),
-            steps: grown.map(Steps::new),
+            steps: grown.map(|grown| Steps::new(grown, input_len)),
             stage,
         })
     }

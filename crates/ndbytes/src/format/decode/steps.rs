@@ -1,17 +1,20 @@
 //! The steps of a frame that grows: what stands behind the blocks of each.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::Header;
 use crate::format::frame::{
-    BLOCK_HEADER, Entry, Footer, Grid, Grown, index_size, parse_end, parse_index,
+    BLOCK_HEADER, Bound, Ended, Entry, FOOTER, Footer, Grid, Grown, ends_early, index_size,
+    parse_end, parse_index,
 };
 
 /// What was read of the steps.
 #[derive(Debug)]
 pub(super) struct Steps {
     grown: Grown,
-    /// Of each index that was read, how many blocks stand before it, and where it ends.
-    indexes: Vec<(u64, u64)>,
+    /// Bytes of the whole input, where they are known.
+    input_len: Option<u64>,
+    /// Where the indexes end that were read.
+    indexes: Vec<Ended>,
 }
 
 /// An index that comes next.
@@ -26,8 +29,8 @@ pub(super) struct Step {
 }
 
 impl Steps {
-    pub(super) fn new(grown: Grown) -> Self {
-        Self { grown, indexes: Vec::new() }
+    pub(super) fn new(grown: Grown, input_len: Option<u64>) -> Self {
+        Self { grown, input_len, indexes: Vec::new() }
     }
 
     /// Where the frame ends.
@@ -38,11 +41,14 @@ impl Steps {
     /// That so many bytes from `offset` on are not beyond the end of the frame.
     ///
     /// # Errors
-    /// [`Malformed`](crate::ErrorKind::Malformed).
+    /// [`Malformed`](crate::ErrorKind::Malformed); [`Truncated`](crate::ErrorKind::Truncated) where the input is known to end before.
     pub(super) fn check_room(&self, offset: u64, len: usize) -> Result<()> {
         let (stop, end) = (offset.saturating_add(len as u64), self.grown.end);
         if stop <= end {
             return Ok(());
+        }
+        if let Some(len) = self.input_len.filter(|&len| len < end) {
+            return Err(ends_early(self.grown, len));
         }
         let message = format!(
             "a block or an index reaches to byte {stop}; the mark says that the frame ends at {end}"
@@ -64,16 +70,16 @@ impl Steps {
     ) -> Result<Option<Step>> {
         let Some(rows) = parse_end(head, offset)? else { return Ok(None) };
         let blocks = entries.len() as u64;
-        let last = self.indexes.last().map_or(0, |&(blocks, _)| blocks);
+        let last = self.indexes.last().map_or(0, |last| last.blocks);
         let malformed = |why: &str| Error::malformed(format!("an end record {why}")).at(offset);
         if blocks == last || !blocks.is_multiple_of(grid.per_band()) {
             return Err(malformed(&format!("stands behind {blocks} blocks, where no step ends")));
         }
         let first = blocks.checked_sub(rows).filter(|_| rows > 0);
-        let found = |first| self.indexes.iter().find(|&&(blocks, _)| blocks == first);
+        let found = |first| self.indexes.iter().find(|index| index.blocks == first).copied();
         let back = match first {
-            Some(0) => Some(0),
-            Some(first) => found(first).map(|&(_, end)| end),
+            Some(0) => Some(Ended::default()),
+            Some(first) => found(first),
             None => None,
         };
         let (Some(first), Some(back)) = (first, back) else {
@@ -90,9 +96,9 @@ impl Steps {
             header_sum: header.sum,
             blocks,
             rows: done,
-            size: done.saturating_mul(grid.row_size()),
+            bound: Bound::Sum(back.sum),
             start: offset.saturating_add(BLOCK_HEADER as u64),
-            back,
+            back: back.end,
         };
         let first = usize::try_from(first).map_err(|_| Error::overflow("the index"))?;
         Ok(Some(Step { len, first, rows, known }))
@@ -111,8 +117,7 @@ impl Steps {
     ) -> Result<(usize, Vec<Entry>)> {
         let index = bytes.get(BLOCK_HEADER..).unwrap_or_default();
         let entries = parse_index(index, step.rows, &step.known, header)?;
-        let end = step.known.start.saturating_add(index.len() as u64);
-        self.indexes.push((step.known.blocks, end));
+        self.indexes.push(Ended::of(index, &step.known));
         Ok((step.first, entries))
     }
 
@@ -121,14 +126,22 @@ impl Steps {
     /// # Errors
     /// [`Malformed`](crate::ErrorKind::Malformed).
     pub(super) fn finish(&self, blocks: u64, grid: &Grid) -> Result<()> {
-        let (last, wanted) = (self.indexes.last().map_or(0, |&(blocks, _)| blocks), grid.len());
-        let (rows, all) = (grid.known_rows(), grid.height());
-        if (last, blocks, rows as u64) == (wanted, wanted, all) {
-            return Ok(());
+        let (last, wanted) = (self.indexes.last().copied().unwrap_or_default(), grid.len());
+        let (rows, all, end) = (grid.known_rows(), grid.height(), self.grown.end);
+        if (last.blocks, blocks, rows as u64) != (wanted, wanted, all) {
+            let named = last.blocks;
+            let message = format!(
+                "the frame ends behind {blocks} blocks, {named} of them in an index, of {rows} rows; the mark says {wanted} of {all}"
+            );
+            return Err(Error::malformed(message).at(end));
         }
-        let message = format!(
-            "the frame ends behind {blocks} blocks, {last} of them in an index, of {rows} rows; the mark says {wanted} of {all}"
-        );
-        Err(Error::malformed(message).at(self.grown.end))
+        if last.sum != self.grown.sum && !cfg!(ndbytes_unchecked) {
+            let start = end.saturating_sub(FOOTER as u64);
+            let kind = ErrorKind::Checksum { block: None, range: start..end };
+            let message =
+                format!("the index that ends at byte {end} is another one than the mark names");
+            return Err(Error::new(kind, message).at(start));
+        }
+        Ok(())
     }
 }

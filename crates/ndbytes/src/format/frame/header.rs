@@ -169,7 +169,7 @@ fn parse_fields(front: &[u8], limits: &Limits) -> Result<Header> {
     let text = std::str::from_utf8(fields.0).map_err(|error| {
         Error::malformed("its JSON is not UTF-8").at((FIXED + error.valid_up_to()) as u64)
     })?;
-    let grown = (flags == GROWING).then_some(Grown { blocks: 0, end: 0 });
+    let grown = (flags == GROWING).then_some(Grown::default());
     let (mut header, block) =
         parse_json(text, flags, limits).map_err(|error| error.at(FIXED as u64))?;
     if let Some((filter, engine)) = coding {

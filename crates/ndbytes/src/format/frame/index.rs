@@ -1,6 +1,7 @@
 //! The index of a coded frame: a row for each block, in pages with a sum each, and a footer.
 
 use super::grid::Grid;
+use super::mark::Grown;
 use super::record::{BLOCK_HEADER, ENTRY, Entry};
 use crate::codec::crc32c;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,15 +34,8 @@ pub(crate) fn index_size(blocks: u64) -> u64 {
 /// [`Truncated`](ErrorKind::Truncated).
 pub(crate) fn check_len(header: &Header, blocks: u64, len: u64, missing: u64) -> Result<()> {
     if let Some(grown) = header.grown() {
-        return match grown.end > len {
-            true => {
-                let end = grown.end;
-                let message =
-                    format!("the mark says that the frame ends at byte {end}, the input has {len}");
-                Err(Error::truncated(message).at(len))
-            }
-            false => Ok(()),
-        };
+        let is_there = len.saturating_add(missing) >= grown.end;
+        return if is_there { Ok(()) } else { Err(ends_early(grown, len)) };
     }
     let least = [index_size(blocks), blocks.saturating_mul(BLOCK_HEADER as u64)];
     let least = least.into_iter().fold(header.len, u64::saturating_add);
@@ -53,34 +47,59 @@ pub(crate) fn check_len(header: &Header, blocks: u64, len: u64, missing: u64) ->
     Ok(())
 }
 
+/// The error of an input that ends at `len`, before the frame does.
+pub(crate) fn ends_early(grown: Grown, len: u64) -> Error {
+    let end = grown.end;
+    let message = format!("the mark says that the frame ends at byte {end}, the input has {len}");
+    Error::truncated(message).at(len)
+}
+
 /// What an index says of itself and of what stands before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Footer {
     /// The sum of the frame's header.
     pub(crate) header_sum: u32,
-    /// How many blocks stand before it, with how many rows and bytes of data.
+    /// How many blocks stand before it, with how many rows.
     pub(crate) blocks: u64,
     pub(crate) rows: u64,
-    pub(crate) size: u64,
+    pub(crate) bound: Bound,
     /// Where it begins in the frame.
     pub(crate) start: u64,
     /// Where the index of the blocks ends that it does not name; 0 where there are none.
     pub(crate) back: u64,
 }
 
+/// What a footer says beside its blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// Bytes of data.
+    Size(u64),
+    /// In a frame that grows, the sum of the footer at whose end `back` is.
+    Sum(u32),
+}
+
+impl Bound {
+    pub(crate) fn number(self) -> u64 {
+        match self {
+            Self::Size(size) => size,
+            Self::Sum(sum) => sum.into(),
+        }
+    }
+}
+
 impl Footer {
     /// That of a frame written at once, whose index begins here.
     pub(crate) fn whole(header: &Header, grid: &Grid, start: u64) -> Self {
         let (blocks, rows) = (grid.len(), grid.height());
-        let size = header.nbytes();
-        Self { header_sum: header.sum, blocks, rows, size, start, back: 0 }
+        let bound = Bound::Size(header.nbytes());
+        Self { header_sum: header.sum, blocks, rows, bound, start, back: 0 }
     }
 
     fn encode(&self, sums: &[u8]) -> Vec<u8> {
         let mut footer = INDEX_MAGIC.to_vec();
         footer.extend([FORMAT_VERSION, 0, 0, 0]);
         footer.extend(self.header_sum.to_le_bytes());
-        for number in [self.blocks, self.rows, self.size, self.start, self.back] {
+        for number in [self.blocks, self.rows, self.bound.number(), self.start, self.back] {
             footer.extend(number.to_le_bytes());
         }
         footer.extend(crc32c(sums).to_le_bytes());
@@ -120,8 +139,8 @@ impl Footer {
         let mut number = || fields.u64().ok_or_else(short);
         let [blocks, rows, size] = [number()?, number()?, number()?];
         let [start, back] = [number()?, number()?];
-        let sums_sum = fields.u32().ok_or_else(short)?;
-        Ok((Self { header_sum, blocks, rows, size, start, back }, sums_sum))
+        let (bound, sums_sum) = (Bound::Size(size), fields.u32().ok_or_else(short)?);
+        Ok((Self { header_sum, blocks, rows, bound, start, back }, sums_sum))
     }
 
     /// That it says what is known of what stands before it, and of a header of so many bytes.
@@ -136,19 +155,25 @@ impl Footer {
             0 => "in a field that is 0",
             _ => "as the end of the index before",
         };
+        let (found, expected) = (self.bound.number(), known.bound.number());
+        let size = matches!(known.bound, Bound::Size(_)).then_some(found).unwrap_or(expected);
         let numbers = [
             ("blocks", self.blocks, known.blocks),
             ("rows", self.rows, known.rows),
-            ("bytes of data", self.size, known.size),
+            ("bytes of data", size, expected),
             ("as its own place", self.start, known.start),
             (back, self.back, known.back),
         ];
-        match numbers.into_iter().find(|(_, found, expected)| found != expected) {
-            Some((what, found, expected)) => {
-                Err(malformed(range, &format!("says {found} {what}, which must be {expected}")))
-            }
-            None => Ok(()),
+        if let Some((what, found, expected)) =
+            numbers.into_iter().find(|(_, found, expected)| found != expected)
+        {
+            let why = format!("says {found} {what}, which must be {expected}");
+            return Err(malformed(range, &why));
         }
+        if found != expected && !cfg!(ndbytes_unchecked) {
+            return Err(damaged(range, "it follows another index than the one before it"));
+        }
+        Ok(())
     }
 }
 
@@ -185,6 +210,32 @@ pub(crate) fn parse_index(
         }
     }
     Ok(entries)
+}
+
+/// Where an index of a frame that grows ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ended {
+    /// How many blocks stand before it.
+    pub(crate) blocks: u64,
+    pub(crate) end: u64,
+    /// The sum of its footer.
+    pub(crate) sum: u32,
+}
+
+impl Ended {
+    /// The end of this index, whose bytes these are.
+    pub(crate) fn of(index: &[u8], footer: &Footer) -> Self {
+        let sum = index.last_chunk().map_or(0, |sum| u32::from_le_bytes(*sum));
+        let end = footer.start.saturating_add(index.len() as u64);
+        Self { blocks: footer.blocks, end, sum }
+    }
+
+    /// What a mark says where it is the last one.
+    #[cfg(feature = "std")]
+    pub(crate) fn grown(self) -> Grown {
+        let Self { blocks, end, sum } = self;
+        Grown { blocks, end, sum }
+    }
 }
 
 /// Bytes behind the pages of so many blocks: the pages' sums, and the footer.

@@ -13,7 +13,7 @@ const FORMAT_VERSION: u8 = 0;
 /// Bytes of a sum.
 const SUM: usize = 4;
 /// Zeros before it.
-const ZEROS: usize = 12;
+const ZEROS: usize = 8;
 /// What an end record has in the place of a codec.
 const END: u8 = 255;
 /// Bytes of a block and its row in an index, at least; and of an end record, a page's sum and a footer.
@@ -21,13 +21,15 @@ const LEAST_BLOCK: u64 = 48;
 const LEAST_STEP: u64 = 92;
 
 /// What the mark of a frame that grows says, beside the rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Grown {
     /// How many blocks there are.
     pub blocks: u64,
     /// Where the frame ends; what follows in its file was not finished.
     pub end: u64,
+    /// The sum of the last index's footer.
+    pub(crate) sum: u32,
 }
 
 /// The mark of an array that has grown so far; the header's first length says the rows.
@@ -38,7 +40,8 @@ pub(crate) fn encode_mark(header: &Header, grown: Grown) -> [u8; MARK] {
     let numbers = [grown.blocks, rows, header.nbytes(), grown.end];
     let fields = (MAGIC.into_iter().chain([FORMAT_VERSION, 0, 0, 0]))
         .chain(header.sum.to_le_bytes())
-        .chain(numbers.into_iter().flat_map(u64::to_le_bytes));
+        .chain(numbers.into_iter().flat_map(u64::to_le_bytes))
+        .chain(grown.sum.to_le_bytes());
     front.iter_mut().zip(fields).for_each(|(to, byte)| *to = byte);
     sum.copy_from_slice(&crc32c(front).to_le_bytes());
     mark
@@ -69,6 +72,7 @@ pub(super) fn parse_mark(bytes: &[u8; MARK], header: &mut Header) -> Result<()> 
     let header_sum = fields.u32().ok_or_else(short)?;
     let mut number = || fields.u64().ok_or_else(short);
     let [blocks, rows, size, end] = [number()?, number()?, number()?, number()?];
+    let sum = fields.u32().ok_or_else(short)?;
     let zeros: [u8; ZEROS] = fields.take().ok_or_else(short)?;
     if (version, flags, zero, also_zero, zeros) != (FORMAT_VERSION, 0, 0, 0, [0; ZEROS]) {
         let message = format!(
@@ -91,7 +95,7 @@ pub(super) fn parse_mark(bytes: &[u8; MARK], header: &mut Header) -> Result<()> 
         return Err(malformed(start, &why));
     }
     if let Some(coding) = &mut header.coding {
-        coding.grown = Some(Grown { blocks, end });
+        coding.grown = Some(Grown { blocks, end, sum });
     }
     // The other axes alone say how many blocks are in a band.
     let grid = header.grid()?;
@@ -109,6 +113,9 @@ pub(super) fn parse_mark(bytes: &[u8; MARK], header: &mut Header) -> Result<()> 
             header.len.saturating_add(LEAST_BLOCK.saturating_mul(blocks)).saturating_add(LEAST_STEP)
         }
     };
+    if blocks == 0 && sum != 0 {
+        return Err(malformed(start, &format!("says {sum:#010x} of an index, and no blocks")));
+    }
     if end < least || (blocks == 0 && end != least) {
         let why = format!("says that the frame ends at byte {end}, {blocks} blocks need {least}");
         return Err(malformed(start, &why));

@@ -23,8 +23,10 @@ pub(super) use header::parse;
 pub use header::{Coding, MAGIC, encode_header, is_coded};
 pub use index::INDEX_MAGIC;
 #[cfg(feature = "std")]
-pub(crate) use index::{FOOTER, encode_index};
-pub(crate) use index::{Footer, check_len, index_size, parse_index};
+pub(crate) use index::encode_index;
+pub(crate) use index::{
+    Bound, Ended, FOOTER, Footer, check_len, ends_early, index_size, parse_index,
+};
 #[cfg(feature = "std")]
 pub(crate) use index::{Index, PAGE, ending_size};
 pub use mark::Grown;

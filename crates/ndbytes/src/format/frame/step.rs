@@ -43,11 +43,11 @@ pub(crate) fn begin(
     };
     Grid::growing(shape.clone(), block.clone(), itemsize, 0)
         .map_err(|error| Error::new(ErrorKind::Argument, error.message()))?;
-    let grown = Some(Grown { blocks: 0, end: 0 });
+    let grown = Some(Grown::default());
     let coding = Coding { filter: Filter::NONE, engine: Engine::Stored, block, grown };
     let (mut front, sum) = header::encode(dtype, &shape, false, &options.metadata, Some(&coding))?;
     let len = (front.len() + MARK) as u64;
-    let grown = Grown { blocks: 0, end: len };
+    let grown = Grown { end: len, ..Grown::default() };
     let header = Header {
         format: Format::Frame,
         dtype: dtype.clone(),

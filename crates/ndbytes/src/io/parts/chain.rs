@@ -4,8 +4,8 @@ use super::fetch::{Fetch, cut, fill};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::Header;
 use crate::format::frame::{
-    BLOCK_HEADER, BlockHeader, Entry, Expected, FOOTER, Footer, Grid, index_size, parse_end,
-    parse_index,
+    BLOCK_HEADER, BlockHeader, Bound, Ended, Entry, Expected, FOOTER, Footer, Grid, Grown,
+    index_size, parse_end, parse_index,
 };
 use crate::kernel::zeroed;
 use std::ops::Range;
@@ -15,8 +15,8 @@ use std::ops::Range;
 pub(in crate::io) struct Chain {
     /// Of each block.
     pub(in crate::io) entries: Vec<Entry>,
-    /// Of each index, in order, how many blocks stand before it, and where it ends.
-    pub(in crate::io) indexes: Vec<(u64, u64)>,
+    /// Where they end, in order.
+    pub(in crate::io) indexes: Vec<Ended>,
     /// The grid, whose bands are all known.
     pub(in crate::io) grid: Grid,
 }
@@ -24,6 +24,8 @@ pub(in crate::io) struct Chain {
 /// One index.
 struct Link {
     footer: Footer,
+    /// Of the footer of the one before.
+    sum: u32,
     entries: Vec<Entry>,
 }
 
@@ -34,18 +36,18 @@ struct Link {
 /// [`Unsupported`](ErrorKind::Unsupported).
 pub(in crate::io) fn chain(fetch: Fetch<'_>, header: &Header) -> Result<Chain> {
     let mut grid = header.grid()?;
-    let grown = header.grown();
-    let mut end = grown.map_or(0, |grown| grown.end);
-    let (mut blocks, mut rows) = (grid.len(), grid.height());
+    let Grown { blocks, end, sum, .. } = header.grown().unwrap_or_default();
+    let (mut ended, mut rows) = (Ended { blocks, end, sum }, grid.height());
     let (mut links, mut indexes) = (Vec::new(), Vec::new());
-    while blocks > 0 {
-        let link = link(fetch, header, &grid, end, (blocks, rows))?;
-        indexes.push((blocks, end));
-        let range = link.footer.start..end;
+    while ended.blocks > 0 {
+        let link = link(fetch, header, &grid, ended, rows)?;
+        indexes.push(ended);
+        let range = link.footer.start..ended.end;
         rows = rows
             .checked_sub(band_rows(&link, &grid)?)
             .ok_or_else(|| malformed(&range, "names more rows than there are"))?;
-        (blocks, end) = (blocks - link.entries.len() as u64, link.footer.back);
+        let blocks = ended.blocks - link.entries.len() as u64;
+        ended = Ended { blocks, end: link.footer.back, sum: link.sum };
         links.push(link);
     }
     if rows > 0 {
@@ -67,13 +69,13 @@ pub(in crate::io) fn chain(fetch: Fetch<'_>, header: &Header) -> Result<Chain> {
     Ok(Chain { entries, indexes, grid })
 }
 
-/// Reads the index that ends at `end`, behind so many blocks of so many rows.
+/// Reads the index that ends there, behind so many rows.
 fn link(
     fetch: Fetch<'_>,
     header: &Header,
     grid: &Grid,
-    end: u64,
-    (blocks, rows): (u64, u64),
+    Ended { blocks, end, sum }: Ended,
+    rows: u64,
 ) -> Result<Link> {
     let least = header.len.saturating_add(BLOCK_HEADER as u64);
     let mut footer = [0; FOOTER];
@@ -86,7 +88,13 @@ fn link(
     if found < FOOTER {
         return Err(cut(at, found, FOOTER));
     }
+    let of_footer = footer.last_chunk().map_or(0, |sum| u32::from_le_bytes(*sum));
     let (footer, _) = Footer::parse(&footer, &range)?;
+    if of_footer != sum && !cfg!(ndbytes_unchecked) {
+        let kind = ErrorKind::Checksum { block: None, range };
+        let message = format!("the index that ends at byte {end} is another one than was named");
+        return Err(Error::new(kind, message).at(at));
+    }
     let start = footer.start;
     if start < least || start >= at {
         return Err(malformed(&range, &format!("says {start} as its own place")));
@@ -114,19 +122,17 @@ fn link(
     if first > 0 && footer.back > record_at {
         return Err(malformed(&range, &format!("says that another ends at {}", footer.back)));
     }
-    let known = Footer {
-        header_sum: header.sum,
-        blocks,
-        rows,
-        size: rows.saturating_mul(grid.row_size()),
-        start,
-        back: if first > 0 { footer.back } else { 0 },
-    };
+    let (back, bound) = if first > 0 { (footer.back, footer.bound) } else { (0, Bound::Sum(0)) };
+    // The one before is held against its sum when it is read.
+    let sum = u32::try_from(bound.number());
+    let sum = sum.map_err(|_| malformed(&range, "names no sum of the index before it"))?;
+    let bound = Bound::Sum(sum);
+    let known = Footer { header_sum: header.sum, blocks, rows, bound, start, back };
     let entries = parse_index(index, count, &known, header.len)?;
     if entries.last().is_none_or(|last| last.end() > record_at) {
         return Err(malformed(&range, "names a block that is not in front of it"));
     }
-    Ok(Link { footer, entries })
+    Ok(Link { footer, sum, entries })
 }
 
 /// The rows of all bands that an index names.
