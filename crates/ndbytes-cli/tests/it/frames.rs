@@ -70,7 +70,7 @@ fn info_says_what_a_header_holds() {
         "path": "a.ndb", "format": "ndb", "version": "0", "descr": "'<u2'", "dtype": "uint16", "shape": [2, 3],
         "order": "C", "items": 6, "itemsize": 2, "header_bytes": 128, "data_bytes": 12, "file_bytes": 184,
         "compression": null, "checksum": "present", "checksum_kind": "crc32c", "name": "scan",
-        "attrs": {"unit": "mV"}, "spec": "<u2[2,3]", "stats": null, "codec": "none", "filter": "none", "block": null,
+        "attrs": {"unit": "mV"}, "spec": "<u2[2,3]", "stats": null, "codec": "none", "filter": "none", "block": null, "grows": false,
     });
     assert_eq!(room.run(&["info", "--json", "a.ndb"]).json(), [expected]);
 }
@@ -216,4 +216,36 @@ fn compressed_blocks_are_read_by_every_command() {
             "{command}"
         );
     }
+}
+
+#[test]
+fn a_frame_that_has_grown_is_read_by_every_command() {
+    let room = Room::new();
+    let spec = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors");
+    let grown = std::fs::read(spec.join("growing_three_steps.ndb")).unwrap();
+    room.write("a.ndb", &grown);
+    assert_eq!(room.run(&["convert", "a.ndb", "-o", "a.npy"]).code, Some(0));
+    room.run(&["verify", "a.ndb"]).said("a.ndb: ok");
+    assert_eq!(room.run(&["diff", "a.ndb", "a.npy"]).code, Some(0));
+    let facts = |name: &str| room.run(&["info", "--json", name]).json().remove(0);
+    assert_eq!((&facts("a.ndb")["grows"], &facts("a.npy")["grows"]), (&json!(true), &json!(false)));
+    assert_eq!(facts("a.ndb")["shape"], facts("a.npy")["shape"]);
+    let heads = ["a.ndb", "a.npy"].map(|name| room.run(&["head", name, "--slice", "1:3"]).out);
+    assert_eq!(heads[0], heads[1]);
+    let digests = ["a.ndb", "a.npy"].map(|name| room.run(&["digest", name]).out);
+    assert_eq!(digests[0].split(' ').next(), digests[1].split(' ').next());
+    // What was not finished behind the end changes nothing, and is told.
+    room.write("b.ndb", [&grown[..], &grown[..100]].concat());
+    room.run(&["verify", "b.ndb"]).said("b.ndb: ok");
+    assert_eq!(room.run(&["diff", "b.ndb", "a.npy"]).code, Some(0));
+    let told = room.run(&["info", "b.ndb"]).out;
+    let wanted =
+        "grows     rows can be appended; the last 100 bytes were not finished, and are passed over";
+    assert!(told.contains(wanted), "{told}");
+    assert!(room.run(&["info", "a.ndb"]).out.contains("grows     rows can be appended\n"));
+    room.write("cut.ndb", &grown[..grown.len() - 1]);
+    let cut = room.run(&["verify", "cut.ndb"]);
+    assert!(cut.err.contains("cut.ndb: the index is cut: the input ends 187 bytes"), "{}", cut.err);
+    assert_eq!(cut.code, room.run(&["verify", "a.ndb", "cut.ndb"]).code);
+    assert_ne!(cut.code, Some(0));
 }

@@ -5,6 +5,7 @@ use crate::names::{descr, described, name, shape};
 use crate::report::{Report, counted, grouped, percent, printable};
 use crate::sources::Source;
 use crate::values::Stats;
+use ndbytes::frame::Grown;
 use ndbytes::raw::Raw;
 use ndbytes::{ChecksumState, Container, DType, Filter, Format, Header, Metadata, Order, Spec};
 use serde_json::{Value, json};
@@ -178,6 +179,9 @@ impl Facts {
             let block = shape(&coding.block);
             lines.push(("codec", format!("{}{filter}, in blocks of {block}", coding.engine)));
         }
+        if let Some(grown) = coding.and_then(|coding| coding.grown) {
+            lines.push(("grows", self.growth(grown)));
+        }
         if let Some(stored) = self.stored.filter(|_| self.container.is_some() || coding.is_some()) {
             let part = percent(stored, start.saturating_add(self.nbytes()));
             lines.push(("stored", format!("{}, {part} of that", counted(stored, "byte"))));
@@ -196,6 +200,18 @@ impl Facts {
             text.push_str(&format!("\n  {what:<9} {value}"));
         }
         text
+    }
+
+    /// That rows can be appended, and what stands behind the end without being part of it.
+    fn growth(&self, grown: Grown) -> String {
+        let behind = self.stored.filter(|_| self.container.is_none());
+        match behind.map_or(0, |stored| stored.saturating_sub(grown.end)) {
+            0 => "rows can be appended".to_owned(),
+            more => format!(
+                "rows can be appended; the last {} were not finished, and are passed over",
+                counted(more, "byte")
+            ),
+        }
     }
 
     fn json(&self, source: &Source) -> Value {
@@ -218,6 +234,7 @@ impl Facts {
             "codec": coding.map_or_else(|| "none".to_owned(), |coding| coding.engine.to_string()),
             "filter": coding.map_or_else(|| "none".to_owned(), |coding| coding.filter.to_string()),
             "block": coding.map(|coding| &coding.block),
+            "grows": coding.is_some_and(|coding| coding.grown.is_some()),
             "compression": self.container.map(|container| container.to_string()),
             "checksum": self.checksum.word(),
             "checksum_kind": self.checksum_kind(),

@@ -352,6 +352,9 @@ impl<'d> Coded<'d> {
                 Err(error) => return Err(error),
             };
             let Some(stored) = rest.get(..header.entry.stored as usize) else { break };
+            if number == 0 {
+                self.header.name_method(&header);
+            }
             jobs.push(Job { number, header, stored });
             len += BLOCK_HEADER + stored.len();
             items += self.decoder.grid.size(number);
@@ -421,11 +424,19 @@ impl<'d> Coded<'d> {
     /// The error of an input that ends here.
     fn cut(&mut self, found: usize) -> Result<Error> {
         let wanted = self.wanted()?;
-        if self.stage == Stage::Blocks {
+        let pending = self.pending.get(..self.filled).and_then(|pending| pending.first_chunk());
+        let front = match (self.stage, pending.copied()) {
+            (Stage::Blocks, Some(head)) => Some(self.front(self.next(), &head, self.offset)?),
+            _ => None,
+        };
+        // The record in front of an index in a frame that grows has come whole.
+        let before = if let Some(Front::Step(_)) = front { BLOCK_HEADER } else { 0 };
+        if self.stage == Stage::Blocks && before == 0 {
             return Ok(self.decoder.expected(self.next()).cut(self.offset, found, wanted));
         }
+        let (into, has) = (found - before, wanted - before);
         let message =
-            format!("the index is cut: the input ends {found} bytes into it, it has {wanted}");
+            format!("the index is cut: the input ends {into} bytes into it, it has {has}");
         Ok(Error::truncated(message).at(self.offset.saturating_add(found as u64)))
     }
 

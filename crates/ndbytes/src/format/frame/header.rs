@@ -2,6 +2,7 @@
 
 use super::grid::Grid;
 use super::mark::{Grown, MARK, parse_mark};
+use super::record::BlockHeader;
 use crate::array::nbytes;
 use crate::codec::{Engine, Filter, crc32c};
 use crate::dtype::DType;
@@ -32,7 +33,7 @@ const LENGTH_AT: usize = 12;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Coding {
-    /// What the writer chose for the array; a block may have another.
+    /// What the writer chose for the array; a block may have another. In a frame that grows what its first block has, once that was read.
     pub filter: Filter,
     /// The same.
     pub engine: Engine,
@@ -246,6 +247,13 @@ impl Header {
     /// How far a frame has grown to which rows are appended.
     pub(crate) fn grown(&self) -> Option<Grown> {
         self.coding.as_ref().and_then(|coding| coding.grown)
+    }
+
+    /// Says of a frame that grows, whose writer has chosen nothing for all of it, what its first block has.
+    pub(crate) fn name_method(&mut self, first: &BlockHeader) {
+        if let Some(coding) = self.coding.as_mut().filter(|coding| coding.grown.is_some()) {
+            (coding.filter, coding.engine) = (first.filter, first.engine);
+        }
     }
 
     /// The grid of a coded frame.

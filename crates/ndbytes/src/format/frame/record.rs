@@ -152,7 +152,12 @@ pub(crate) struct Expected {
 
 impl Expected {
     fn name(&self) -> String {
-        format!("block {} of 0 to {}", self.number, self.of.saturating_sub(1))
+        let last = self.of.saturating_sub(1);
+        match self.number < self.of {
+            true => format!("block {} of 0 to {last}", self.number),
+            // In a frame that grows nothing else can stand there.
+            false => format!("the end record behind block {last}"),
+        }
     }
 
     /// The error of a block that a sum does not vouch for.

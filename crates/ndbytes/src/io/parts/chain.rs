@@ -157,16 +157,14 @@ fn band_rows(link: &Link, grid: &Grid) -> Result<u64> {
 /// What compresses the first block, and the filter before it: a frame that grows has chosen nothing for all of it.
 pub(in crate::io) fn name_method(fetch: Fetch<'_>, header: &mut Header) -> Result<()> {
     let mut grid = header.grid()?;
-    let Some(coding) = header.coding.as_mut().filter(|coding| coding.grown.is_some()) else {
-        return Ok(());
-    };
     let mut head = [0; BLOCK_HEADER];
-    if grid.len() > 0 && fill(fetch, &mut head, header.len)? == BLOCK_HEADER {
+    let is_there = header.grown().is_some() && grid.len() > 0;
+    if is_there && fill(fetch, &mut head, header.len)? == BLOCK_HEADER {
         grid.learn(0, BlockHeader::rows_of(&head));
         let of = Expected { number: 0, of: grid.len(), rows: grid.rows(0), size: grid.size(0) };
         // What is wrong with it is told where it is read.
         if let Ok(first) = BlockHeader::parse(&head, header.len, &of) {
-            (coding.filter, coding.engine) = (first.filter, first.engine);
+            header.name_method(&first);
         }
     }
     Ok(())
