@@ -20,7 +20,7 @@ FORTRAN = numpy_save(np.asfortranarray(A))
 def facts(data, **others):
     header = 128
     base = dict(format="npy", version="1.0", dtype=A.dtype, shape=A.shape, order="C", nbytes=A.nbytes, header_bytes=header,
-                file_bytes=len(data), compression=None, codec="none", filter="none", block=None,
+                file_bytes=len(data), compression=None, codec="none", filter="none", block=None, grows=False,
                 checksum="none", name=None, attrs=None, spec="<f4[300,1000]")
     return base | others
 

@@ -232,8 +232,8 @@ def test_arguments_that_cannot_be_meant(tmp_path, options, words):
 
 
 @pytest.mark.parametrize("name, words", [
-    ("a.ndb", "a .ndb is written once, by save"),
-    ("a.npy.gz", "the name says no format; a new file that is written in place ends in .npy, .raw or .bin"),
+    ("a.ndb", r"a .ndb is not written in place: save\(\) an array, or open it with shape=\(None,\) and append rows"),
+    ("a.npy.gz", "the name says no format; a new file ends in .npy, .raw, .bin or .ndb"),
     ("a", "the name says no format"),
 ])
 def test_names_of_new_files(tmp_path, name, words):
