@@ -161,7 +161,7 @@ FRAMES = {
     "10 header of 1 MiB": (PLAIN[:12] + struct.pack("<IQ", MIB, 24) + b"{", "Truncated", 25, "frame header: the input ends"),
     "10 header of 63": (PLAIN[:12] + struct.pack("<IQ", 63, 24), "Malformed", 12, "its length is 63, which is no multiple of 64"),
     "10 version": (of(numbers=b"\1\0\0\0"), "Unsupported", 8, "version 1; 0 is read: update ndbytes"),
-    "10 flags": (of(numbers=b"\0\x80\0\0"), "Unsupported", 9, "flags 128; 0 and 1 are read"),
+    "10 flags": (of(numbers=b"\0\x80\0\0"), "Unsupported", 9, "flags 128; 0, 1 and 3 are read"),
     "10 filter": (of(numbers=b"\0\0\1\0"), "Unsupported", 10, "filter 1; 0 is read"),
     "10 codec": (of(numbers=b"\0\0\0\xff"), "Unsupported", 11, "codec 255; 0 is read"),
     "10 size 2**63": (of(size=1 << 63), "Malformed", 16, "it says 9223372036854775808 bytes of data, dtype and shape make 3"),
