@@ -11,6 +11,8 @@ mod gaps;
 mod gather;
 mod isa;
 mod items;
+#[cfg(feature = "lz4")]
+pub(crate) mod lz4;
 mod row;
 mod swap;
 mod windows;

@@ -1,10 +1,9 @@
-//! LZ4 blocks, by lz4_flex without unsafe code.
+//! LZ4 blocks: made by lz4_flex without unsafe code, decoded by our own kernel.
 
 use super::{Engine, undecodable};
 use crate::error::Result;
-use lz4_flex::block::{
-    CompressTable, compress_into_with_table, decompress_into, get_maximum_output_size,
-};
+use crate::kernel::lz4;
+use lz4_flex::block::{CompressTable, compress_into_with_table, get_maximum_output_size};
 
 #[derive(Default)]
 pub(super) struct State {
@@ -29,9 +28,9 @@ impl State {
 
 pub(super) fn decode(from: &[u8], to: &mut [u8]) -> Result<()> {
     let wanted = to.len();
-    match decompress_into(from, to) {
-        Ok(made) if made == wanted => Ok(()),
-        Ok(made) => Err(undecodable(Engine::Lz4, format!("{made} bytes instead of {wanted}"))),
-        Err(error) => Err(undecodable(Engine::Lz4, error)),
+    match lz4::decode(from, to) {
+        Some(made) if made == wanted => Ok(()),
+        Some(made) => Err(undecodable(Engine::Lz4, format!("{made} bytes instead of {wanted}"))),
+        None => Err(undecodable(Engine::Lz4, format!("no block of {wanted} bytes"))),
     }
 }
