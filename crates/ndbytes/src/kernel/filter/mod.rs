@@ -97,18 +97,33 @@ fn unshuffle_by(isa: Isa, from: &[u8], to: &mut [u8], width: usize) {
     }
 }
 
+/// Whether the processor transposes bits by itself (GFNI).
+fn has_matrices() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("gfni");
+    #[cfg(not(target_arch = "x86_64"))]
+    false
+}
+
 /// Bit `b` of byte `j` of all elements together, both from the lowest on; of the elements behind the last multiple of 8, their bytes.
 /// Both are of one length, a multiple of the width.
 pub(crate) fn shuffle_bits(from: &[u8], to: &mut [u8], width: usize) {
-    shuffle_bits_by(Isa::detect(), from, to, width);
+    shuffle_bits_by(Isa::detect(), has_matrices(), from, to, width);
 }
 
-fn shuffle_bits_by(isa: Isa, from: &[u8], to: &mut [u8], width: usize) {
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(unused_variables, reason = "others have no such instruction")
+)]
+fn shuffle_bits_by(isa: Isa, matrices: bool, from: &[u8], to: &mut [u8], width: usize) {
     let whole = from.len() - from.len() % (8 * width);
     let (from, rest) = from.split_at(whole);
     let (to, after) = to.split_at_mut(whole);
     after.copy_from_slice(rest);
     match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has both.
+        Isa::Avx2 if matrices => unsafe { avx2::matrices::shuffle_bits(from, to, width) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the processor has it.
         Isa::Avx2 => unsafe { avx2::shuffle_bits(from, to, width) },
@@ -118,15 +133,22 @@ fn shuffle_bits_by(isa: Isa, from: &[u8], to: &mut [u8], width: usize) {
 
 /// The reverse of [`shuffle_bits`].
 pub(crate) fn unshuffle_bits(from: &[u8], to: &mut [u8], width: usize) {
-    unshuffle_bits_by(Isa::detect(), from, to, width);
+    unshuffle_bits_by(Isa::detect(), has_matrices(), from, to, width);
 }
 
-fn unshuffle_bits_by(isa: Isa, from: &[u8], to: &mut [u8], width: usize) {
+#[cfg_attr(
+    not(target_arch = "x86_64"),
+    allow(unused_variables, reason = "others have no such instruction")
+)]
+fn unshuffle_bits_by(isa: Isa, matrices: bool, from: &[u8], to: &mut [u8], width: usize) {
     let whole = from.len() - from.len() % (8 * width);
     let (from, rest) = from.split_at(whole);
     let (to, after) = to.split_at_mut(whole);
     after.copy_from_slice(rest);
     match isa {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the processor has both.
+        Isa::Avx2 if matrices => unsafe { avx2::matrices::unshuffle_bits(from, to, width) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the processor has it.
         Isa::Avx2 => unsafe { avx2::unshuffle_bits(from, to, width) },

@@ -117,10 +117,13 @@ fn check_shuffles(from: &[u8], width: usize) {
         assert_eq!(made, bytes, "bytes of {len} by {width}, {isa:?}");
         let back = guarded(len, |to| unshuffle_by(isa, &made, to, width));
         assert_eq!(back, from, "bytes of {len} by {width} back, {isa:?}");
-        let made = guarded(len, |to| shuffle_bits_by(isa, from, to, width));
-        assert_eq!(made, bits, "bits of {len} by {width}, {isa:?}");
-        let back = guarded(len, |to| unshuffle_bits_by(isa, &made, to, width));
-        assert_eq!(back, from, "bits of {len} by {width} back, {isa:?}");
+        for matrices in [false, has_matrices()] {
+            let by = || format!("bits of {len} by {width}, {isa:?}, matrices: {matrices}");
+            let made = guarded(len, |to| shuffle_bits_by(isa, matrices, from, to, width));
+            assert_eq!(made, bits, "{}", by());
+            let back = guarded(len, |to| unshuffle_bits_by(isa, matrices, &made, to, width));
+            assert_eq!(back, from, "back {}", by());
+        }
     }
 }
 

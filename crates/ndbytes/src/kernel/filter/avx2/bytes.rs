@@ -12,7 +12,7 @@ use std::ops::Range;
 use super::{LANE, WIDE, lanes, load, load_lanes, portable, store, store_lane};
 
 /// Items of a tile.
-const TILE: usize = 32;
+pub(super) const TILE: usize = 32;
 
 #[target_feature(enable = "avx2")]
 pub(in super::super) fn shuffle(from: &[u8], to: &mut [u8], width: usize) {
@@ -62,117 +62,91 @@ fn join<const W: usize>(from: &[u8], to: &mut [u8]) {
     }
 }
 
-/// Tiles side by side, of wider elements. Planes are often a power of two apart, so that their lines evict each other from the level-1 cache: the more of
-/// one is done at once, the better.
-const ABREAST: usize = 4;
+/// Elements whose bits are arranged at a time, by way of their bytes: these stay in the level-1 cache.
+const STRIP: usize = 1024;
+
+/// Moves bits between bytes and eight planes of so many bytes each, from byte `at` of each on.
+type Bits<'f> = &'f dyn Fn(&[u8], usize, usize, &mut [u8]);
 
 #[target_feature(enable = "avx2")]
 pub(in super::super) fn shuffle_bits(from: &[u8], to: &mut [u8], width: usize) {
-    match width {
-        _ if from.len() < 8 * TILE * width => portable::shuffle_bits(from, to, width),
-        1 => split_bits::<1, 8, 8>(from, to),
-        2 => split_bits::<2, 16, 16>(from, to),
-        4 => split_bits::<4, 32, 16>(from, to),
-        _ => split_bits::<8, 64, 16>(from, to),
+    split_strips(from, to, width, &|from, n, at, to| split_bits(from, n, at, to));
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn split_strips(from: &[u8], to: &mut [u8], width: usize, split: Bits<'_>) {
+    let elements = from.len() / width;
+    match (elements / 8, width) {
+        (n, _) if n < TILE => portable::shuffle_bits(from, to, width),
+        (n, 1) => split(from, n, 0, to),
+        (n, _) => {
+            let mut strip = [0; 8 * STRIP];
+            let len = STRIP.min(elements);
+            for start in starts(0..elements, len) {
+                let bytes = &mut strip[..len * width];
+                shuffle(&from[start * width..][..len * width], bytes, width);
+                for (bytes, planes) in bytes.chunks_exact(len).zip(to.chunks_exact_mut(elements)) {
+                    split(bytes, n, start / 8, planes);
+                }
+            }
+        }
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn split_bits<const W: usize, const W8: usize, const R: usize>(from: &[u8], to: &mut [u8]) {
-    let n = from.len() / W8;
-    let abreast = if W == 1 { 0 } else { n - n % (TILE * ABREAST) };
-    split_tiles::<W, W8, R, ABREAST>(from, to, 0..abreast);
-    split_tiles::<W, W8, R, 1>(from, to, abreast..n);
-}
-
-/// Eight elements of `W` bytes are an item of `W8`, whose columns are of `R`.
-#[target_feature(enable = "avx2")]
-fn split_tiles<const W: usize, const W8: usize, const R: usize, const T: usize>(
-    from: &[u8],
-    to: &mut [u8],
-    items: Range<usize>,
-) {
-    let n = from.len() / W8;
-    let mut bytes = [[_mm256_setzero_si256(); W8]; T];
-    for item in starts(items, TILE * T) {
-        for (t, bytes) in bytes.iter_mut().enumerate() {
-            let tile = &from[(item + t * TILE) * W8..][..TILE * W8];
-            for (column, vectors) in bytes.as_chunks_mut::<R>().0.iter_mut().enumerate() {
-                load_column::<W8, R>(tile, column, vectors);
-                rotate(vectors, 4);
-            }
-        }
-        for j in 0..W {
-            let mut bits = [[_mm256_setzero_si256(); 8]; T];
-            for (bits, bytes) in bits.iter_mut().zip(&bytes) {
-                for (k, vector) in bits.iter_mut().enumerate() {
-                    *vector = bytes[k * W + j];
-                }
-                transpose_bits(bits);
-            }
-            for b in 0..8 {
-                for (t, bits) in bits.iter().enumerate() {
-                    store_at(to, (j * 8 + b) * n + item + t * TILE, bits[b]);
-                }
-            }
+fn split_bits(from: &[u8], n: usize, at: usize, to: &mut [u8]) {
+    for item in starts(0..from.len() / 8, TILE) {
+        let mut vectors = [_mm256_setzero_si256(); 8];
+        load_column::<8, 8>(&from[item * 8..][..TILE * 8], 0, &mut vectors);
+        rotate(&mut vectors, 4);
+        transpose_bits(&mut vectors);
+        for (b, vector) in vectors.into_iter().enumerate() {
+            store_at(to, b * n + at + item, vector);
         }
     }
 }
 
 #[target_feature(enable = "avx2")]
 pub(in super::super) fn unshuffle_bits(from: &[u8], to: &mut [u8], width: usize) {
-    match width {
-        _ if from.len() < 8 * TILE * width => portable::unshuffle_bits(from, to, width),
-        1 => join_bits::<1, 8, 8>(from, to),
-        2 => join_bits::<2, 16, 16>(from, to),
-        4 => join_bits::<4, 32, 16>(from, to),
-        _ => join_bits::<8, 64, 16>(from, to),
+    join_strips(from, to, width, &|from, n, at, to| join_bits(from, n, at, to));
+}
+
+#[target_feature(enable = "avx2")]
+pub(super) fn join_strips(from: &[u8], to: &mut [u8], width: usize, join: Bits<'_>) {
+    let elements = from.len() / width;
+    match (elements / 8, width) {
+        (n, _) if n < TILE => portable::unshuffle_bits(from, to, width),
+        (n, 1) => join(from, n, 0, to),
+        (n, _) => {
+            let mut strip = [0; 8 * STRIP];
+            let len = STRIP.min(elements);
+            for start in starts(0..elements, len) {
+                let bytes = &mut strip[..len * width];
+                for (bytes, planes) in bytes.chunks_exact_mut(len).zip(from.chunks_exact(elements))
+                {
+                    join(planes, n, start / 8, bytes);
+                }
+                unshuffle(bytes, &mut to[start * width..][..len * width], width);
+            }
+        }
     }
 }
 
 #[target_feature(enable = "avx2")]
-fn join_bits<const W: usize, const W8: usize, const R: usize>(from: &[u8], to: &mut [u8]) {
-    let n = from.len() / W8;
-    let abreast = if W == 1 { 0 } else { n - n % (TILE * ABREAST) };
-    join_tiles::<W, W8, R, ABREAST>(from, to, 0..abreast);
-    join_tiles::<W, W8, R, 1>(from, to, abreast..n);
-}
-
-#[target_feature(enable = "avx2")]
-fn join_tiles<const W: usize, const W8: usize, const R: usize, const T: usize>(
-    from: &[u8],
-    to: &mut [u8],
-    items: Range<usize>,
-) {
-    let n = from.len() / W8;
-    let mut bytes = [[_mm256_setzero_si256(); W8]; T];
-    for item in starts(items, TILE * T) {
-        for j in 0..W {
-            let mut bits = [[_mm256_setzero_si256(); 8]; T];
-            for b in 0..8 {
-                for (t, bits) in bits.iter_mut().enumerate() {
-                    bits[b] = load_at(from, (j * 8 + b) * n + item + t * TILE);
-                }
-            }
-            for (bits, bytes) in bits.iter_mut().zip(&mut bytes) {
-                transpose_bits(bits);
-                for (k, vector) in bits.iter().enumerate() {
-                    bytes[k * W + j] = *vector;
-                }
-            }
+fn join_bits(from: &[u8], n: usize, at: usize, to: &mut [u8]) {
+    for item in starts(0..to.len() / 8, TILE) {
+        let mut vectors = [_mm256_setzero_si256(); 8];
+        for (b, vector) in vectors.iter_mut().enumerate() {
+            *vector = load_at(from, b * n + at + item);
         }
-        for (t, bytes) in bytes.iter_mut().enumerate() {
-            let tile = &mut to[(item + t * TILE) * W8..][..TILE * W8];
-            for (column, vectors) in bytes.as_chunks_mut::<R>().0.iter_mut().enumerate() {
-                rotate(vectors, R.ilog2());
-                store_column::<W8, R>(tile, column, vectors);
-            }
-        }
+        transpose_bits(&mut vectors);
+        rotate(&mut vectors, 3);
+        store_column::<8, 8>(&mut to[item * 8..][..TILE * 8], 0, &vectors);
     }
 }
 
 /// Where tiles of so many items begin: the last one ends with them, and may do again what the one before it did.
-fn starts(items: Range<usize>, tile: usize) -> impl Iterator<Item = usize> {
+pub(super) fn starts(items: Range<usize>, tile: usize) -> impl Iterator<Item = usize> {
     let last = items.end.saturating_sub(tile);
     items.step_by(tile).map(move |start| start.min(last))
 }
@@ -180,7 +154,7 @@ fn starts(items: Range<usize>, tile: usize) -> impl Iterator<Item = usize> {
 /// A column of 16 bytes of a tile of items of `W` bytes, or all of it if that is less.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_column<const W: usize, const R: usize>(
+pub(super) fn load_column<const W: usize, const R: usize>(
     tile: &[u8],
     column: usize,
     vectors: &mut [__m256i; R],
@@ -195,7 +169,7 @@ fn load_column<const W: usize, const R: usize>(
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store_column<const W: usize, const R: usize>(
+pub(super) fn store_column<const W: usize, const R: usize>(
     tile: &mut [u8],
     column: usize,
     vectors: &[__m256i; R],
@@ -213,7 +187,7 @@ fn store_column<const W: usize, const R: usize>(
 /// Interleaves so many times.
 #[inline]
 #[target_feature(enable = "avx2")]
-fn rotate<const R: usize>(vectors: &mut [__m256i; R], times: u32) {
+pub(super) fn rotate<const R: usize>(vectors: &mut [__m256i; R], times: u32) {
     for _ in 0..times {
         let halves = *vectors;
         for index in 0..R / 2 {
@@ -249,12 +223,12 @@ fn swap_bits<const BY: i32>(vectors: &mut [__m256i; 8], mask: i8) {
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn load_at(from: &[u8], at: usize) -> __m256i {
+pub(super) fn load_at(from: &[u8], at: usize) -> __m256i {
     load(&from[at..].as_chunks::<WIDE>().0[0])
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn store_at(to: &mut [u8], at: usize, vector: __m256i) {
+pub(super) fn store_at(to: &mut [u8], at: usize, vector: __m256i) {
     store(&mut to[at..].as_chunks_mut::<WIDE>().0[0], vector);
 }

@@ -9,6 +9,7 @@ use super::{Predict, differences, portable};
 
 mod bytes;
 mod decimal;
+pub(super) mod matrices;
 mod sums;
 
 pub(super) use bytes::{shuffle, shuffle_bits, unshuffle, unshuffle_bits};
