@@ -29,6 +29,12 @@ class Coded:
     def read(self, index, out=None):
         """What the array has at an index; with ``out``, which has its shape and dtype, in there."""
         like = self._like
+        found = self._plain(index, like.shape) if like.itemsize else None
+        if found is not None:
+            if out is None:
+                return found
+            out[...] = found
+            return out
         if is_field(like, index):
             like[index]  # NumPy's error, before all is read.
             found = self.read(...)[index]
@@ -44,6 +50,24 @@ class Coded:
             return found
         out[...] = found
         return out
+
+    def _plain(self, index, shape):
+        """The short way, for ints and slices alone that take something; None for every other index."""
+        given = index if type(index) is tuple else (index,)
+        if len(given) > len(shape):
+            return None
+        picks, after = [], []
+        for item, length in zip(given, shape, strict=False):
+            if type(item) is int and -length <= item < length:
+                picks.append((item + length if item < 0 else item, 1, 1))
+                after.append(0)
+            elif type(item) is slice:
+                picks.append(_pick(item, length))
+                after.append(slice(None))
+            else:
+                return None
+        picks += [(0, length, 1) for length in shape[len(given) :]]
+        return self.core.read(picks)[tuple(after)] if all([count for _, count, _ in picks]) else None
 
     def _basic(self, items):
         like = self._like
