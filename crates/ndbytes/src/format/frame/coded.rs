@@ -11,11 +11,13 @@ use crate::format::{Encode, Header, Piece, misfit};
 use crate::kernel::{Copying, Items, Stores, fit, zeroed};
 use crate::threads::Threads;
 use bytes::Bytes;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes of items that are coded at a time, for each thread: less, and threads start too often.
 const BATCH: usize = 1 << 21;
+/// The same where they are taken as they are made: threads wait for each other at the end of that alone.
+const AHEAD: usize = 1 << 25;
 /// Blocks that are smaller in the end go out several at a time.
 const SMALL: usize = 1 << 16;
 
@@ -222,6 +224,10 @@ pub(super) struct Coded<'a> {
     spare: Mutex<Vec<Vec<u8>>>,
 }
 
+fn locked<T>(memory: &Mutex<T>) -> MutexGuard<'_, T> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A block with its header, at the front of memory that is used again.
 #[derive(Debug)]
 struct Made {
@@ -274,14 +280,6 @@ impl<'a> Coded<'a> {
         &self.entries
     }
 
-    fn workplace(&self) -> Workplace {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
-    }
-
-    fn leave(&self, work: Workplace) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(work);
-    }
-
     /// Takes note of a block that follows those so far.
     fn add(&mut self, len: usize, entry: Entry) {
         self.entries.push(Entry { offset: self.offset, ..entry });
@@ -291,32 +289,49 @@ impl<'a> Coded<'a> {
 
     /// Codes the next blocks on all threads.
     fn batch(&mut self) -> Result<()> {
-        let grid = &self.blocks.grid;
         // Where a block takes long, Ctrl-C is to be heard behind each.
-        let batch = if self.blocks.plan.is_slow() { 1 } else { BATCH / grid.largest().max(1) };
-        let each = batch.max(1) * self.threads.get();
-        let numbers: Vec<u64> = (self.next..grid.len()).take(each).collect();
-        let first = self.next;
-        let mut all: Vec<Option<(Made, Entry)>> = numbers.iter().map(|_| None).collect();
-        let code = |number: u64| {
-            let (mut work, mut space) = (self.workplace(), self.spare().pop().unwrap_or_default());
-            let room = fit(&mut space, BLOCK_HEADER + self.blocks.grid.largest())?;
-            let (len, entry) = self.blocks.code(number, &mut work, room)?;
-            self.leave(work);
+        let largest = self.blocks.grid.largest().max(1);
+        let batch = if self.blocks.plan.is_slow() { 1 } else { BATCH / largest };
+        let mut ready = std::mem::take(&mut self.ready);
+        let done = self.code(batch.max(1) * self.threads.get(), &mut |made| {
+            ready.push_back(made);
+            Ok(None)
+        });
+        self.ready = ready;
+        done
+    }
+
+    /// Codes so many of the next blocks on all threads, and tells `each` of them in order while others are still made. It gives
+    /// memory back that it has no more use for.
+    fn code(
+        &mut self,
+        count: usize,
+        each: &mut dyn FnMut(Made) -> Result<Option<Vec<u8>>>,
+    ) -> Result<()> {
+        let Self { blocks, threads, entries, next, offset, idle, spare, .. } = self;
+        let numbers: Vec<u64> = (*next..blocks.grid.len()).take(count).collect();
+        let room = BLOCK_HEADER + blocks.grid.largest();
+        let work = |number: u64| {
+            let mut work = locked(idle).pop().unwrap_or_default();
+            let mut space = locked(spare).pop().unwrap_or_default();
+            let (len, entry) = blocks.code(number, &mut work, fit(&mut space, room)?)?;
+            locked(idle).push(work);
             Ok((number, Made { space, len }, entry))
         };
-        self.threads.run(numbers, &code, &mut |(number, made, entry)| {
-            let place = usize::try_from(number - first).ok().and_then(|at| all.get_mut(at));
-            if let Some(place) = place {
-                *place = Some((made, entry));
+        // Those that wait for one in front of them.
+        let mut early = BTreeMap::new();
+        threads.run(numbers, &work, &mut |(number, made, entry)| {
+            early.insert(number, (made, entry));
+            while let Some((made, entry)) = early.remove(next) {
+                entries.push(Entry { offset: *offset, ..entry });
+                *offset += made.len as u64;
+                *next += 1;
+                if let Some(space) = each(made)? {
+                    locked(spare).push(space);
+                }
             }
             Ok(())
-        })?;
-        for (made, entry) in all.into_iter().flatten() {
-            self.add(made.len, entry);
-            self.ready.push_back(made);
-        }
-        Ok(())
+        })
     }
 
     /// What waits to be asked for: a block, or several where they are small.
@@ -332,7 +347,7 @@ impl<'a> Coded<'a> {
     }
 
     fn spare(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.spare)
     }
 
     fn index(&mut self) -> Vec<u8> {
@@ -347,7 +362,7 @@ impl<'a> Coded<'a> {
         out: &mut [u8],
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<usize> {
-        let (mut work, mut written) = (self.workplace(), 0);
+        let (mut work, mut written) = (Workplace::default(), 0);
         while self.next < self.blocks.grid.len() {
             let space = out.get_mut(written..).unwrap_or_default();
             let (len, entry) = self.blocks.code(self.next, &mut work, space)?;
@@ -416,12 +431,15 @@ impl<'a> Encode<'a> for Coded<'a> {
         }
         let front = self.front.take().unwrap_or_default();
         put(&front, out)?;
+        while let Some(made) = self.ready.pop_front() {
+            each(put(made.bytes(), out)? as u64)?;
+        }
+        let ahead = (AHEAD / self.blocks.grid.largest().max(1)).max(1) * self.threads.get();
         while self.next < self.blocks.grid.len() {
-            self.batch()?;
-            while let Some(made) = self.ready.pop_front() {
+            self.code(ahead, &mut |made| {
                 each(put(made.bytes(), out)? as u64)?;
-                self.spare().push(made.space);
-            }
+                Ok(Some(made.space))
+            })?;
         }
         Ok(put(&self.index(), out)? as u64)
     }
