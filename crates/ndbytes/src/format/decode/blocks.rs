@@ -14,6 +14,7 @@ use crate::format::frame::{
 use crate::format::{ChecksumState, Dest, Event, Header, STEP, holds};
 use crate::kernel::{Stores, fit, scatter};
 use crate::threads::Threads;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of input to ask for at a time, for each thread that decodes them.
@@ -408,6 +409,13 @@ impl<'d> Coded<'d> {
             }
             return Ok(());
         }
+        if let Some(pieces) = pieces(place, decoder, &jobs)? {
+            let jobs = jobs.into_iter().zip(pieces).collect();
+            let decode = |(job, items): (Job<'_>, &mut [u8])| {
+                decoder.decode(job.number, &job.header, job.stored, items)
+            };
+            return threads.run(jobs, &decode, &mut |()| Ok(()));
+        }
         let used = Mutex::new(Vec::new());
         let used = || used.lock().unwrap_or_else(PoisonError::into_inner);
         let decode = |Job { number, header, stored }: Job<'_>| {
@@ -482,11 +490,52 @@ fn straight<'p>(
     decoder: &Decoder,
     part: &Layout,
 ) -> Result<Option<&'p mut [u8]>> {
-    let itemsize = decoder.grid.itemsize();
-    if !part.is_c_contiguous(itemsize) {
-        return Ok(None);
+    match range(decoder, part) {
+        Some(range) => memory(place, range),
+        None => Ok(None),
     }
-    let (start, end) = (part.offset(), part.offset() + part.len() * itemsize);
+}
+
+/// The memories of blocks which, all together, follow each other where they stay.
+fn pieces<'p>(
+    place: &'p mut Place<'_>,
+    decoder: &Decoder,
+    jobs: &[Job<'_>],
+) -> Result<Option<Vec<&'p mut [u8]>>> {
+    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(jobs.len());
+    for job in jobs {
+        let range = range(decoder, &decoder.grid.place(job.number)?);
+        let Some(range) =
+            range.filter(|range| ranges.last().is_none_or(|last| last.end == range.start))
+        else {
+            return Ok(None);
+        };
+        ranges.push(range);
+    }
+    let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return Ok(None) };
+    let Some(mut rest) = memory(place, first.start..last.end)? else { return Ok(None) };
+    let mut pieces = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let Some((piece, behind)) = rest.split_at_mut_checked(range.len()) else {
+            return Ok(None);
+        };
+        pieces.push(piece);
+        rest = behind;
+    }
+    Ok(Some(pieces))
+}
+
+/// Where the items of a block stay, if they follow each other there.
+fn range(decoder: &Decoder, part: &Layout) -> Option<Range<usize>> {
+    let itemsize = decoder.grid.itemsize();
+    let (start, len) = (part.offset(), part.len() * itemsize);
+    part.is_c_contiguous(itemsize).then_some(start..start + len)
+}
+
+fn memory<'p>(
+    place: &'p mut Place<'_>,
+    Range { start, end }: Range<usize>,
+) -> Result<Option<&'p mut [u8]>> {
     match place {
         Place::Owned(buffer) => buffer.space(start, end).map(Some),
         Place::Fill(buffer) => buffer.space(start, end).map(Some),
