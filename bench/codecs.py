@@ -13,6 +13,7 @@ import numpy as np
 
 from . import data
 from .goals import codecs as goals
+from .goals import parts
 from .figures import MiB
 from .measure import Effort, calls
 from .run import Contender, Run, module
@@ -31,6 +32,7 @@ class Codec(Contender):
 
 def section(run: Run):
     goals.sets(run)
+    parts.section(run)
     codecs = build(run)
     for name in QUICK if run.quick else data.names():
         full = data.load(run, "D", name)

@@ -17,6 +17,8 @@ UNITS = {
     "GB/s": False,
     "MiB": True,
     "share": False,
+    "x its size": True,
+    "of the time": True,
 }
 
 

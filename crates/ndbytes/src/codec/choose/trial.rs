@@ -13,9 +13,12 @@ const MOST_PLANES: usize = 64;
 const FINALISTS: usize = 2;
 /// The part of the least entropy that the others may have more.
 const CLOSE: u64 = 32;
-/// On how many samples every method is tried, and how many methods on the others.
+/// On how many samples every method is tried, and how many methods on the others: of those each block may get, where size is all that counts.
 const FIRST: usize = 2;
-const SECOND: usize = 3;
+const SECOND: usize = 2;
+const THOROUGH: usize = 3;
+/// The part of the least size that a method may make more on a sample, to be tried on the next.
+const NEAR: u64 = 4;
 /// From this ratio on the bytes are nearly all the same.
 const DENSE: u64 = 32;
 /// What an array must gain to be compressed at all, in thousandths.
@@ -55,19 +58,20 @@ pub(super) fn choose(
             methods.push(Method { filter, digits, engine, effort });
         }
     }
-    // All on the first samples, and those that were best there on the others.
-    let (first, others) = samples.split_at(samples.len().min(FIRST));
-    let mut scores = Vec::new();
-    for method in methods {
-        scores.push((trial.score(codec, method, first)?, method));
-    }
-    scores.sort_by_key(|(score, _)| *score);
-    if !others.is_empty() {
-        scores.truncate(SECOND);
+    // All on the first sample, and those that were near the best there, or the best, on the others.
+    let mut scores: Vec<(u64, Method)> = methods.into_iter().map(|method| (0, method)).collect();
+    let is_thorough = codec == Codec::Small;
+    let second = if is_thorough { THOROUGH } else { SECOND };
+    for (number, sample) in samples.iter().enumerate() {
         for (score, method) in &mut scores {
-            *score += trial.score(codec, *method, others)?;
+            *score += trial.score(codec, *method, std::slice::from_ref(sample))?;
         }
         scores.sort_by_key(|(score, _)| *score);
+        let least = scores.first().map_or(0, |(score, _)| *score);
+        scores.retain(|(score, _)| is_thorough || score - least <= least / NEAR);
+        if number + 1 >= FIRST {
+            scores.truncate(second);
+        }
     }
     let size: usize = samples.iter().map(|sample| sample.items.len()).sum();
     let Some(&(score, mut best)) =
@@ -79,10 +83,9 @@ pub(super) fn choose(
     if is_dense && codec == Codec::Auto {
         best.effort = Effort::Dense;
     }
-    let is_thorough = codec == Codec::Small;
     let mut methods = vec![best];
     if is_thorough {
-        methods.extend(scores.iter().skip(1).take(SECOND - 1).map(|(_, method)| *method));
+        methods.extend(scores.iter().skip(1).take(second - 1).map(|(_, method)| *method));
     }
     if best.filter.decimal {
         methods.push(best.without_decimal());
@@ -195,7 +198,7 @@ impl Trial<'_> {
     /// The bits of what a filter makes of the samples; `None` where it does not suit them, or does nothing more than another one.
     fn entropy(&mut self, filter: Filter, digits: Option<Digits>) -> Result<Option<u64>> {
         let mut total = 0;
-        for sample in self.samples {
+        for sample in self.samples.iter().take(FIRST) {
             let block = self.block(sample);
             if !block.moves_along(filter) {
                 return Ok(None);

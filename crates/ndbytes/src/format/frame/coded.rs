@@ -25,7 +25,7 @@ const SMALL: usize = 1 << 16;
 const SAMPLES: usize = 4;
 const LEAST_SAMPLE: usize = 1 << 13;
 const MOST_SAMPLE: usize = 1 << 16;
-const SAMPLED: usize = 128;
+const SAMPLED: usize = 256;
 /// Larger items are tried in part.
 const NEAR_ITEM: usize = 1 << 10;
 
