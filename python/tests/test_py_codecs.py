@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import ndbytes as ndb
 from test_reader import READER
 from cases import DTYPES, LAYOUTS, array, check
-from conftest import examples
+from conftest import LONG, examples
 from strategies import arrays, overlaps
 from streams import assert_equal, running
 
@@ -34,7 +34,7 @@ def test_every_dtype_and_layout_comes_back(dtype, layout):
         same(ndb.loads(ndb.dumps(a, codec=codec)), a)
 
 
-@examples
+@hypothesis.settings(examples, max_examples=50_000 if LONG else 500)
 @hypothesis.given(arrays(), st.sampled_from(CODECS), st.sampled_from([1, 2, 4]))
 def test_any_array(array, codec, threads):
     data = ndb.dumps(array, codec=codec, threads=1)
