@@ -1,21 +1,17 @@
 //! Data in blocks behind a header, and their index.
 
+use super::block::Decoder;
+use super::settle::{Job, Target};
 use super::steps::{Step, Steps};
 use super::store::Place;
 use super::{Checks, DecodeOptions, Decoded};
-use crate::array::{Array, Layout, Order};
-use crate::codec::block::{Block, BlockCoder, Elements};
-use crate::codec::{Crc32c, Engine, Filter, crc32c};
+use crate::array::Array;
 use crate::error::{Error, Result};
 use crate::format::frame::{
-    BLOCK_HEADER, BlockHeader, Entry, Expected, Footer, Grid, boxed, check_len, index_size,
-    parse_index,
+    BLOCK_HEADER, BlockHeader, Entry, Footer, check_len, index_size, parse_index,
 };
-use crate::format::{ChecksumState, Dest, Event, Header, STEP, holds};
-use crate::kernel::{Stores, fit, scatter};
+use crate::format::{ChecksumState, Dest, Event, Header, STEP};
 use crate::threads::Threads;
-use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
 
 /// Bytes of input to ask for at a time, for each thread that decodes them.
 const AHEAD: usize = 1 << 20;
@@ -31,9 +27,7 @@ pub(super) struct Coded<'d> {
     options: DecodeOptions,
     header: Header,
     decoder: Decoder,
-    place: Place<'d>,
-    /// Rows of blocks on their way to a function, which takes items in their order.
-    band: Vec<u8>,
+    target: Target<'d>,
     threads: Threads,
     /// What has come and is not made use of yet, and how much of it has.
     pending: Vec<u8>,
@@ -62,89 +56,6 @@ enum Stage {
     Done,
 }
 
-/// What decodes a block, on any thread.
-#[derive(Debug)]
-pub(crate) struct Decoder {
-    pub(crate) grid: Grid,
-    elements: Elements,
-    /// What threads work with, and do not at the moment.
-    idle: Mutex<Vec<BlockCoder>>,
-}
-
-/// A block that has come whole.
-struct Job<'i> {
-    number: u64,
-    header: BlockHeader,
-    stored: &'i [u8],
-}
-
-impl Decoder {
-    pub(crate) fn new(header: &Header) -> Result<Self> {
-        let grid = header.grid()?;
-        Ok(Self { grid, elements: Elements::of(&header.dtype), idle: Mutex::default() })
-    }
-
-    pub(crate) fn expected(&self, number: u64) -> Expected {
-        let (rows, size) = (self.grid.rows(number), self.grid.size(number));
-        Expected { number, of: self.grid.len(), rows, size }
-    }
-
-    /// Decodes a block to memory of its size; its stored bytes are held against their sum before anything else is made of them, and
-    /// the items against theirs.
-    pub(crate) fn decode(
-        &self,
-        number: u64,
-        header: &BlockHeader,
-        stored: &[u8],
-        items: &mut [u8],
-    ) -> Result<()> {
-        let (of, Entry { offset, stored_sum, items_sum, .. }) =
-            (self.expected(number), header.entry);
-        let damaged = |found: u32, written: u32, what: &str| {
-            let why = format!("its CRC-32C is {found:08x}, its header says {written:08x}{what}");
-            of.damaged(offset..header.entry.end(), &why)
-        };
-        // What is only copied is summed on its way: no codec sees it.
-        let is_bare = header.engine == Engine::Stored && header.filter == Filter::NONE;
-        let copied = (is_bare && stored.len() == items.len()).then(|| {
-            let mut sum = Crc32c::default();
-            sum.copy(stored, items, Stores::Cached);
-            sum.value()
-        });
-        let found = copied.unwrap_or_else(|| crc32c(stored));
-        if !holds(found, stored_sum) {
-            return Err(damaged(found, stored_sum, ""));
-        }
-        let found = match copied {
-            Some(sum) => sum,
-            None => {
-                self.undo(&of, header, stored, items)?;
-                crc32c(items)
-            }
-        };
-        if !holds(found, items_sum) {
-            return Err(damaged(found, items_sum, " (of its items)"));
-        }
-        Ok(())
-    }
-
-    fn undo(
-        &self,
-        of: &Expected,
-        header: &BlockHeader,
-        stored: &[u8],
-        items: &mut [u8],
-    ) -> Result<()> {
-        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut coder = idle().pop().unwrap_or_default();
-        let shape = boxed(&self.grid, self.elements, of.number);
-        let block = Block { elements: self.elements, shape: &shape, size: of.size };
-        let decoded = coder.decode(header.filter, header.engine, block, stored, items);
-        idle().push(coder);
-        decoded.map_err(|error| of.undecodable(header.entry.offset, &error))
-    }
-}
-
 impl<'d> Coded<'d> {
     pub(super) fn new(options: DecodeOptions, header: Header, dest: Dest<'d>) -> Result<Self> {
         let decoder = Decoder::new(&header)?;
@@ -165,8 +76,7 @@ impl<'d> Coded<'d> {
             offset: header.len,
             header,
             decoder,
-            place,
-            band: Vec::new(),
+            target: Target::new(place),
             threads: Threads::ONE,
             pending: Vec::new(),
             filled: 0,
@@ -298,7 +208,8 @@ impl<'d> Coded<'d> {
             if jobs.is_empty() {
                 len = self.step(rest)?;
             } else {
-                self.run(jobs)?;
+                self.entries.extend(jobs.iter().map(|job| job.header.entry));
+                self.target.run(&self.decoder, jobs, self.threads)?;
             }
             if len == 0 {
                 return Ok(taken);
@@ -388,48 +299,6 @@ impl<'d> Coded<'d> {
         Ok((jobs, len))
     }
 
-    /// Decodes blocks, and puts their items where they belong.
-    fn run(&mut self, jobs: Vec<Job<'_>>) -> Result<()> {
-        self.entries.extend(jobs.iter().map(|job| job.header.entry));
-        let (decoder, place, band) = (&self.decoder, &mut self.place, &mut self.band);
-        // A function is told of the items in their order.
-        let threads = if let Place::Sink(_) = place { Threads::ONE } else { self.threads };
-        if threads == Threads::ONE {
-            let mut space = Vec::new();
-            for job in jobs {
-                let part = decoder.grid.place(job.number)?;
-                match straight(place, decoder, &part)? {
-                    Some(items) => decoder.decode(job.number, &job.header, job.stored, items)?,
-                    None => {
-                        let items = fit(&mut space, decoder.grid.size(job.number))?;
-                        decoder.decode(job.number, &job.header, job.stored, items)?;
-                        put(place, band, decoder, job.number, items)?;
-                    }
-                }
-            }
-            return Ok(());
-        }
-        if let Some(pieces) = pieces(place, decoder, &jobs)? {
-            let jobs = jobs.into_iter().zip(pieces).collect();
-            let decode = |(job, items): (Job<'_>, &mut [u8])| {
-                decoder.decode(job.number, &job.header, job.stored, items)
-            };
-            return threads.run(jobs, &decode, &mut |()| Ok(()));
-        }
-        let used = Mutex::new(Vec::new());
-        let used = || used.lock().unwrap_or_else(PoisonError::into_inner);
-        let decode = |Job { number, header, stored }: Job<'_>| {
-            let (mut space, size) = (used().pop().unwrap_or_default(), decoder.grid.size(number));
-            decoder.decode(number, &header, stored, fit(&mut space, size)?)?;
-            Ok((number, space, size))
-        };
-        threads.run(jobs, &decode, &mut |(number, space, size)| {
-            put(place, band, decoder, number, space.get(..size).unwrap_or_default())?;
-            used().push(space);
-            Ok(())
-        })
-    }
-
     /// Holds the index against all that was read.
     fn check(&self, index: &[u8]) -> Result<()> {
         let grid = &self.decoder.grid;
@@ -474,177 +343,12 @@ impl<'d> Coded<'d> {
         if self.stage != Stage::Done {
             return Err(Error::argument("the array is not complete"));
         }
-        let Self { header, place, .. } = self;
-        let array = match place.finish()? {
+        let Self { header, target, .. } = self;
+        let array = match target.place.finish()? {
             Some(data) => Some(Array::new(header.dtype.clone(), header.layout()?, data)?),
             None => None,
         };
         let metadata = header.metadata.clone();
         Ok(Decoded { header, state: ChecksumState::Verified, metadata, array })
-    }
-}
-
-/// The memory of a block whose items follow each other where they stay.
-fn straight<'p>(
-    place: &'p mut Place<'_>,
-    decoder: &Decoder,
-    part: &Layout,
-) -> Result<Option<&'p mut [u8]>> {
-    match range(decoder, part) {
-        Some(range) => memory(place, range),
-        None => Ok(None),
-    }
-}
-
-/// The memories of blocks which, all together, follow each other where they stay.
-fn pieces<'p>(
-    place: &'p mut Place<'_>,
-    decoder: &Decoder,
-    jobs: &[Job<'_>],
-) -> Result<Option<Vec<&'p mut [u8]>>> {
-    let mut ranges: Vec<Range<usize>> = Vec::with_capacity(jobs.len());
-    for job in jobs {
-        let range = range(decoder, &decoder.grid.place(job.number)?);
-        let Some(range) =
-            range.filter(|range| ranges.last().is_none_or(|last| last.end == range.start))
-        else {
-            return Ok(None);
-        };
-        ranges.push(range);
-    }
-    let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else { return Ok(None) };
-    let Some(mut rest) = memory(place, first.start..last.end)? else { return Ok(None) };
-    let mut pieces = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let Some((piece, behind)) = rest.split_at_mut_checked(range.len()) else {
-            return Ok(None);
-        };
-        pieces.push(piece);
-        rest = behind;
-    }
-    Ok(Some(pieces))
-}
-
-/// Where the items of a block stay, if they follow each other there.
-fn range(decoder: &Decoder, part: &Layout) -> Option<Range<usize>> {
-    let itemsize = decoder.grid.itemsize();
-    let (start, len) = (part.offset(), part.len() * itemsize);
-    part.is_c_contiguous(itemsize).then_some(start..start + len)
-}
-
-fn memory<'p>(
-    place: &'p mut Place<'_>,
-    Range { start, end }: Range<usize>,
-) -> Result<Option<&'p mut [u8]>> {
-    match place {
-        Place::Owned(buffer) => buffer.space(start, end).map(Some),
-        Place::Fill(buffer) => buffer.space(start, end).map(Some),
-        Place::Into(memory) => Ok(memory.get_mut(start..end)),
-        Place::Sink(_) | Place::Discard => Ok(None),
-    }
-}
-
-/// Puts the items of a block where they belong.
-fn put(
-    place: &mut Place<'_>,
-    band: &mut Vec<u8>,
-    decoder: &Decoder,
-    number: u64,
-    items: &[u8],
-) -> Result<()> {
-    let (grid, itemsize) = (&decoder.grid, decoder.grid.itemsize());
-    let part = grid.place(number)?;
-    let memory = match place {
-        Place::Owned(buffer) => buffer.space(0, part.span(itemsize)?.end)?,
-        Place::Fill(buffer) => buffer.space(0, part.span(itemsize)?.end)?,
-        Place::Into(memory) => memory,
-        Place::Discard => return Ok(()),
-        Place::Sink(sink) => {
-            // The items of some rows of the array come in several blocks.
-            let shape = grid.band(number);
-            let size = shape.iter().product::<usize>() * itemsize;
-            if size == items.len() {
-                return items.chunks(AHEAD).try_for_each(sink);
-            }
-            let band = fit(band, size)?;
-            let mut slices = grid.slices(number);
-            slices.iter_mut().take(1).for_each(|rows| rows.start = 0);
-            let part = Layout::contiguous(&shape, itemsize, Order::C)?.sliced(&slices)?;
-            scatter(items, band, &part, itemsize)?;
-            return if grid.ends_band(number) {
-                band.chunks(AHEAD).try_for_each(sink)
-            } else {
-                Ok(())
-            };
-        }
-    };
-    scatter(items, memory, &part, itemsize)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::array::ArrayRef;
-    use crate::codec::Codec;
-    use crate::codec::block::DECODED;
-    use crate::format::{Encode as _, HeaderDecoder, frame};
-
-    /// How many blocks a codec sees before the first error, if there is one.
-    fn seen(bytes: &[u8]) -> (usize, Result<()>) {
-        let before = DECODED.get();
-        let done = (|| {
-            let mut machine = HeaderDecoder::new(DecodeOptions {
-                checks: Checks::Required,
-                ..Default::default()
-            });
-            let mut rest = bytes;
-            loop {
-                let space = machine.space();
-                let (front, after) = rest.split_at(space.len().min(rest.len()));
-                space[..front.len()].copy_from_slice(front);
-                rest = after;
-                if machine.filled(front.len())?.is_some() {
-                    break;
-                }
-            }
-            let mut body = machine.body(Dest::Owned)?;
-            body.take(rest, Default::default(), &mut |_| Ok(()))?;
-            body.finish().map(drop)
-        })();
-        (DECODED.get() - before, done)
-    }
-
-    #[test]
-    fn no_codec_sees_bytes_whose_sum_does_not_hold() {
-        let values: Vec<u16> = (0..400).map(|i| i / 3).collect();
-        let array = ArrayRef::from_slice(&values, &[400]).unwrap();
-        for codec in ["lz4", "zstd", "deflate", "pco"] {
-            let (codec, block) = (codec.parse::<Codec>().unwrap(), Some(vec![150]));
-            let options = frame::EncodeOptions { codec, block, ..Default::default() };
-            let mut encoder = frame::Encoder::new(&array, &options).unwrap();
-            let mut bytes = Vec::new();
-            while let Some(piece) = encoder.next().unwrap() {
-                bytes.extend_from_slice(&piece);
-            }
-            assert_eq!(seen(&bytes).0, 3, "{codec}");
-            let mut at = u32::from_le_bytes(*bytes[12..].first_chunk().unwrap()) as usize;
-            for number in 0..3 {
-                let end = at
-                    + BLOCK_HEADER
-                    + u32::from_le_bytes(*bytes[at..].first_chunk().unwrap()) as usize;
-                for bit in at * 8..end * 8 {
-                    bytes[bit / 8] ^= 1 << (bit % 8);
-                    let (count, done) = seen(&bytes);
-                    assert!(done.is_err(), "{codec}: bit {bit}");
-                    // The sum of the items stands in a header that has one of its own.
-                    assert!(
-                        count <= number,
-                        "{codec}: bit {bit} of block {number}: {count} blocks decoded"
-                    );
-                    bytes[bit / 8] ^= 1 << (bit % 8);
-                }
-                at = end;
-            }
-        }
     }
 }

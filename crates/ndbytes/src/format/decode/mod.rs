@@ -1,16 +1,18 @@
 //! Bytes to an array: machines that hand out the space they want filled. They tell the formats apart by the magic.
 
+mod block;
 mod blocks;
 mod body;
 #[cfg(feature = "std")]
 mod fetch;
 mod header;
 mod plain;
+mod settle;
 mod steps;
 mod store;
 
 #[cfg(feature = "std")]
-pub(crate) use blocks::Decoder;
+pub(crate) use block::Decoder;
 pub use body::{BodyDecoder, Decoded};
 pub use header::HeaderDecoder;
 
