@@ -265,6 +265,7 @@ impl<'a> Coded<'a> {
     }
 
     /// Of blocks alone, which begin at `offset`, for a frame that grows.
+    #[cfg(feature = "std")]
     pub(super) fn of_blocks(
         blocks: Blocks<'a>,
         threads: Threads,
@@ -276,6 +277,7 @@ impl<'a> Coded<'a> {
     }
 
     /// What an index says of the blocks so far.
+    #[cfg(feature = "std")]
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
     }

@@ -133,6 +133,7 @@ impl Grid {
     }
 
     /// Bytes of one index of the slowest axis.
+    #[cfg(feature = "std")]
     pub(crate) fn row_size(&self) -> u64 {
         self.shape.iter().skip(1).map(|&len| len as u64).product::<u64>() * self.itemsize as u64
     }

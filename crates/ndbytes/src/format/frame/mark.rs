@@ -33,6 +33,7 @@ pub struct Grown {
 }
 
 /// The mark of an array that has grown so far; the header's first length says the rows.
+#[cfg(feature = "std")]
 pub(crate) fn encode_mark(header: &Header, grown: Grown) -> [u8; MARK] {
     let mut mark = [0; MARK];
     let (front, sum) = mark.split_at_mut(MARK - SUM);
@@ -128,6 +129,7 @@ fn malformed(start: u64, why: &str) -> Error {
 }
 
 /// The record in front of an index of so many rows.
+#[cfg(feature = "std")]
 pub(crate) fn encode_end(entries: u64) -> [u8; BLOCK_HEADER] {
     let mut record = [0; BLOCK_HEADER];
     let (front, sum) = record.split_at_mut(BLOCK_HEADER - SUM);
