@@ -241,6 +241,21 @@ fn what_is_intact_is_recovered() {
     }
 }
 
+#[test]
+fn of_an_array_without_axes_all_is_intact_or_nothing() {
+    let array = ndbytes::ArrayRef::from_slice(&[7u64], &[]).unwrap();
+    let options = frame::EncodeOptions {
+        codec: Codec::Engine(Engine::Stored, None),
+        block: Some(vec![]),
+        ..Default::default()
+    };
+    let mut bytes = coded(&array, &options);
+    assert_eq!(found_damaged(&bytes), []);
+    let start = bytes.len() - 92 - 8;
+    bytes[start] ^= 1;
+    assert_eq!(found_damaged(&bytes), [0..8]);
+}
+
 fn found_damaged(bytes: &[u8]) -> Vec<Range<u64>> {
     io::recover(bytes, Default::default(), &mut io::unwatched).unwrap().damaged
 }

@@ -80,10 +80,10 @@ impl Grid {
         self.bands.as_ref().map_or(0, Bands::known)
     }
 
-    /// The first row that is in no band that is known.
+    /// The first row that is in no band that is known; an array without axes is one row.
     #[cfg(feature = "std")]
     pub(crate) fn first_unknown(&self) -> usize {
-        let all = self.shape.first().copied().unwrap_or_default();
+        let all = self.shape.first().copied().unwrap_or(1);
         self.bands.as_ref().map_or(all, Bands::known)
     }
 
