@@ -76,7 +76,11 @@ impl Steps {
             return Err(malformed(&format!("stands behind {blocks} blocks, where no step ends")));
         }
         let first = blocks.checked_sub(rows).filter(|_| rows > 0);
-        let found = |first| self.indexes.iter().find(|index| index.blocks == first).copied();
+        // A search, since small steps may be as many as the blocks.
+        let found = |first| {
+            let at = self.indexes.binary_search_by_key(&first, |index| index.blocks).ok()?;
+            self.indexes.get(at).copied()
+        };
         let back = match first {
             Some(0) => Some(Ended::default()),
             Some(first) => found(first),
