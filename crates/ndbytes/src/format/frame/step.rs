@@ -13,6 +13,7 @@ use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Encode as _, Format, Header, Piece};
 use crate::kernel::Items;
+use crate::limits::MAX_NDIM;
 
 /// A length for the axis that grows, where blocks are chosen: more than any block has.
 const TALL: usize = MAX_BLOCK;
@@ -31,6 +32,10 @@ pub(crate) fn begin(
     if itemsize == 0 || row.contains(&0) {
         let why = "rows that are appended have at least one item, and items at least one byte";
         return Err(Error::argument(why));
+    }
+    if row.len() >= MAX_NDIM {
+        let ndim = row.len() + 1;
+        return Err(Error::argument(format!("{ndim} axes; at most {MAX_NDIM} are allowed")));
     }
     let shape: Vec<usize> = std::iter::once(0).chain(row.iter().copied()).collect();
     let tall: Vec<usize> = std::iter::once(TALL).chain(row.iter().copied()).collect();
