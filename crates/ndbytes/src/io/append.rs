@@ -60,6 +60,8 @@ pub struct Appender {
     waiting: Vec<u8>,
     /// Whether a write has failed: what stands behind the frame then is not known.
     failed: bool,
+    /// The process that has opened it. One that was forked off has the same lock, and knows nothing of what the other appends.
+    owner: u32,
 }
 
 impl Appender {
@@ -101,6 +103,7 @@ impl Appender {
             at,
             waiting,
             failed: false,
+            owner: std::process::id(),
         })
     }
 
@@ -137,11 +140,11 @@ impl Appender {
             ));
         };
         let mut fetch = |space: &mut [u8], offset| read(&mut At::new(&file, offset), space);
-        let Chain { entries, indexes, .. } = chain(&mut fetch, &header)?;
+        let Chain { entries, indexes, .. } = chain(&mut fetch, len, &header)?;
         let rows = header.shape.first().copied().unwrap_or_default();
         let (path, options, at) = (path.to_path_buf(), how.clone(), grown.end);
-        let waiting = Vec::new();
-        Ok(Self { file, path, options, header, entries, rows, indexes, at, waiting, failed: false })
+        let (waiting, failed, owner) = (Vec::new(), false, std::process::id());
+        Ok(Self { file, path, options, header, entries, rows, indexes, at, waiting, failed, owner })
     }
 
     /// What the file says, up to the last flush.
@@ -188,7 +191,8 @@ impl Appender {
     /// Makes all rows so far part of the file, on the disk.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io), `ESTALE` if another file has taken the place of this one; and as [`Appender::append`].
+    /// [`Io`](ErrorKind::Io), `ESTALE` if another file has taken the place of this one; [`Truncated`](ErrorKind::Truncated) if another has
+    /// cut it; and as [`Appender::append`].
     pub fn flush(&mut self, watch: Watch<'_>) -> Result<()> {
         if self.is_flushed() && !self.failed {
             return Ok(());
@@ -207,13 +211,22 @@ impl Appender {
         Input::of(self.file.try_clone()?).map_err(|error| error.in_file(&self.path))
     }
 
-    /// Whether an error has made it useless.
+    /// Whether an error has made it useless, or a fork: then only the process that has opened it appends.
     #[must_use]
     pub fn has_failed(&self) -> bool {
-        self.failed
+        self.failed || !self.is_owner()
+    }
+
+    fn is_owner(&self) -> bool {
+        self.owner == std::process::id()
     }
 
     fn guarded(&mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        if !self.is_owner() {
+            let why =
+                "another process has opened it, of which this one is a fork; only that one appends";
+            return Err(Error::argument(why).in_file(&self.path));
+        }
         if self.failed {
             let why = "an earlier write has failed; the file has all rows that were flushed before: open it again";
             return Err(Error::argument(why).in_file(&self.path));
@@ -297,6 +310,7 @@ impl Appender {
 
     /// Writes the blocks of these rows.
     fn code(&mut self, rows: &ArrayRef<'_>, watch: Watch<'_>) -> Result<()> {
+        self.check_there()?;
         let mut blocks = Rows::new(rows, &self.header, &self.options, self.at)?;
         while let Some(piece) = blocks.next()? {
             write_at(&self.file, &piece, self.at)?;
@@ -308,9 +322,20 @@ impl Appender {
         Ok(())
     }
 
+    /// That all is there that was written: behind a file that another has cut there would be a hole.
+    fn check_there(&self) -> Result<()> {
+        let (len, at) = (self.file.metadata()?.len(), self.at);
+        if len >= at {
+            return Ok(());
+        }
+        let message = format!("another has cut the file to {len} bytes, {at} were written");
+        Err(Error::truncated(message).at(len))
+    }
+
     /// Writes end record and index behind the blocks, and then the mark.
     fn commit(&mut self) -> Result<()> {
         check_place(&self.file, &self.path)?;
+        self.check_there()?;
         let blocks = self.entries.len() as u64;
         self.indexes.truncate(self.kept());
         let back = self.indexes.last().copied().unwrap_or_default();
@@ -361,8 +386,10 @@ impl Appender {
 
 impl Drop for Appender {
     fn drop(&mut self) {
-        // Readers of it may still have the file open.
-        let _ = self.file.unlock();
+        // Readers of it may still have the file open. A fork would take the lock from the process that it came from.
+        if self.is_owner() {
+            let _ = self.file.unlock();
+        }
     }
 }
 

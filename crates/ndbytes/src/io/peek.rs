@@ -73,7 +73,7 @@ fn peek_once(mut reader: impl Read + Seek, len: u64, mut options: DecodeOptions)
             read(&mut reader, space)
         };
         if header.grown().is_some() {
-            chain(&mut fetch, &header)?;
+            chain(&mut fetch, len, &header)?;
             name_method(&mut fetch, &mut header)?;
         } else {
             ending(&mut fetch, len, &header)?;

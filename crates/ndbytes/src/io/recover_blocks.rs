@@ -64,7 +64,8 @@ fn indexed(header: &Header, decoder: &mut Decoder, bytes: &[u8]) -> Option<Vec<u
             let at = usize::try_from(offset.saturating_sub(header.len)).unwrap_or(usize::MAX);
             Ok(std::io::Write::write(&mut space, bytes.get(at..).unwrap_or_default())?)
         };
-        let Chain { entries, grid, .. } = chain(&mut fetch, header).ok()?;
+        let Chain { entries, grid, .. } =
+            chain(&mut fetch, header.len + bytes.len() as u64, header).ok()?;
         decoder.grid = grid;
         entries
     } else {

@@ -16,11 +16,11 @@ pub(crate) fn place() -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-fn options(codec: Codec, block: Option<&[usize]>) -> frame::EncodeOptions {
+pub(crate) fn options(codec: Codec, block: Option<&[usize]>) -> frame::EncodeOptions {
     frame::EncodeOptions { codec, block: block.map(<[usize]>::to_vec), ..Default::default() }
 }
 
-fn rows<'a>(array: &'a Array, from: usize, len: usize) -> ArrayRef<'a> {
+pub(crate) fn rows<'a>(array: &'a Array, from: usize, len: usize) -> ArrayRef<'a> {
     let mut slices: Vec<Slice> =
         array.shape().iter().map(|&len| Slice { start: 0, len, step: 1 }).collect();
     slices[0] = Slice { start: from, len, step: 1 };
@@ -346,6 +346,8 @@ fn what_cannot_be_appended_to_says_why() {
             "{error}"
         );
     }
+    let wide = create("<f4", &[1; 64], &options).unwrap_err();
+    assert_eq!(wide.message(), "65 axes; at most 64 are allowed");
     for block in [&[][..], &[0], &[1, 2], &[1 << 23]] {
         let wrong = frame::EncodeOptions { block: Some(block.to_vec()), ..options.clone() };
         assert_eq!(

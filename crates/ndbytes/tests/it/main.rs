@@ -16,6 +16,7 @@ mod frame_chunks;
 mod frame_damage;
 mod frames;
 mod growing;
+mod growing_beside;
 mod large_files;
 mod maps;
 #[cfg(feature = "deflate")]

@@ -65,6 +65,12 @@ impl HeaderDecoder {
         }
     }
 
+    /// A decoder behind this header, which was read before.
+    #[cfg(feature = "std")]
+    pub(crate) fn behind(options: DecodeOptions, header: Header) -> Self {
+        Self { options, bytes: Vec::new(), filled: 0, header: Some(header) }
+    }
+
     /// Says anew how long the input is, which may have grown since.
     #[cfg(feature = "std")]
     pub(crate) fn set_input_len(&mut self, len: u64) {

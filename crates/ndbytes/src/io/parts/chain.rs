@@ -5,9 +5,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Header;
 use crate::format::frame::{
     BLOCK_HEADER, BlockHeader, Bound, Ended, Entry, Expected, FOOTER, Footer, Grid, Grown,
-    index_size, parse_end, parse_index,
+    ends_early, index_size, parse_end, parse_index,
 };
 use crate::kernel::zeroed;
+use std::io::ErrorKind as IoKind;
 use std::ops::Range;
 
 /// What the indexes say.
@@ -29,14 +30,18 @@ struct Link {
     entries: Vec<Entry>,
 }
 
-/// Reads the indexes of a frame that grows. How long its input is says nothing: it may have got longer since that was asked.
+/// Reads the indexes of a frame that grows. Its input had `len` bytes, and may have got longer since that was asked.
 ///
 /// # Errors
 /// [`Truncated`](ErrorKind::Truncated), [`Checksum`](ErrorKind::Checksum), [`Malformed`](ErrorKind::Malformed),
 /// [`Unsupported`](ErrorKind::Unsupported).
-pub(in crate::io) fn chain(fetch: Fetch<'_>, header: &Header) -> Result<Chain> {
+pub(in crate::io) fn chain(fetch: Fetch<'_>, len: u64, header: &Header) -> Result<Chain> {
     let mut grid = header.grid()?;
-    let Grown { blocks, end, sum, .. } = header.grown().unwrap_or_default();
+    let grown = header.grown().unwrap_or_default();
+    let Grown { blocks, end, sum, .. } = grown;
+    if len < end && !is_there(fetch, end - 1)? {
+        return Err(ends_early(grown, len));
+    }
     let (mut ended, mut rows) = (Ended { blocks, end, sum }, grid.height());
     let (mut links, mut indexes) = (Vec::new(), Vec::new());
     while ended.blocks > 0 {
@@ -67,6 +72,19 @@ pub(in crate::io) fn chain(fetch: Fetch<'_>, header: &Header) -> Result<Chain> {
         grid.learn(number, entry.rows as usize);
     }
     Ok(Chain { entries, indexes, grid })
+}
+
+/// Whether the input has this byte. The system takes no place for one that no file of its kind can have.
+fn is_there(fetch: Fetch<'_>, at: u64) -> Result<bool> {
+    if i64::try_from(at).is_err() {
+        return Ok(false);
+    }
+    match fetch(&mut [0], at) {
+        Err(error) if error.io_error().is_some_and(|e| e.kind() == IoKind::InvalidInput) => {
+            Ok(false)
+        }
+        found => Ok(found? > 0),
+    }
 }
 
 /// Reads the index that ends there, behind so many rows.

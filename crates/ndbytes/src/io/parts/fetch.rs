@@ -91,7 +91,7 @@ impl<S: ReadAt> Blocks<S> {
         let index = match header.grown() {
             None => Known::Pages(ending(&mut fetch, len, header)?, Mutex::default()),
             Some(_) => {
-                let Chain { entries, grid, .. } = chain(&mut fetch, header)?;
+                let Chain { entries, grid, .. } = chain(&mut fetch, len, header)?;
                 decoder.grid = grid;
                 Known::All(entries)
             }

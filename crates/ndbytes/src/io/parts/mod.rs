@@ -3,10 +3,10 @@
 mod chain;
 mod fetch;
 
-use super::read::{fill_header, read, read_array, settled};
+use super::read::{fill_body, fill_header, read, read_array, settled};
 use super::{ReadAt, Watch};
 use crate::array::{Order, nbytes};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::frame::Coding;
 use crate::format::{
     Band, ChecksumState, DecodeOptions, Dest, Header, HeaderDecoder, Plan, Selection, Touched,
@@ -66,6 +66,14 @@ struct Space {
     taken: Vec<u8>,
 }
 
+/// Reads the header, and the mark of a frame that grows.
+fn front(source: &impl ReadAt, options: &DecodeOptions) -> Result<Header> {
+    settled(|| {
+        let (mut front, mut machine) = (From(source, 0), HeaderDecoder::new(options.clone()));
+        fill_header(&mut |space| read(&mut front, space), &mut machine)
+    })
+}
+
 impl<S: ReadAt> Parts<S> {
     /// Reads header and footer of a coded frame that is all of an input of `len` bytes.
     ///
@@ -75,10 +83,7 @@ impl<S: ReadAt> Parts<S> {
     /// [`Unsupported`](crate::ErrorKind::Unsupported) for the footer; [`Io`](crate::ErrorKind::Io).
     pub fn open(source: S, len: u64, mut options: DecodeOptions) -> Result<Self> {
         (options.input_len, options.whole) = (Some(len), true);
-        let mut header = settled(|| {
-            let (mut front, mut machine) = (From(&source, 0), HeaderDecoder::new(options.clone()));
-            fill_header(&mut |space| read(&mut front, space), &mut machine)
-        })?;
+        let mut header = front(&source, &options)?;
         let mut fetch = |space: &mut [u8], offset| read(&mut From(&source, offset), space);
         if header.coding.is_some() {
             name_method(&mut fetch, &mut header)?;
@@ -110,14 +115,30 @@ impl<S: ReadAt> Parts<S> {
         &self.blocks.source
     }
 
-    /// Reads all of it in order, and compares every sum; nothing is kept.
+    /// Reads all of it in order, and compares every sum; nothing is kept. Of a frame that has grown since it was opened that is what
+    /// there was then.
     ///
     /// # Errors
     /// As [`read_array`], and whatever `watch` returns.
     pub fn verify(&self, watch: Watch<'_>) -> Result<ChecksumState> {
-        let reader = From(&self.blocks.source, 0);
-        let options = DecodeOptions { input_len: Some(self.len), ..self.options.clone() };
-        Ok(read_array(reader, options, |_| Ok(Dest::Discard), watch)?.state)
+        let mut options = DecodeOptions { input_len: Some(self.len), ..self.options.clone() };
+        let Some(grown) = self.header.grown() else {
+            let reader = From(&self.blocks.source, 0);
+            return Ok(read_array(reader, options, |_| Ok(Dest::Discard), watch)?.state);
+        };
+        let now = front(&self.blocks.source, &options)?;
+        if now.sum != self.header.sum {
+            let kind = ErrorKind::Checksum { block: None, range: 0..now.len };
+            let message = "the header is another one than when it was opened";
+            return Err(Error::new(kind, message).at(0));
+        }
+        // It may have grown in the moment between its length and its mark.
+        options.input_len = Some(self.len.max(grown.end));
+        let start = self.header.len;
+        let mut reader = From(&self.blocks.source, start);
+        let body = HeaderDecoder::behind(options, self.header.clone()).body(Dest::Discard)?;
+        let mut read = |space: &mut [u8]| read(&mut reader, space);
+        Ok(fill_body(&mut read, body, &mut |seen| watch(start + seen))?.state)
     }
 
     /// Bytes of a part: of one selection for each axis.
