@@ -46,7 +46,11 @@ pub(crate) fn digest_stored<'py>(
                 return reading.archive(file, watch).map_err(|error| error.in_file(path));
             }
             let len = file.len();
-            reading.one(file, len, watch).map_err(|error| explained(error, path, len))
+            let found = match len {
+                Some(_) => reading.file(file, watch),
+                None => reading.one(file, None, watch),
+            };
+            found.map_err(|error| explained(error, path, len))
         }
         Input::Bytes(bytes) if is_archive(&mut Cursor::new(&**bytes))? => {
             reading.archive(Cursor::new(&**bytes), watch)
@@ -81,6 +85,14 @@ impl Reading {
         let options = DecodeOptions { input_len: len, ..self.options.clone() };
         let read = |choose: Choose<'_, '_>, watch: Watch<'_>| {
             io::read_whole(reader, options, choose, watch)
+        };
+        digest_read(read, self.threads, watch).map(|(digest, _)| Found::One(digest))
+    }
+
+    /// The same of a file with a length, which another may be appending to.
+    fn file(&self, file: io::Input, watch: Watch<'_>) -> Result<Found> {
+        let read = |choose: Choose<'_, '_>, watch: Watch<'_>| {
+            io::read_file(file, self.options.clone(), choose, Threads::ONE, watch)
         };
         digest_read(read, self.threads, watch).map(|(digest, _)| Found::One(digest))
     }

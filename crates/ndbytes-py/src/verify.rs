@@ -11,7 +11,9 @@ use crate::work::wait;
 use ndbytes::io::map::Map;
 use ndbytes::io::npz::Archive;
 use ndbytes::io::{self, PATIENCE};
-use ndbytes::{BLOCK, ChecksumState, Container, DecodeOptions, Dest, Error, ErrorKind, Header};
+use ndbytes::{
+    BLOCK, ChecksumState, Container, DecodeOptions, Dest, Error, ErrorKind, Header, Threads,
+};
 use pyo3::prelude::*;
 use std::io::{Cursor, Read, Seek};
 
@@ -31,7 +33,8 @@ pub(crate) fn verify(
                 return archive(file, &options, watch).map_err(|error| error.in_file(path));
             }
             let len = file.len();
-            whole(file, len, options, watch).map_err(|error| explained(error, path, len))
+            let read = if len.is_some() { of_file } else { whole };
+            read(file, len, options, watch).map_err(|error| explained(error, path, len))
         }
         Input::Bytes(bytes) if is_archive(&mut Cursor::new(&**bytes))? => {
             archive(Cursor::new(&**bytes), &options, watch)
@@ -50,6 +53,20 @@ fn whole(
     let container = reader.container();
     let options = DecodeOptions { input_len: len, ..options };
     let decoded = reader.read_whole(options, |_| Ok(Dest::Discard), watch)?;
+    let (nbytes, blocks) = (decoded.header.nbytes(), decoded.header.blocks());
+    Ok((decoded.state, nbytes, blocks, container))
+}
+
+/// The same of a file with a length, which another may be appending to.
+fn of_file(
+    mut file: io::Input,
+    _: Option<u64>,
+    options: DecodeOptions,
+    watch: io::Watch<'_>,
+) -> ndbytes::Result<Whole> {
+    let container = io::sniff(&mut file)?.container();
+    let discard = |_: &Header| Ok(Dest::Discard);
+    let decoded = io::read_file(file, options, discard, Threads::ONE, watch)?;
     let (nbytes, blocks) = (decoded.header.nbytes(), decoded.header.blocks());
     Ok((decoded.state, nbytes, blocks, container))
 }

@@ -83,6 +83,15 @@ pub(crate) fn read_by<'d>(
     let reader = open(session, source)?;
     let (len, moved) = (reader.len, reader.moved());
     let about = |error| named(error, source);
+    let reader = match reader.plain_file().map_err(about)? {
+        Ok(input) => {
+            // Another may be appending to it: it is measured again once it has said how far it goes.
+            let decoded = io::read_file(input, options(len), choose, Threads::ONE, watch);
+            let decoded = decoded.map_err(|error| about(with_guess(error, source, len, None)))?;
+            return Ok(Whole { decoded, container: None });
+        }
+        Err(reader) => reader,
+    };
     let mut reader = io::sniff(reader).map_err(about)?;
     let container = reader.container();
     // Progress counts the bytes of the file, not what they unpack to.

@@ -91,6 +91,21 @@ impl<'s> Reader<'s> {
         Self { stream, len, moved: Rc::default(), session }
     }
 
+    /// The file behind it, or else itself: a stream, or a file that is compressed.
+    pub(crate) fn plain_file(mut self) -> Result<std::result::Result<io::Input, Self>> {
+        if self.len.is_some() {
+            let container = io::sniff(&mut self)?.container();
+            self.rewind()?;
+            self.moved.set(0);
+            if container.is_none()
+                && let Stream::File(input) = self.stream
+            {
+                return Ok(Ok(input));
+            }
+        }
+        Ok(Err(self))
+    }
+
     /// The bytes read so far, for whoever lends it to others.
     pub(crate) fn moved(&self) -> Rc<Cell<u64>> {
         self.moved.clone()
