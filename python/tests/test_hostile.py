@@ -1,6 +1,7 @@
 """Hostile files, each to a process of its own: refused with the right kind, and without the memory they ask for."""
 
 import fcntl
+import math
 import os
 import socket
 import struct
@@ -221,7 +222,7 @@ def test_hostile_files_are_refused_without_memory(oracle_program, baseline, tmp_
     assert peak - baseline <= 2 * MIB + 2 * len(data), f"{(peak - baseline) / MIB:.1f} MiB for {len(data)} bytes"
 
 
-CODED = sorted((SPEC / "vectors" / "bad").glob("coded_*.ndb"))
+CODED = sorted(file for kind in ("coded", "growing") for file in (SPEC / "vectors" / "bad").glob(f"{kind}_*.ndb"))
 
 
 @pytest.mark.parametrize("file", CODED, ids=lambda file: file.stem)
@@ -230,6 +231,49 @@ def test_bad_coded_frames_are_refused_without_memory(oracle_program, baseline, f
     for answer, peak in run(oracle_program, "read", file), run(oracle_program, "read", "-", data=data):
         assert isinstance(answer, Refused), f"read as {answer[:3]}"
         assert peak - baseline <= 2 * MIB + 2 * len(data), f"{(peak - baseline) / MIB:.1f} MiB for {len(data)} bytes"
+
+
+def a_mark(lengths, shape=(None, 3), dtype="<i2", block=(2, 2), steps=True, **said):
+    """A frame that grows whose mark lies, under right sums, with two steps behind it or none."""
+    growing = specified("growing")
+    head = growing.header(dtype, [0, *shape[1:]], list(block))
+    found = growing.steps("<i2", [3, 3], [2, 2], bytes(range(18)), [[2], [1]]) if steps else []
+    row = specified("dtypes").itemsize(dtype) * math.prod(shape[1:])
+    fields = dict(zip(("B", "rows", "end"), lengths, strict=True))
+    fields = {"d": fields["rows"] * row % 2**64} | {key: value for key, value in fields.items() if value is not None}
+    return growing.whole(head, found, grid=(row, 1), **fields | said)
+
+
+#: What a mark says, of frames of some hundred bytes: blocks, rows, and end.
+MARKS = {
+    "2**60 blocks": (a_mark((2**60, 2**60, 2**63)), ("Malformed", "Limit")),
+    "2**40 blocks of a byte": (a_mark((2**40, 2**40, 2**47), (None,), "|u1", (1,), False), ("Truncated",)),
+    "2**57 blocks of a byte": (a_mark((2**57, 2**57, 2**63), (None,), "|u1", (1,), False), ("Truncated",)),
+    "2**62 bytes": (a_mark((2**40, 2**62, 2**47), (None,), "|u1", (2**24,), False), ("Truncated",)),
+    "2**63 bytes": (a_mark((2**40, 2**63, 2**63), (None,), "|u1", (2**24,), False), ("Limit",)),
+    "an end at 2**62": (a_mark((4, 3, 2**62)), ("Truncated",)),
+    "an end at 2**63": (a_mark((4, 3, 2**63)), ("Truncated",)),
+    "an end at 2**64 - 1": (a_mark((4, 3, 2**64 - 1)), ("Truncated",)),
+    "a band of 2**40 blocks": (a_mark((2**40, 1, 2**47), (None, 2**40), "|u1", (2**24, 1), False), ("Truncated",)),
+    "bands of 2**62 blocks": (a_mark((2**62, 1, 2**64 - 1), (None, 2**62), "|u1", (1, 1), False), ("Malformed",)),
+    "blocks of one row of 2**62 bytes": (a_mark((2**58, 1, 2**64 - 1), (None, 2**62), "|u1", (1, 2**24), False), ("Malformed",)),
+    "rows that no block has": (a_mark((2, 2**62, 2**20), (None,), "|u1", (1,), False), ("Malformed",)),
+    "2**64 - 1 of all": (a_mark((2**64 - 1,) * 3, (None,), "|u1", (1,), False), ("Limit",)),
+    "62 axes of 1 and one of 2**56": (a_mark((2**56, 1, 2**62), (None, *[1] * 62, 2**56), "|u1", [1] * 64, False), ("Truncated",)),
+}
+
+
+@pytest.mark.parametrize("door", ["file", "pipe"])
+@pytest.mark.parametrize("name", MARKS)
+def test_marks_that_lie_are_refused_without_memory(oracle_program, baseline, tmp_path, name, door):
+    data, kinds = MARKS[name]
+    (tmp_path / "hostile.ndb").write_bytes(data)
+    given = ("-",) if door == "pipe" else (tmp_path / "hostile.ndb",)
+    answer, peak = run(oracle_program, "read", *given, data=data if door == "pipe" else None)
+    assert isinstance(answer, Refused), f"read as {answer[:3]}"
+    # Where it is not known how long the input is, what is there may contradict the mark first.
+    assert answer.kind in kinds or door == "pipe" and "an end at" in name and answer.kind == "Malformed", answer
+    assert peak - baseline <= 2 * MIB + 2 * len(data), f"{(peak - baseline) / MIB:.1f} MiB for {len(data)} bytes"
 
 
 def a_block(stored, codec, filter=0, dtype="|u1", size=1 << 24):

@@ -348,3 +348,101 @@ def test_gaps_stay_at_home(tmp_path):
                 handle.flush()
             handle.append(rows[4:])
         assert b"\xAA" * 3 not in (tmp_path / "a.ndb").read_bytes()
+
+
+def test_what_was_opened_is_verified_as_it_was_then(tmp_path):
+    path, rows = tmp_path / "a.ndb", rows_of("<f8", (3000, 40))
+    with begun(path, "<f8", (40,), codec="none") as handle, ndb.open(path) as none:
+        handle.append(rows[:10])
+        handle.flush()
+        with ndb.open(path) as some:
+            handle.append(rows[10:])
+            handle.flush()
+            for opened, length in [(none, 0), (some, 10)]:
+                assert ndb.verify(opened) and opened.shape == (length, 40)
+                assert ndb.verify(opened).nbytes == 320 * length
+                assert ndb.digest(opened) == ndb.digest(rows[:length])
+    assert ndb.digest(path) == ndb.digest(rows)
+
+
+def test_a_fork_neither_appends_nor_takes_the_lock_away(tmp_path):
+    """Python's own `fork`: what the child drops is the parent's too."""
+    path, rows = tmp_path / "a.ndb", rows_of("<f4", (3, 2))
+    program = """if True:
+        import gc, os, sys, numpy as np, ndbytes as ndb
+        path, rows = sys.argv[1], np.ones((3, 2), "<f4")
+        handle = ndb.open(path, "r+")
+        handle.append(rows)
+        child = os.fork()
+        if child == 0:
+            for use in (lambda: handle.append(rows), handle.flush, lambda: handle[...]):
+                try:
+                    use()
+                except ndb.ArgumentError as error:
+                    assert "another process has opened it" in str(error), error
+                else:
+                    os._exit(1)
+            handle.close()
+            del handle
+            gc.collect()
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        try:
+            ndb.open(path, "r+")
+        except OSError as error:
+            assert "another appends to it" in str(error), error
+        else:
+            sys.exit("the lock is gone")
+        handle.close()
+        print(len(ndb.load(path)))
+    """
+    with begun(path, "<f4", (2,)) as handle:
+        handle.append(rows)
+    done = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("6\n", "")
+
+
+def test_a_file_that_another_cuts_is_not_made_longer(tmp_path):
+    path, rows = tmp_path / "a.ndb", rows_of("<f4", (3, 2))
+    with begun(path, "<f4", (2,)) as handle:
+        handle.append(rows)
+        handle.flush()
+        handle.append(rows)
+        length = path.stat().st_size - 1
+        with path.open("r+b") as file:
+            file.truncate(length)
+        with pytest.raises(ndb.TruncatedError, match=f"another has cut the file to {length} bytes"):
+            handle.flush()
+    assert path.stat().st_size == length
+
+
+BESIDE = """
+import sys, time, numpy as np, ndbytes as ndb
+path, at, until = sys.argv[1], 0, time.monotonic() + 3
+with ndb.open(path, "r+", codec="none") as handle:
+    print("ready", flush=True)
+    while time.monotonic() < until:
+        count = 1 + at % 7
+        handle.append(np.repeat(np.arange(at, at + count), 3).reshape(-1, 3))
+        handle.flush()
+        at += count
+"""
+
+
+def test_readers_beside_a_writer_see_whole_arrays_that_grow(tmp_path):
+    path, last, seen = tmp_path / "a.ndb", 0, 0
+    begun(path, "<i8", (3,)).close()
+    process = subprocess.Popen([sys.executable, "-c", BESIDE, path], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    while process.poll() is None:
+        for read in [ndb.load, lambda path: ndb.open(path)[...], lambda path: ndb.load(path, recover=True)[0]]:
+            found = read(path)
+            assert len(found) >= last and (found == np.arange(len(found))[:, None]).all()
+            seen, last = seen + (len(found) > last), len(found)
+        with ndb.open(path) as handle:
+            ndb.verify(handle).raise_for_damage()
+        ndb.verify(path).raise_for_damage()
+        assert ndb.info(path)["shape"][0] >= last
+        ndb.digest(path)
+    process.stdout.close()
+    assert process.returncode == 0 and seen > 3

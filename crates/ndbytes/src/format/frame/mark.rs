@@ -18,7 +18,7 @@ const ZEROS: usize = 8;
 const END: u8 = 255;
 /// Bytes of a block and its row in an index, at least; and of an end record, a page's sum and a footer.
 const LEAST_BLOCK: u64 = 48;
-const LEAST_STEP: u64 = 92;
+const LEAST_STEP: u128 = 92;
 
 /// What the mark of a frame that grows says, beside the rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -108,16 +108,16 @@ pub(super) fn parse_mark(bytes: &[u8; MARK], header: &mut Header) -> Result<()> 
         );
         return Err(malformed(start, &why));
     }
+    // It may be more than any end.
     let least = match blocks {
-        0 => header.len,
-        _ => {
-            header.len.saturating_add(LEAST_BLOCK.saturating_mul(blocks)).saturating_add(LEAST_STEP)
-        }
+        0 => u128::from(header.len),
+        _ => u128::from(header.len) + u128::from(LEAST_BLOCK) * u128::from(blocks) + LEAST_STEP,
     };
+    let end_at = u128::from(end);
     if blocks == 0 && sum != 0 {
         return Err(malformed(start, &format!("says {sum:#010x} of an index, and no blocks")));
     }
-    if end < least || (blocks == 0 && end != least) {
+    if end_at < least || (blocks == 0 && end_at != least) {
         let why = format!("says that the frame ends at byte {end}, {blocks} blocks need {least}");
         return Err(malformed(start, &why));
     }
