@@ -1,6 +1,6 @@
 """Makes the named seeds of `frame_header` and `frame_stream`: frames built by hand, whole, wrong and damaged; those of
 `npz`: archives that NumPy and Python's `zipfile` write; and those of the targets of coded frames: the vectors of
-`spec/vectors/`, whole and in parts, and choices of dtypes, filters and codecs.
+`spec/vectors/`, whole and in parts, and choices of dtypes, filters, codecs and steps.
 
 Usage: python fuzz/seeds.py     (needs NumPy; writes into fuzz/corpus/)
 """
@@ -303,6 +303,14 @@ def vectors(most):
             yield "bad-" * is_bad + path.stem.removeprefix("coded_"), path.read_bytes()
 
 
+def growing_vectors(most):
+    """Those of frames that grow, as `vectors` gives them."""
+    for path in sorted(VECTORS.glob("**/growing_*.ndb")):
+        is_bad = path.parent.name == "bad"
+        if path.stat().st_size <= most // (1 + is_bad):
+            yield "growing-" + "bad-" * is_bad + path.stem.removeprefix("growing_"), path.read_bytes()
+
+
 def u16(*numbers):
     return struct.pack(f"<{len(numbers)}H", *numbers)
 
@@ -340,6 +348,61 @@ def coded_headers():
     }
     for name, (choice, axes) in grids.items():
         put("coded_header", name, front(3) + b"\5\1" + bytes([choice, *axes]))
+
+
+def growing_headers():
+    """As `coded_headers`, with 8 added to the choice: filter and codec; but for 0 what changes the mark of no rows; and JSON, for 3
+    dtype and a byte for each axis."""
+    front = lambda choice: bytes([choice]) + LOCAL + b"\x09\0"
+    for number, (name, data) in enumerate(growing_vectors(1600)):
+        length = struct.unpack("<I", data[12:16])[0]
+        if length <= 256 and ("mark" in name or "grid" in name or number % 6 == 0):
+            put("coded_header", name, front(0) + data[: length + 64])
+    plain = b'{"dtype":"<f8","shape":[null,3],"block":[2,2]}'
+    put("coded_header", "growing-begun", front(8) + b"\0\0" + plain)
+    marks = {
+        "2-rows": (2, 2, 48, 0x108), "2-60-blocks": (1 << 60, 1 << 60, 3 << 63 & (1 << 64) - 1, 1 << 63), "all-ones": ((1 << 64) - 1,) * 4,
+        "2-58-rows": (1 << 58, 1 << 58, 3 << 61, (1 << 64) - 1), "end-2-63": (2, 1, 24, 1 << 63), "an-odd-block": (1, 1, 24, 512),
+    }
+    for name, numbers in marks.items():
+        put("coded_header", f"growing-mark-{name}", front(9) + b"\0\0" + struct.pack("<4QI", *numbers, 7) + plain)
+    for name, (choice, axes) in {"axes": (0, [0x11] * 63), "huge": (0, [0x9D, 0x1D]), "over": (1, [0xAA, 0x11]), "f": (9, [0x11])}.items():
+        put("coded_header", f"growing-grid-{name}", front(11) + b"\0\0" + bytes(36) + bytes([choice, *axes]))
+
+
+def growing_streams():
+    """As `coded_streams`."""
+    for number, (name, data) in enumerate(growing_vectors(1700)):
+        if "bad" not in name or number % 3 == 0:
+            put("coded_stream", name, bytes([0, number & 3]) + LOCAL + b"\x05\x09\0" + data)
+        if number % 12 == 0:
+            flipped = data[:-30] + bytes([data[-30] ^ 1]) + data[-29:]
+            put("coded_stream", f"{name}-summed", bytes([1 + number // 12 % 2, 2]) + LOCAL + b"\x07\x01\0" + flipped)
+
+
+def growing():
+    """An array, how it is written, the lengths of a block, for each step how many bands (less 1), their rows (less 1) and which of
+    the steps before it is covered; then the choices, how it is cut, and for each change of three what it is, and which sums are put right."""
+    rows, wide = coded_array("<i4", (20,)), coded_array("<f8", (9, 7), more=0x20)
+    steps = u16(1, 2, 3, 0, 0, 4, 1, 2, 1, 1, 0, 0, 4, 0, 2, 4, 4, 4, 4, 0)
+    arrays = {"rows": rows + coding(4, 1) + u16(4) + steps, "boxes": wide + coding(5, 5) + u16(3, 2) + steps}
+    arrays["bytes"] = coded_array("|u1", (60,), 0, b"any") + coding(3, 0) + u16(2) + u16(2, 0, 1, 2, 0) * 30
+    for name, what in arrays.items():
+        put("growing", f"{name}-same", what + b"\0\5" + u16(0))
+        put("growing", f"{name}-optional", what + b"\xc0\5" + u16(0))
+        for at in (9, 130, 200, 300, 380):
+            put("growing", f"{name}-cut-{at}", what + b"\x04\3" + u16(at))
+            put("growing", f"{name}-flipped-{at}", what + b"\x0c\3" + u16(at))
+        put("growing", f"{name}-goes-on", what + b"\x48\3" + u16(0) + b"\0" * 24)
+        for how in range(4):
+            put("growing", f"{name}-moved-{how}", what + b"\1\5" + bytes([0, 31, how]) + u16(1, 3))
+            put("growing", f"{name}-moved-{how}-counted", what + b"\1\5" + bytes([0, 8 if how % 2 else 24, how]) + u16(0, 4))
+        for kind, fields in enumerate([10, 6, 6, 6, 10]):
+            at = u16(1) * (1 + (kind == 3)) if kind else b""
+            for field in range(fields):
+                for how, by in [(0, 1), (3, field + 7)][: 1 + (name == "boxes")]:
+                    right = 24 if kind in (0, 2, 4) else 9
+                    put("growing", f"{name}-{kind}-{field}-{how}", what + b"\1\7" + bytes([2, right, kind, field]) + at + bytes([how, by]))
 
 
 def coded_array(dtype, shape, fill=2, given=b"", seed=1, more=0):
@@ -461,7 +524,10 @@ headers()
 streams()
 archives()
 coded_headers()
+growing_headers()
 coded_indices()
 coded_blocks()
 coded_streams()
+growing_streams()
 coded_wholes()
+growing()

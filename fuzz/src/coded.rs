@@ -2,6 +2,7 @@
 
 use crate::frame_header::summed;
 use crate::machine::{Cuts, Fault, Read, Target, read_array, read_header};
+use crate::steps::is_settled;
 use crate::stream::{every_way, refused};
 use ndbytes::frame::INDEX_MAGIC;
 use ndbytes::io::{Parts, read_slice, recover, unwatched};
@@ -56,7 +57,7 @@ impl Taken {
 /// The header and the blocks of which all has come, and whether those are all.
 fn blocks(bytes: &[u8]) -> Option<(Header, Vec<Range<usize>>, bool)> {
     let (_, header) = read_header(bytes, &DecodeOptions::default(), &mut Cuts::Whole).ok()?;
-    header.coding.as_ref()?;
+    header.coding.as_ref().filter(|coding| coding.grown.is_none())?;
     let (mut at, mut blocks) = (usize::try_from(header.len).ok()?, Vec::new());
     while (blocks.len() as u64) < header.blocks() {
         let end = u32_at(bytes, at).map(|stored| at + HEADER + stored);
@@ -133,6 +134,11 @@ pub(crate) fn resummed(bytes: &[u8], indexed: bool) -> Vec<u8> {
 pub(crate) fn verified(read: &Read, stream: &[u8]) {
     assert_eq!(read.state, ChecksumState::Verified);
     assert_eq!(read.header, read.decoded);
+    if let Some(grown) = read.header.coding.as_ref().and_then(|coding| coding.grown) {
+        assert_eq!(read.consumed as u64, grown.end);
+        assert!(is_settled(&read.header, &stream[..read.consumed]), "not as its blocks make it");
+        return;
+    }
     let frame = Taken::apart(stream).expect("a frame that was read is there");
     assert_eq!(frame.header, read.header);
     assert_eq!(frame.index.end, read.consumed);
@@ -154,8 +160,14 @@ pub(crate) fn all_ways(
         Err(fault) => refused(fault, stream),
     }
     at_once(stream, options, &answer);
-    if let Some(frame) = Taken::apart(stream) {
-        in_parts(stream, options, &frame);
+    let grows = |header: &Header| header.coding.as_ref().is_some_and(|c| c.grown.is_some());
+    match read_header(stream, options, &mut Cuts::Whole) {
+        Ok((_, header)) if grows(&header) => in_parts(stream, options, &header),
+        _ => {
+            if let Some(frame) = Taken::apart(stream) {
+                in_parts(stream, options, &frame.header);
+            }
+        }
     }
     if options.checks == Checks::Required {
         rescued(stream, options, &answer);
@@ -194,7 +206,7 @@ fn at_once(stream: &[u8], options: &DecodeOptions, answer: &Result<Read, Fault>)
 }
 
 /// By way of the index: all of it in one part.
-fn in_parts(stream: &[u8], options: &DecodeOptions, frame: &Taken) {
+fn in_parts(stream: &[u8], options: &DecodeOptions, header: &Header) {
     let mut whole = options.clone();
     (whole.whole, whole.checks) = (true, Checks::Required);
     let answer = read_array(stream, &whole, Target::Owned, &mut Cuts::Whole);
@@ -204,7 +216,7 @@ fn in_parts(stream: &[u8], options: &DecodeOptions, frame: &Taken) {
     };
     assert_eq!(parts.verify(&mut unwatched).is_ok(), answer.is_ok());
     let all = |&len: &usize| Selection::Slice(Slice { start: 0, len, step: 1 });
-    let all: Vec<Selection> = frame.header.shape.iter().map(all).collect();
+    let all: Vec<Selection> = header.shape.iter().map(all).collect();
     for count in [1, 2] {
         let mut items = vec![0xa5; parts.size(&all).expect("it was counted")];
         let read = parts.read(&all, Order::C, Threads::new(count), &mut items, &mut unwatched);

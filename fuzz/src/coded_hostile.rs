@@ -1,11 +1,12 @@
 //! Coded frames from strangers: any index, any stored bytes under right sums, any bytes at all. An array or an error.
 
 use crate::arrays::is_same;
-use crate::coded::{HEADER, Taken, all_ways, block, index, resummed};
+use crate::coded::{HEADER, Taken, all_ways, block, index};
 use crate::coded_whole::{array, dtype, frame_of, shape, stored_by};
 use crate::frame_header::{padded, summed};
 use crate::input::Input;
 use crate::machine::{Cuts, Fault, Read, Target, read_array};
+use crate::steps::resummed_steps;
 use crate::stream::refused;
 use ndbytes::{Checks, Codec, DecodeOptions, Engine, ErrorKind, Filter, Metadata, Order, crc32c};
 
@@ -30,8 +31,8 @@ pub fn coded_stream(data: &[u8]) {
     let (every, seed) = (usize::from(input.byte()), u64::from(input.u16()));
     let stream = match choices & 3 {
         0 => input.rest().to_vec(),
-        1 => resummed(input.rest(), false),
-        _ => resummed(input.rest(), true),
+        1 => resummed_steps(input.rest(), false),
+        _ => resummed_steps(input.rest(), true),
     };
     // What is wrong is said, and in the same words by all.
     let _said = all_ways(&stream, &options, every, seed);

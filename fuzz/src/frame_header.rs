@@ -42,7 +42,7 @@ pub fn frame_header(data: &[u8]) {
 }
 
 /// Reads a header of a coded frame: one byte of choices, two of limits, two of seed; then the stream, or what gets a right
-/// frame and a right sum around it, or lengths of axes and blocks.
+/// frame and a right sum around it, or lengths of axes and blocks; or what is in the mark of a frame that grows, and its JSON.
 pub fn coded_header(data: &[u8]) {
     let mut input = Input::new(data);
     let choices = input.byte();
@@ -51,6 +51,7 @@ pub fn coded_header(data: &[u8]) {
     options.limits = input.limits();
     let seed = input.u16();
     let stream = match choices & 3 {
+        _ if choices & 8 != 0 => begun(&mut input, choices & 3),
         0 => summed(input.rest()),
         // Filter, codec and the JSON.
         1 => fitting(&[0, 1, input.byte(), input.byte()], input.rest()),
@@ -65,6 +66,31 @@ pub fn coded_header(data: &[u8]) {
         }
     };
     any_cut(&stream, &options, seed);
+}
+
+/// Header and mark of a frame that grows, under right sums: filter and codec, the numbers of the mark where they are not those of no
+/// rows, and the JSON.
+fn begun(input: &mut Input<'_>, choice: u8) -> Vec<u8> {
+    let numbers = [0, 3, input.byte(), input.byte()];
+    let given = if choice == 0 { &[] } else { input.take(36) };
+    let mut json = std::mem::take(input).rest().to_vec();
+    if choice == 3 {
+        let text = grid(&mut Input::new(&json));
+        let (front, back) = text.split_once("\"shape\":[").expect("it has a shape");
+        let rest = back.find([',', ']']).and_then(|at| back.get(at..)).expect("a list ends");
+        json = format!("{front}\"shape\":[null{rest}").into_bytes();
+    }
+    let mut header = summed(&padded(&numbers, &[], &json));
+    let (len, sum) = (header.len(), header.last_chunk::<4>().copied().expect("64 bytes"));
+    header.extend(b"\x89NDBG\r\n\x1a\0\0\0\0");
+    header.extend(sum);
+    header.extend([0; 44]);
+    header[len + 40..len + 48].copy_from_slice(&(len as u64 + 64).to_le_bytes());
+    for (byte, given) in header[len + 16..].iter_mut().zip(given) {
+        *byte ^= given;
+    }
+    header.extend(crc32c(&header[len..]).to_le_bytes());
+    header
 }
 
 /// Lengths about which rules of the grid turn.
@@ -181,12 +207,14 @@ fn accepted(header: &Header, stream: &[u8], options: &DecodeOptions) {
     let (bytes, holds) = sum(stream).expect("a header that was read is there");
     assert!(holds, "a header was believed without its sum");
     assert_eq!(header.format, Format::Frame);
-    assert_eq!(header.len, bytes.len() as u64);
+    let mark = if bytes[9] == 3 { 64 } else { 0 };
+    assert_eq!(header.len, bytes.len() as u64 + mark);
     assert!(bytes.len() <= limits.header && bytes.len().is_multiple_of(64));
     assert!(is_known(bytes));
-    assert_eq!(header.coding.is_some(), bytes[9] == 1);
+    assert_eq!(header.coding.is_some(), bytes[9] != 0);
     blocks(header, bytes);
-    assert_eq!(bytes[SIZE_AT..SIZE_AT + 8], header.nbytes().to_le_bytes());
+    let size = if bytes[9] == 3 { 0 } else { header.nbytes() };
+    assert_eq!(bytes[SIZE_AT..SIZE_AT + 8], size.to_le_bytes());
     assert_eq!(bytes[bytes.len() - 4..], header.sum.to_le_bytes());
     assert!(header.nbytes() <= limits.array, "an array of {} bytes", header.nbytes());
     assert!(header.shape.len() <= MAX_NDIM && depth(&header.dtype) <= MAX_DEPTH);
@@ -199,7 +227,9 @@ fn accepted(header: &Header, stream: &[u8], options: &DecodeOptions) {
 fn is_known(header: &[u8]) -> bool {
     match header[8..12] {
         [0, 0, 0, 0] => true,
-        [0, 1, filter, codec] => filter < 128 && filter & 3 < 3 && filter >> 2 & 7 < 5 && codec < 5,
+        [0, 1 | 3, filter, codec] => {
+            filter < 128 && filter & 3 < 3 && filter >> 2 & 7 < 5 && codec < 5
+        }
         _ => false,
     }
 }
@@ -209,10 +239,18 @@ fn blocks(header: &Header, bytes: &[u8]) {
     let Some(coding) = &header.coding else { return };
     assert_eq!([coding.filter.number(), coding.engine.number()], bytes[10..12]);
     assert_eq!(coding.block.len(), header.shape.len());
-    let axes = || coding.block.iter().zip(&header.shape);
-    assert!(axes().all(|(&block, &len)| (1..=len.max(1)).contains(&block)), "{header:?}");
     let items: u128 = coding.block.iter().map(|&len| len as u128).product();
     assert!(items == 1 || items * header.dtype.itemsize() as u128 <= 1 << 24, "{header:?}");
+    let axes = || coding.block.iter().zip(&header.shape);
+    if let Some(grown) = coding.grown {
+        assert!(axes().skip(1).all(|(block, len)| (1..=*len).contains(block)), "{header:?}");
+        let each: u128 = axes().skip(1).map(|(&block, &len)| len.div_ceil(block) as u128).product();
+        let (rows, count) = (header.shape[0] as u128, u128::from(grown.blocks));
+        assert!(count.is_multiple_of(each) && count == u128::from(header.blocks()));
+        assert!((count / each..=count / each * coding.block[0] as u128).contains(&rows));
+        return assert!(u128::from(grown.end) >= u128::from(header.len) + 48 * count);
+    }
+    assert!(axes().all(|(&block, &len)| (1..=len.max(1)).contains(&block)), "{header:?}");
     let counts = axes().map(|(&block, &len)| len.div_ceil(block) as u128);
     let count = if header.nbytes() == 0 { 0 } else { counts.product() };
     assert_eq!(u128::from(header.blocks()), count);
@@ -269,6 +307,18 @@ fn refused(fault: &Fault, stream: &[u8], options: &DecodeOptions) {
             assert_eq!((&fault.kind, fault.offset), (&kind, Some(0)), "{fault:?}");
         }
         (_, Some((header, true))) => {
+            let mark = header.len() as u64;
+            let of_mark = header[9] == 3
+                && match &fault.kind {
+                    ErrorKind::Truncated => fault.offset == Some(stream.len() as u64),
+                    ErrorKind::Checksum { block, range } => {
+                        block.is_none() && [mark..mark + 64, 0..mark].contains(range)
+                    }
+                    _ => fault.offset == Some(mark),
+                };
+            if of_mark {
+                return;
+            }
             let known = matches!(
                 fault.kind,
                 ErrorKind::Malformed | ErrorKind::Unsupported | ErrorKind::Limit { .. }

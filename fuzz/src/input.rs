@@ -3,7 +3,7 @@
 use ndbytes::Limits;
 
 /// The bytes of an input, taken from the front; where they end, zeros follow.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {

@@ -44,10 +44,12 @@ pub(crate) fn every_way(
     let mut known = options.clone();
     known.input_len = Some(stream.len() as u64);
     match read_array(stream, &known, Target::Owned, &mut Cuts::Whole) {
-        // More blocks than there are bytes, whatever stands in the first.
+        // More blocks than there are bytes, or a mark that says more, whatever stands in the first.
         Err(fault)
             if fault.kind == ErrorKind::Truncated
-                && fault.message.contains("blocks and their index need") =>
+                && ["blocks and their index need", "the mark says that the frame ends at"]
+                    .iter()
+                    .any(|why| fault.message.contains(why)) =>
         {
             assert_eq!(fault.offset, known.input_len);
             assert!(whole.is_err(), "{whole:?}");

@@ -84,6 +84,11 @@ fn coded_filters() {
     replay("coded_filters", ndbytes_fuzz::coded_filters);
 }
 
+#[test]
+fn growing() {
+    replay_some("growing", ndbytes_fuzz::growing, CHANGED / 4);
+}
+
 /// The corpus reaches the decoder of every codec, with what it takes and with what it refuses, and undoes every filter.
 #[test]
 fn every_codec_and_filter_is_reached() {
@@ -107,13 +112,17 @@ fn every_codec_and_filter_is_reached() {
 }
 
 fn replay(target: &str, run: fn(&[u8])) {
+    replay_some(target, run, CHANGED);
+}
+
+fn replay_some(target: &str, run: fn(&[u8]), count: usize) {
     let corpus = corpus(target);
     assert!(!corpus.is_empty(), "no corpus of {target}");
     for (name, input) in &corpus {
         checked(run, input, name);
     }
     let mut rng = Rng::new(1);
-    for round in 0..CHANGED {
+    for round in 0..count {
         let input = changed(&corpus, &mut rng);
         checked(run, &input, &format!("change {round}"));
     }
