@@ -253,7 +253,7 @@ fn of_an_array_without_axes_all_is_intact_or_nothing() {
     assert_eq!(found_damaged(&bytes), []);
     let start = bytes.len() - 92 - 8;
     bytes[start] ^= 1;
-    assert_eq!(found_damaged(&bytes), [0..8]);
+    assert_eq!(found_damaged(&bytes), std::slice::from_ref(&(0..8)));
 }
 
 fn found_damaged(bytes: &[u8]) -> Vec<Range<u64>> {
