@@ -75,7 +75,7 @@ def test_an_error_of_any_call_leaves_the_rows_of_before(oracle_program, tmp_path
     changer.path.write_bytes(begun)
     calls, failed = changer.calls(0), set()
     for call, nth in calls:
-        if call in MEMORY:
+        if call in MEMORY or call == "getpid":  # Which never fails.
             continue
         for error in ("EIO", "ENOSPC"):
             changer.path.write_bytes(begun)
