@@ -76,7 +76,7 @@ fn an_end_that_no_file_has_is_a_truncation() {
             let why =
                 format!("the mark says that the frame ends at byte {end}, the input has {len}");
             // Where little is missing, a reader of all of it says in what.
-            let behind = "block 2 of 0 to 1: the input ends 0 bytes into it, it has 24";
+            let behind = "the end record behind block 1: the input ends 0 bytes into it, it has 24";
             assert!([&why, behind].contains(&error.message()), "{error}");
         }
     }
