@@ -19,8 +19,8 @@ def created(path, *, dtype, shape, order, offset, gap, checksum, codec, level, b
         row = [operator.index(length) for length in shape[1:]]
     except TypeError:
         raise ArgumentTypeError(f"shape must be None and ints, found {shape}") from None
-    if any(length < 0 for length in row):
-        raise ArgumentError(f"only the first axis may be left open, found the shape {shape}")
+    if not all(0 <= length < 2**63 for length in row):
+        raise ArgumentError(f"an axis behind the first has a length from 0 to 2**63 - 1, found the shape {shape}")
     codec = "auto" if codec is None else codec
     return Growing(_core.Growing.create(path, dtype, row, codec, level, block, name, attrs))
 

@@ -221,8 +221,17 @@ class Handle:
 
     def close(self):
         """Does what ``flush`` does, and lets go of the file. A closed handle may be closed again."""
-        memory, self._memory, self._where = self._memory, None, self.path
-        if isinstance(memory, (Mapped, Coded, Growing)):
+        memory = self._memory
+        if isinstance(memory, Growing):
+            try:
+                memory.core.close()
+            finally:
+                # A signal handler that interrupts an append may not close what that still writes to.
+                if not memory.core.is_open():
+                    self._memory, self._where = None, self.path
+            return
+        self._memory, self._where = None, self.path
+        if isinstance(memory, (Mapped, Coded)):
             memory.core.close()
 
     def __enter__(self):

@@ -266,7 +266,8 @@ def test_what_is_intact_is_recovered(tmp_path):
         ({"dtype": None}, ndb.ArgumentError, "a new file needs dtype and shape"),
         ({"shape": (None, 0)}, ndb.ArgumentError, "rows that are appended have at least one item"),
         ({"shape": (None, None)}, ndb.ArgumentTypeError, r"shape must be None and ints, found \(None, None\)"),
-        ({"shape": (None, -1)}, ndb.ArgumentError, "only the first axis may be left open"),
+        ({"shape": (None, -1)}, ndb.ArgumentError, "an axis behind the first has a length from 0"),
+        ({"shape": (None, 2**64)}, ndb.ArgumentError, "an axis behind the first has a length from 0"),
         ({"order": "F"}, ndb.ArgumentError, "rows are appended in C order"),
         ({"offset": 3}, ndb.ArgumentError, "offset and gap are for files without a header"),
         ({"checksum": False}, ndb.ArgumentError, "a .ndb always has checksums"),
@@ -446,3 +447,28 @@ def test_readers_beside_a_writer_see_whole_arrays_that_grow(tmp_path):
         ndb.digest(path)
     process.stdout.close()
     assert process.returncode == 0 and seen > 3
+
+
+def test_a_handler_inside_an_append_can_close_nothing(tmp_path):
+    """It is told so, and the handle stays what it was."""
+    path, rows, told = tmp_path / "a.ndb", rows_of("<f8", (60_000, 20)), []
+    handle = begun(path, "<f8", (20,), codec="small")
+
+    def closes(*_):
+        with pytest.raises(ndb.ArgumentError, match="in use by the very call") as raised:
+            handle.close()
+        told.append(str(raised.value))
+
+    before = signal.signal(signal.SIGALRM, closes)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        handle.append(rows)
+        handle.flush()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert told and not handle.closed
+    handle.append(rows[:1])
+    handle.close()
+    assert handle.closed
+    same(ndb.load(path), np.concatenate([rows, rows[:1]]))

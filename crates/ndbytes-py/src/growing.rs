@@ -120,6 +120,11 @@ impl Growing {
         self.parts(py)?.verify(py)
     }
 
+    /// Whether it has the file; also while it is in use by whoever asks.
+    fn is_open(&self, py: Python<'_>) -> bool {
+        py.detach(|| self.appender.read(|slot| Ok(slot.is_some()))).unwrap_or(true)
+    }
+
     /// Does what `flush` does, and lets go of the file; of one that a write has failed for there is nothing left to do.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, |watch| {
