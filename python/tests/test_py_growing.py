@@ -451,7 +451,7 @@ def test_readers_beside_a_writer_see_whole_arrays_that_grow(tmp_path):
 
 def test_a_handler_inside_an_append_can_close_nothing(tmp_path):
     """It is told so, and the handle stays what it was."""
-    path, rows, told = tmp_path / "a.ndb", rows_of("<f8", (60_000, 20)), []
+    path, rows, told = tmp_path / "a.ndb", np.random.default_rng(1).random((60_000, 20)), []
     handle = begun(path, "<f8", (20,), codec="small")
 
     def closes(*_):
