@@ -43,7 +43,7 @@ def sets(run: Run):
         except Exception as error:
             goal = Goal(f"{name}: all", "", "", 1, dict)
             run.record.goals.append(row(GROUP, goal) | {"why": f"{type(error).__name__}: {error}"[:200]})
-        print("  " + told(run.record.goals[-1]), flush=True)
+            print("  " + told(run.record.goals[-1]), flush=True)
     of_all = [
         ("auto: ratio beside blosc2's best, of all sets", 1.10, "x", ratios),
         ("fast: compress, of all sets", 1.5, "GB/s", speeds["compress"]),

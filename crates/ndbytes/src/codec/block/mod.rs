@@ -29,12 +29,22 @@ pub(crate) struct Method {
     pub(crate) digits: Option<Digits>,
     pub(crate) engine: Engine,
     pub(crate) effort: Effort,
+    /// The segments that are not tried where they look like noise, a bit for each.
+    pub(crate) noise: u8,
 }
 
 impl Method {
     /// The items as they are.
-    pub(crate) const STORED: Self =
-        Self { filter: Filter::NONE, digits: None, engine: Engine::Stored, effort: Effort::Quick };
+    pub(crate) const STORED: Self = Self::new(Filter::NONE, None, Engine::Stored, Effort::Quick);
+
+    pub(crate) const fn new(
+        filter: Filter,
+        digits: Option<Digits>,
+        engine: Engine,
+        effort: Effort,
+    ) -> Self {
+        Self { filter, digits, engine, effort, noise: 0 }
+    }
 }
 
 /// What codes blocks, with the memory it works in: one for each thread.
@@ -42,6 +52,8 @@ impl Method {
 pub(crate) struct BlockCoder {
     engines: Engines,
     scratch: Scratch,
+    /// The segments of what was encoded last that gained nearly nothing.
+    pub(crate) noise: u8,
 }
 
 impl BlockCoder {
@@ -54,7 +66,8 @@ impl BlockCoder {
         items: &[u8],
         to: &mut [u8],
     ) -> Result<Option<usize>> {
-        let Method { filter, digits, engine, effort } = method;
+        let Method { filter, digits, engine, effort, noise } = method;
+        self.noise = 0;
         if engine == Engine::Stored || items.is_empty() || !filter.fits(block.elements, block.shape)
         {
             return Ok(None);
@@ -78,8 +91,9 @@ impl BlockCoder {
         let encode = &mut |from: &[u8], to: &mut [u8]| {
             self.engines.encode(engine, effort, elements, from, to)
         };
-        let made = segments::encode(filtered, cut, space, encode)?;
-        Ok(made.map(|len| front + len))
+        let made = segments::encode(filtered, cut, noise, space, encode)?;
+        self.noise = made.as_ref().map_or(0, |made| made.noise);
+        Ok(made.map(|made| front + made.len))
     }
 
     /// Decodes what is stored of a block to its items, which have the block's size.

@@ -10,6 +10,9 @@ const ROW: usize = 8;
 /// Where the bytes of all elements that lie together are fewer, it pays to compress all in one.
 const LEAST: usize = 1 << 10;
 
+/// A gain of less than this part of a segment is none.
+const LEAST_GAIN: usize = 256;
+
 /// What a codec does to one segment.
 type Work<'w, T> = &'w mut dyn FnMut(&[u8], &mut [u8]) -> Result<T>;
 
@@ -20,20 +23,35 @@ pub(super) fn cut(filter: Filter, engine: Engine, elements: Elements, len: usize
     if arranged && engine != Engine::Pco && plane >= LEAST { plane } else { len }
 }
 
-/// Compresses `filtered`, which is not empty, in segments of `cut` bytes to the front of `to`, and gives the length; `None` if
-/// there is no room. Neighbours that do not become shorter are one.
+/// What is made of filtered bytes.
+pub(super) struct Made {
+    pub(super) len: usize,
+    /// The segments that gained nearly nothing, a bit for each of the first eight.
+    pub(super) noise: u8,
+}
+
+/// Compresses `filtered`, which is not empty, in segments of `cut` bytes to the front of `to`; `None` if there is no room. Neighbours
+/// that do not become shorter are one. Of several, those in `noise` are not tried where they look like it.
 pub(super) fn encode(
     filtered: &[u8],
     cut: usize,
+    noise: u8,
     to: &mut [u8],
     encode: Work<'_, Option<usize>>,
-) -> Result<Option<usize>> {
+) -> Result<Option<Made>> {
     let parts = filtered.len().div_ceil(cut);
     let Some((head, space)) = to.split_at_mut_checked(COUNT + ROW * parts) else { return Ok(None) };
     let (mut rows, mut len): (Vec<(usize, usize)>, usize) = (Vec::with_capacity(parts), 0);
+    let (mut bit, mut found) = (u8::from(parts > 1), 0);
     for part in filtered.chunks(cut) {
         let Some(room) = space.get_mut(len..) else { return Ok(None) };
-        let made = match encode(part, room)? {
+        let skipped = noise & bit != 0 && is_noise(part);
+        let coded = if skipped { None } else { encode(part, room)? };
+        if coded.is_none_or(|made| part.len() - made < part.len() / LEAST_GAIN) {
+            found |= bit;
+        }
+        bit <<= 1;
+        let made = match coded {
             Some(made) => {
                 rows.push((part.len(), made));
                 made
@@ -71,7 +89,20 @@ pub(super) fn encode(
     if front < moved {
         to.copy_within(moved..moved + len, front);
     }
-    Ok(Some(front + len))
+    Ok(Some(Made { len: front + len, noise: found }))
+}
+
+/// Whether a few hundred bytes from all over are of as many values as chance makes them.
+fn is_noise(part: &[u8]) -> bool {
+    let mut seen = [false; 256];
+    let step = (part.len() / seen.len()).max(1);
+    for &byte in part.iter().step_by(step).take(seen.len()) {
+        if let Some(seen) = seen.get_mut(usize::from(byte)) {
+            *seen = true;
+        }
+    }
+    // Chance makes about 162 of them, and fewer than 140 once in ten thousand times.
+    seen.iter().filter(|seen| **seen).count() >= 140
 }
 
 /// Fills `filtered` from the segments that `stored` is.

@@ -182,6 +182,6 @@ pub(crate) struct Sample {
 impl Method {
     /// The same without looking for decimal numbers: for blocks that have others.
     fn without_decimal(self) -> Self {
-        Self { filter: Filter { decimal: false, ..self.filter }, digits: None, ..self }
+        Self { filter: Filter { decimal: false, ..self.filter }, digits: None, noise: 0, ..self }
     }
 }

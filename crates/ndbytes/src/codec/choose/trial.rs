@@ -39,43 +39,39 @@ pub(super) fn choose(
     if tries.is_empty() || samples.iter().all(|sample| sample.items.is_empty()) {
         return Ok(Plan::default());
     }
-    let mut trial =
-        Trial { elements, samples, scratch: Scratch::default(), coder: BlockCoder::default() };
+    let (scratch, coder, space) = Default::default();
+    let mut trial = Trial { elements, samples, scratch, coder, space };
     let digits = trial.digits()?;
     let mut methods = Vec::new();
     if let Some(filter) = filter {
-        methods.extend(tries.iter().map(|&(engine, effort)| Method {
-            filter,
-            digits,
-            engine,
-            effort,
-        }));
+        let method = |&(engine, effort): &_| Method::new(filter, digits, engine, effort);
+        methods.extend(tries.iter().map(method));
         return Ok(Plan { methods, ..Plan::default() });
     }
     let finalists = trial.finalists(digits)?;
     for &(engine, effort) in tries {
         for filter in finals(&finalists, engine, digits.is_some(), elements) {
-            methods.push(Method { filter, digits, engine, effort });
+            methods.push(Method::new(filter, digits, engine, effort));
         }
     }
     // All on the first sample, and those that were near the best there, or the best, on the others.
-    let mut scores: Vec<(u64, Method)> = methods.into_iter().map(|method| (0, method)).collect();
+    let mut tried: Vec<Tried> = methods.into_iter().map(Tried::new).collect();
     let is_thorough = codec == Codec::Small;
     let second = if is_thorough { THOROUGH } else { SECOND };
     for (number, sample) in samples.iter().enumerate() {
-        for (score, method) in &mut scores {
-            *score += trial.score(codec, *method, std::slice::from_ref(sample))?;
+        for tried in &mut tried {
+            trial.score(codec, tried, sample)?;
         }
-        scores.sort_by_key(|(score, _)| *score);
-        let least = scores.first().map_or(0, |(score, _)| *score);
-        scores.retain(|(score, _)| is_thorough || score - least <= least / NEAR);
+        tried.sort_by_key(|tried| tried.score);
+        let least = tried.first().map_or(0, |best| best.score);
+        tried.retain(|tried| is_thorough || tried.score - least <= least / NEAR);
         if number + 1 >= FIRST {
-            scores.truncate(second);
+            tried.truncate(second);
         }
     }
     let size: usize = samples.iter().map(|sample| sample.items.len()).sum();
-    let Some(&(score, mut best)) =
-        scores.first().filter(|(score, _)| *score < size as u64 * (1000 - LEAST_GAIN))
+    let Some(&Tried { score, method: mut best, noise }) =
+        tried.first().filter(|best| best.score < size as u64 * (1000 - LEAST_GAIN))
     else {
         return Ok(Plan::default());
     };
@@ -83,9 +79,13 @@ pub(super) fn choose(
     if is_dense && codec == Codec::Auto {
         best.effort = Effort::Dense;
     }
+    // Where speed counts, no time is lost with planes of noise; those of decimal numbers may be others in each block.
+    if matches!(codec, Codec::Auto | Codec::Fast) && !best.filter.decimal {
+        best.noise = noise;
+    }
     let mut methods = vec![best];
     if is_thorough {
-        methods.extend(scores.iter().skip(1).take(second - 1).map(|(_, method)| *method));
+        methods.extend(tried.iter().skip(1).take(second - 1).map(|tried| tried.method));
     }
     if best.filter.decimal {
         methods.push(best.without_decimal());
@@ -139,6 +139,7 @@ struct Trial<'s> {
     samples: &'s [Sample],
     scratch: Scratch,
     coder: BlockCoder,
+    space: Vec<u8>,
 }
 
 impl Trial<'_> {
@@ -213,18 +214,32 @@ impl Trial<'_> {
         Ok(Some(total))
     }
 
-    /// The bytes that a method makes of some samples and what it costs in time, in thousandths of a byte.
-    fn score(&mut self, codec: Codec, method: Method, samples: &[Sample]) -> Result<u64> {
+    /// Adds the bytes that a method makes of a sample and what it costs in time, in thousandths of a byte.
+    fn score(&mut self, codec: Codec, tried: &mut Tried, sample: &Sample) -> Result<()> {
+        let method = tried.method;
         // Of a named codec's levels the trial takes the quickest: filters rank alike.
         let effort = if codec == Codec::Small { method.effort } else { Effort::Quick };
-        let (mut total, mut space) = (0, Vec::new());
-        for sample in samples {
-            let block = self.block(sample);
-            space.resize(sample.items.len(), 0);
-            let made =
-                self.coder.encode(Method { effort, ..method }, block, &sample.items, &mut space)?;
-            total += made.unwrap_or(sample.items.len()) as u64;
-        }
-        Ok(total * (1000 + cost(codec, method.filter)))
+        self.space.resize(sample.items.len(), 0);
+        let (method, block) = (Method { effort, ..method }, self.block(sample));
+        let made = self.coder.encode(method, block, &sample.items, &mut self.space)?;
+        let made = made.unwrap_or(sample.items.len()) as u64;
+        tried.score += made * (1000 + cost(codec, method.filter));
+        tried.noise &= self.coder.noise;
+        Ok(())
+    }
+}
+
+/// A method, and what it has made of samples so far.
+#[derive(Debug, Clone, Copy)]
+struct Tried {
+    score: u64,
+    method: Method,
+    /// The segments that gained nothing on any of them.
+    noise: u8,
+}
+
+impl Tried {
+    fn new(method: Method) -> Self {
+        Self { score: 0, method, noise: u8::MAX }
     }
 }
