@@ -58,7 +58,7 @@ def test_a_sample_is_filled_and_not_overfilled(seconds, sample):
 def test_a_goal_is_met_on_its_side(unit):
     """A time and a size may be at most the goal; a speed and a ratio at least."""
     assert figures.met(unit, 2, 2)
-    assert figures.met(unit, 2, 1.9) == (unit in ("x its time", "µs", "MiB"))
+    assert figures.met(unit, 2, 1.9) == (unit in ("x its time", "x its size", "of the time", "µs", "MiB"))
     assert figures.met(unit, 2, 2.1) != figures.met(unit, 2, 1.9)
 
 
