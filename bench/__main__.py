@@ -30,7 +30,8 @@ def main() -> int:
     only = options.only.split(",") if options.only else SECTIONS
     if unknown := [name for name in only if name not in SECTIONS + EXTRA]:
         sys.exit(f"error: no section {', '.join(unknown)}; there are {', '.join(SECTIONS + EXTRA)}")
-    mode = "partial" if options.only else "quick" if options.quick else "full"
+    mode = "quick" if options.quick else "codecs" if only == EXTRA else "partial" if options.only else "full"
+    mode = "partial" if options.quick and options.only else mode
     found = record.Record(record.about(mode))
     options.work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=options.work, prefix="run-") as folder:

@@ -18,6 +18,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const BATCH: usize = 1 << 21;
 /// The same where they are taken as they are made: threads wait for each other at the end of that alone.
 const AHEAD: usize = 1 << 25;
+/// From this many bytes on frames are written past the cache.
+const LARGE: u64 = 1 << 25;
 /// Blocks that are smaller in the end go out several at a time.
 const SMALL: usize = 1 << 16;
 
@@ -413,10 +415,14 @@ impl<'a> Encode<'a> for Coded<'a> {
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<u64> {
         let (most, found) = (self.most(), out.len());
+        // What no cache holds is not to push other blocks out of it.
+        let stores = if most >= LARGE { Stores::Streaming } else { Stores::Cached };
         let mut written = 0;
         let mut put = |bytes: &[u8], out: &mut [u8]| {
             let space = out.get_mut(written..).and_then(|out| out.get_mut(..bytes.len()));
-            space.ok_or_else(|| too_small(most, found))?.copy_from_slice(bytes);
+            let space = space.ok_or_else(|| too_small(most, found))?;
+            // It is summed again on the way, which costs nothing: there is no other copy past the cache.
+            Crc32c::default().copy(bytes, space, stores);
             written += bytes.len();
             Ok::<usize, Error>(written)
         };
