@@ -9,7 +9,8 @@ use crate::workspace::Workspace;
 /// The tests that are watched: where unsafe code moves bytes.
 const KERNELS: &str = "kernel::";
 /// Without maps and files, which Miri does not know.
-const TESTS: [&str; 6] = ["test", "-p", "ndbytes", "--no-default-features", "--lib", KERNELS];
+const TESTS: [&str; 8] =
+    ["test", "-p", "ndbytes", "--no-default-features", "--features", "lz4", "--lib", KERNELS];
 const NIGHTLY: &str =
     "rustup toolchain install nightly --profile minimal --component miri,rust-src";
 
