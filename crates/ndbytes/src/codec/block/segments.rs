@@ -10,6 +10,8 @@ const ROW: usize = 8;
 /// Where the bytes of all elements that lie together are fewer, it pays to compress all in one.
 const LEAST: usize = 1 << 10;
 
+/// Bytes of a segment to look at, to see whether it is noise.
+const LOOK: usize = 1024;
 /// A gain of less than this part of a segment is none.
 const LEAST_GAIN: usize = 256;
 
@@ -92,17 +94,19 @@ pub(super) fn encode(
     Ok(Some(Made { len: front + len, noise: found }))
 }
 
-/// Whether a few hundred bytes from all over are of as many values as chance makes them.
+/// Whether bytes from all over are equal as seldom as chance makes them: what a codec could gain shows in that.
 fn is_noise(part: &[u8]) -> bool {
-    let mut seen = [false; 256];
-    let step = (part.len() / seen.len()).max(1);
-    for &byte in part.iter().step_by(step).take(seen.len()) {
-        if let Some(seen) = seen.get_mut(usize::from(byte)) {
-            *seen = true;
+    let (mut counts, mut all) = ([0u32; 256], 0);
+    let step = (part.len() / LOOK).max(1);
+    for &byte in part.iter().step_by(step).take(LOOK) {
+        if let Some(count) = counts.get_mut(usize::from(byte)) {
+            *count += 1;
+            all += 1;
         }
     }
-    // Chance makes about 162 of them, and fewer than 140 once in ten thousand times.
-    seen.iter().filter(|seen| **seen).count() >= 140
+    let equal: u32 = counts.iter().map(|&count| count * count.saturating_sub(1)).sum();
+    // Chance makes a 256th of all pairs, and a sixteenth more in one of hundreds of times.
+    equal <= all * (all - all.min(1)) / 256 * 17 / 16
 }
 
 /// Fills `filtered` from the segments that `stored` is.
@@ -140,5 +144,47 @@ pub(super) fn decode(stored: &[u8], filtered: &mut [u8], decode: Work<'_, ()>) -
         (0, 0) => Ok(()),
         (0, more) => Err(lie(&format!("leave {more} bytes of the block over"))),
         (missing, _) => Err(lie(&format!("hold {missing} bytes less than the block"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes by chance, out of so many values.
+    fn chance(len: usize, values: u64, mut seed: u64) -> Vec<u8> {
+        let mut next = || {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            u8::try_from((seed >> 16) % values).unwrap()
+        };
+        (0..len).map(|_| next()).collect()
+    }
+
+    #[test]
+    fn noise_is_told_from_what_gains_a_little() {
+        let told =
+            |values| (1..500).filter(|&seed| is_noise(&chance(1 << 14, values, seed))).count();
+        assert!(told(256) > 480, "{}", told(256));
+        // Values of 7.8 bits.
+        assert!(told(224) < 20, "{}", told(224));
+        assert!(!is_noise(&[7; 5000]));
+        assert!(is_noise(&[]));
+    }
+
+    #[test]
+    fn segments_in_the_mask_are_left_where_they_are_noise() {
+        let (noise, plain) = (chance(4096, 256, 3), chance(4096, 16, 3));
+        let filtered = [&noise[..], &plain, &plain].concat();
+        let mut seen = Vec::new();
+        let mut to = vec![0; filtered.len()];
+        let mut half = |from: &[u8], to: &mut [u8]| {
+            seen.push(from == noise);
+            to[..2].copy_from_slice(&from[..2]);
+            Ok(Some(from.len() / 2))
+        };
+        let made = encode(&filtered, 4096, 0b011, &mut to, &mut half).unwrap().unwrap();
+        assert_eq!((seen, made.noise), (vec![false, false], 0b001));
     }
 }
