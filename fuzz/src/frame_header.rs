@@ -11,15 +11,20 @@ use ndbytes::{
 /// Where the length of the data stands.
 const SIZE_AT: usize = 16;
 
-/// Reads a header: one byte of choices, two of limits, two of seed; then the stream, or what gets a right frame and a
-/// right sum around it.
-pub fn frame_header(data: &[u8]) {
-    let mut input = Input::new(data);
+/// Choices, the options and limits that they stand for, and a seed.
+fn chosen(input: &mut Input<'_>) -> (u8, DecodeOptions, u16) {
     let choices = input.byte();
     let mut options = DecodeOptions::default();
     options.accept = [Accept::Any, Accept::Frame][usize::from(choices >> 2 & 1)];
     options.limits = input.limits();
-    let seed = input.u16();
+    (choices, options, input.u16())
+}
+
+/// Reads a header: one byte of choices, two of limits, two of seed; then the stream, or what gets a right frame and a
+/// right sum around it.
+pub fn frame_header(data: &[u8]) {
+    let mut input = Input::new(data);
+    let (choices, options, seed) = chosen(&mut input);
     let stream = match choices & 3 {
         0 => input.rest().to_vec(),
         // The JSON; the length of the data is the one it makes.
@@ -45,11 +50,7 @@ pub fn frame_header(data: &[u8]) {
 /// frame and a right sum around it, or lengths of axes and blocks; or what is in the mark of a frame that grows, and its JSON.
 pub fn coded_header(data: &[u8]) {
     let mut input = Input::new(data);
-    let choices = input.byte();
-    let mut options = DecodeOptions::default();
-    options.accept = [Accept::Any, Accept::Frame][usize::from(choices >> 2 & 1)];
-    options.limits = input.limits();
-    let seed = input.u16();
+    let (choices, options, seed) = chosen(&mut input);
     let stream = match choices & 3 {
         _ if choices & 8 != 0 => begun(&mut input, choices & 3),
         0 => summed(input.rest()),

@@ -204,6 +204,8 @@ class Handle:
         length = operator.index(length)
         if length < 0:
             raise ArgumentError(f"an axis cannot have the length {length}")
+        if isinstance(self._open, Growing):
+            raise ArgumentError("to a .ndb rows are appended; it gets no other length: load and save it to change it")
         if not isinstance(self._open, Mapped):
             raise ArgumentError("only a file that is mapped can change its length: open it with mode 'r+'")
         self._open.core.resize(length)

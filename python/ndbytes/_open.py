@@ -75,7 +75,7 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
     """
     mode = _MODES.get(mode, mode)
     if mode not in ("r", "r+", "c", "w+"):
-        raise ArgumentError(f"mode must be one of r, r+, c, w+ (or w), found {mode!r}")
+        raise ArgumentError(f"mode must be one of r, r+, c, w+ (or w), found {mode!r}; rows are appended with r+")
     declared = {"dtype": dtype, "shape": shape, "order": order, "offset": offset, "gap": gap}
     given = {"limits": limits, "require_checksum": require_checksum}
     if mode != "w+" and (checksum is not None or name is not None or attrs is not None):

@@ -3,6 +3,7 @@
 import gzip
 
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -113,3 +114,17 @@ def entries(draw, shape):
             dtype = draw(st.sampled_from(["i1", "<i8", ">i4"]))
             found.append(draw(hnp.arrays(dtype, arrays, elements=position)))
     return tuple(found) if draw(st.booleans()) or len(found) != 1 else found[0]
+
+
+def reads_alike(handle, array, index):
+    """What a handle reads at an index, which is what the array has there; None where both raise one error."""
+    try:
+        wanted = array[index]
+    except (IndexError, ValueError) as error:
+        with pytest.raises(type(error)) as raised:
+            handle[index]
+        assert str(raised.value) == str(error)
+        return None
+    found = handle[index]
+    same(found, wanted)
+    return found

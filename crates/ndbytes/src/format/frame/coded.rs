@@ -421,8 +421,11 @@ impl<'a> Encode<'a> for Coded<'a> {
         let mut put = |bytes: &[u8], out: &mut [u8]| {
             let space = out.get_mut(written..).and_then(|out| out.get_mut(..bytes.len()));
             let space = space.ok_or_else(|| too_small(most, found))?;
-            // It is summed again on the way, which costs nothing: there is no other copy past the cache.
-            Crc32c::default().copy(bytes, space, stores);
+            match stores {
+                Stores::Cached => space.copy_from_slice(bytes),
+                // The copy past the cache sums as well, which costs nothing there.
+                Stores::Streaming => Crc32c::default().copy(bytes, space, stores),
+            }
             written += bytes.len();
             Ok::<usize, Error>(written)
         };
