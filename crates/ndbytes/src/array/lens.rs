@@ -4,27 +4,37 @@ use super::Layout;
 
 /// Items to lie along the fastest axes before a block grows along the others: a whole row, where rows are short.
 const ROW: usize = 1 << 12;
+/// Items along each slower axis before one of them gets all the rest: one image of many is not decoded with dozens of others.
+const FEW: usize = 8;
 /// A sample has as many neighbours along an axis, or all there are.
 const NEAR: usize = 64;
 /// The runs that lie apart along the last axis of a sample.
 const RUNS: usize = 4;
 
-/// The lengths of blocks of at most so many items that serve a row of the array as well as a corner of it: along the fastest axes
-/// as far as a row goes, then along the slower ones, then again along the faster ones.
-pub(crate) fn block_lens(shape: &[usize], most: usize) -> Vec<usize> {
+/// The lengths of blocks of at most so many items that serve a row of the array as well as a corner of it: along the fastest axes as far
+/// as a row goes, then a few along each slower one, then on along the slower ones, then again along the faster ones. No axis gets more
+/// than `line` items while there is another to get them.
+pub(crate) fn block_lens(shape: &[usize], most: usize, line: usize) -> Vec<usize> {
     let mut block = vec![1; shape.len()];
     let mut items = 1;
     // Whether the axis is still cut.
-    let mut grow = |axis: usize, most: usize| {
-        let others = items / block[axis];
-        block[axis] = (most / others).min(shape[axis]).max(block[axis]);
+    let mut grow = |axis: usize, most: usize, line: usize| {
+        let (others, len) = (items / block[axis], shape[axis].min(line));
+        block[axis] = (most / others).min(len).max(block[axis]);
         items = others * block[axis];
-        block[axis] < shape[axis]
+        block[axis] < len
     };
-    let cut = (0..shape.len()).rev().find(|&axis| grow(axis, most.min(ROW)));
+    let axes = || (0..shape.len()).rev();
+    let cut = axes().find(|&axis| grow(axis, most.min(ROW), line));
     let slower = || (0..cut.unwrap_or(0)).rev();
+    for axis in cut.into_iter().chain(slower()) {
+        grow(axis, most, FEW);
+    }
     for axis in slower().chain(cut).chain(slower()) {
-        grow(axis, most);
+        grow(axis, most, line);
+    }
+    for axis in axes() {
+        grow(axis, most, usize::MAX);
     }
     block
 }

@@ -17,9 +17,12 @@ use bytes::Bytes;
 /// of a core together with what it is made from. Wide items have twice as many, so that as many lie together.
 const BLOCK: usize = 1 << 17;
 
-/// From this many bytes on an array of several axes has half of that: it is read in parts, and one row or line of it takes one block. It costs
-/// one or two hundredths of the size.
+/// From this many bytes on an array of several axes is read in parts. One of two axes has half of that: a row of it takes one block. One of
+/// more has a quarter, cut along the fastest axis too, where a box of it would else decode whole lines. It costs one or two hundredths of the size.
 const PARTED: u64 = 1 << 27;
+/// Bytes of a line of such a block, and items at least.
+const LINE: usize = 1 << 10;
+const LINE_ITEMS: usize = 1 << 8;
 
 /// Bytes of a block of what is nearly all the same: it is decoded as fast as a smaller one of other bytes.
 const DENSE_BLOCK: usize = 1 << 19;
@@ -163,9 +166,14 @@ fn coded<'a>(array: &ArrayRef<'a>, body: &Body<'a>, options: &EncodeOptions) -> 
             .map_err(|error| Error::new(ErrorKind::Argument, error.message()))?,
         None => {
             let size = block_size(options.codec, elements);
+            let is_parted = body.total() >= PARTED && options.codec != Codec::Small;
             let axes = shape.iter().filter(|&&len| len > 1).count();
-            let is_parted = axes > 1 && body.total() >= PARTED && options.codec != Codec::Small;
-            Grid::of_size(shape.clone(), itemsize, if is_parted { size / 2 } else { size })
+            let (size, line) = match axes {
+                2 if is_parted => (size / 2, usize::MAX),
+                3.. if is_parted => (size / 4, (LINE / itemsize.max(1)).max(LINE_ITEMS)),
+                _ => (size, usize::MAX),
+            };
+            Grid::of_size(shape.clone(), itemsize, size, line)
         }
     };
     let mut items = Items::of_parts(array, options.endian)?;
@@ -174,7 +182,7 @@ fn coded<'a>(array: &ArrayRef<'a>, body: &Body<'a>, options: &EncodeOptions) -> 
     }
     let mut blocks = Blocks::new(items, layout, elements, grid, options.codec, options.filter)?;
     if options.block.is_none() && blocks.is_dense() {
-        blocks = blocks.with_grid(Grid::of_size(shape, itemsize, DENSE_BLOCK));
+        blocks = blocks.with_grid(Grid::of_size(shape, itemsize, DENSE_BLOCK, usize::MAX));
     }
     let first = blocks.first_method();
     let block = storage(blocks.block().to_vec());

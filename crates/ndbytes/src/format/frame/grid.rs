@@ -64,9 +64,10 @@ impl Grid {
         Ok(grid)
     }
 
-    /// Blocks of about `size` bytes that serve a row of the array as well as a corner of it.
-    pub(crate) fn of_size(shape: Vec<usize>, itemsize: usize, size: usize) -> Self {
-        let block = block_lens(&shape, (size / itemsize.max(1)).max(1));
+    /// Blocks of about `size` bytes that serve a row of the array as well as a corner of it, with at most `line` items along an axis if
+    /// others have enough.
+    pub(crate) fn of_size(shape: Vec<usize>, itemsize: usize, size: usize, line: usize) -> Self {
+        let block = block_lens(&shape, (size / itemsize.max(1)).max(1), line);
         Self { shape, block, itemsize, bands: None }
     }
 
@@ -273,8 +274,10 @@ mod tests {
 
     #[test]
     fn the_grid_of_a_size_serves_rows_and_corners() {
-        let size =
-            |shape: &[usize], itemsize| Grid::of_size(shape.to_vec(), itemsize, 1 << 17).block;
+        let cut = |shape: &[usize], itemsize, size, line| {
+            Grid::of_size(shape.to_vec(), itemsize, size, line).block
+        };
+        let size = |shape: &[usize], itemsize| cut(shape, itemsize, 1 << 17, usize::MAX);
         assert_eq!(size(&[512, 512, 512], 4), [8, 8, 512]);
         assert_eq!(size(&[4096, 4096], 4), [8, 4096]);
         assert_eq!(size(&[4096, 4096], 1), [32, 4096]);
@@ -285,6 +288,13 @@ mod tests {
         assert_eq!(size(&[0, 5], 8), [1, 5]);
         assert_eq!(size(&[], 8), [0; 0]);
         assert_eq!(size(&[2, 3], 1 << 20), [1, 1]);
+        // Images of three channels: a few lines of a few of them.
+        assert_eq!(size(&[100, 512, 512, 3], 1), [10, 8, 512, 3]);
+        let parted = |shape: &[usize], itemsize, line| cut(shape, itemsize, 1 << 15, line);
+        assert_eq!(parted(&[512, 512, 512], 4, 256), [2, 16, 256]);
+        assert_eq!(parted(&[100, 1024, 1024, 3], 1, 1024), [1, 10, 1024, 3]);
+        assert_eq!(parted(&[1 << 20, 64, 64], 4, 256), [2, 64, 64]);
+        assert_eq!(parted(&[2, 2, 1 << 27], 4, 256), [2, 2, 2048]);
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) fn begin(
         Some(block) => block.clone(),
         None => {
             let size = block_size(options.codec, Elements::of(dtype));
-            Grid::of_size(tall, itemsize, size).block().to_vec()
+            Grid::of_size(tall, itemsize, size, usize::MAX).block().to_vec()
         }
     };
     Grid::growing(shape.clone(), block.clone(), itemsize, 0)
