@@ -75,18 +75,18 @@ impl Crc32c {
 }
 
 /// A CRC-32 (ISO 3309, as of zip and gzip) of bytes that come in pieces.
-#[cfg(all(feature = "deflate", feature = "std"))]
+#[cfg(feature = "deflate")]
 #[derive(Debug, Clone)]
 pub(crate) struct Crc32(Digest);
 
-#[cfg(all(feature = "deflate", feature = "std"))]
+#[cfg(feature = "deflate")]
 impl Default for Crc32 {
     fn default() -> Self {
         Self(Digest::new(CrcAlgorithm::Crc32IsoHdlc))
     }
 }
 
-#[cfg(all(feature = "deflate", feature = "std"))]
+#[cfg(feature = "deflate")]
 impl Crc32 {
     /// Takes the next bytes in.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
@@ -96,6 +96,16 @@ impl Crc32 {
     /// The sum of all bytes so far.
     pub(crate) fn value(&self) -> u32 {
         low(self.0.finalize())
+    }
+
+    /// The sum of `bytes`.
+    pub(crate) fn of(bytes: &[u8]) -> u32 {
+        low(checksum(CrcAlgorithm::Crc32IsoHdlc, bytes))
+    }
+
+    /// The sum of bytes whose sum is `first`, with `len` bytes behind them whose sum is `next`.
+    pub(crate) fn joined(first: u32, next: u32, len: u64) -> u32 {
+        low(checksum_combine(CrcAlgorithm::Crc32IsoHdlc, first.into(), next.into(), len))
     }
 }
 

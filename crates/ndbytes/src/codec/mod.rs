@@ -8,7 +8,7 @@ mod deflate;
 mod engine;
 
 pub use block::Filter;
-#[cfg(all(feature = "deflate", feature = "std"))]
+#[cfg(feature = "deflate")]
 pub(crate) use checksum::Crc32;
 pub(crate) use checksum::PartSums;
 pub use checksum::{BLOCK, BlockSums, Crc32c, crc32c};
@@ -19,5 +19,7 @@ pub(crate) use deflate::trailing;
 #[cfg(feature = "deflate")]
 pub use deflate::{Container, Deflater, Inflater, Level, Step};
 #[cfg(feature = "deflate")]
-pub(crate) use deflate::{Pull, compress, decompress, too_long};
+pub(crate) use deflate::{
+    Packed, PackedBlock, Packer, Pull, compress, decompress, too_long, unpack, unpack_block,
+};
 pub use engine::Engine;

@@ -4,10 +4,15 @@
 
 mod deflater;
 mod inflater;
+mod pack;
+mod pack_block;
+mod unpack;
 mod whole;
 
 pub use deflater::Deflater;
 pub use inflater::Inflater;
+pub(crate) use pack::{Packed, PackedBlock, Packer};
+pub(crate) use unpack::{unpack, unpack_block};
 #[cfg(feature = "std")]
 pub(crate) use whole::trailing;
 pub(crate) use whole::{Pull, compress, decompress, too_long};
