@@ -6,6 +6,8 @@ mod choose;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod engine;
+#[cfg(all(feature = "zstd", feature = "deflate", feature = "std"))]
+mod zstd_stream;
 
 pub use block::Filter;
 #[cfg(feature = "deflate")]
@@ -23,3 +25,5 @@ pub(crate) use deflate::{
     Packed, PackedBlock, Packer, Pull, compress, decompress, too_long, unpack, unpack_block,
 };
 pub use engine::Engine;
+#[cfg(all(feature = "zstd", feature = "deflate", feature = "std"))]
+pub(crate) use zstd_stream::{ZstdPacker, ZstdUnpacker};

@@ -26,9 +26,9 @@ use crate::kernel::Copying;
 use bytes::Bytes;
 
 pub(crate) use body::Body;
-#[cfg(feature = "std")]
-pub(crate) use decode::Decoder;
 pub use decode::{Accept, BodyDecoder, Checks, DecodeOptions, Decoded, HeaderDecoder};
+#[cfg(feature = "std")]
+pub(crate) use decode::{Decoder, Shares};
 #[cfg(feature = "deflate")]
 pub(crate) use deflate::decompress_array;
 #[cfg(all(feature = "deflate", feature = "std"))]
@@ -39,6 +39,8 @@ pub use metadata::Metadata;
 pub use plan::Selection;
 #[cfg(feature = "std")]
 pub(crate) use plan::{Band, Plan, Touched};
+#[cfg(all(feature = "deflate", feature = "std"))]
+pub(crate) use plan::{ByteRun, ByteRuns};
 pub use tail::{TAIL_MAGIC, Tail};
 
 /// Bytes on their way out.

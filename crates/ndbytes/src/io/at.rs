@@ -1,7 +1,8 @@
 //! Reading and writing a file at places of one's own: its cursor is left alone.
 
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read, Result, Seek, SeekFrom};
+use std::io::{ErrorKind, Read, Result, Seek, SeekFrom};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes that can be read at any place, by several threads at once.
 pub trait ReadAt: Sync {
@@ -23,6 +24,76 @@ impl<T: ReadAt + ?Sized> ReadAt for &T {
     fn read_at(&self, space: &mut [u8], offset: u64) -> Result<usize> {
         (**self).read_at(space, offset)
     }
+}
+
+impl<T: ReadAt + Send + ?Sized> ReadAt for Arc<T> {
+    fn read_at(&self, space: &mut [u8], offset: u64) -> Result<usize> {
+        (**self).read_at(space, offset)
+    }
+}
+
+/// A reader that several threads read at places of their own, in turns.
+#[derive(Debug, Default)]
+pub struct Locked<R>(Mutex<R>);
+
+impl<R: Read + Seek + Send> Locked<R> {
+    /// The reader, wherever it stands.
+    pub fn new(reader: R) -> Self {
+        Self(Mutex::new(reader))
+    }
+}
+
+impl<R: Read + Seek + Send> ReadAt for Locked<R> {
+    fn read_at(&self, space: &mut [u8], offset: u64) -> Result<usize> {
+        let mut reader = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reader.seek(SeekFrom::Start(offset))?;
+        reader.read(space)
+    }
+}
+
+/// A reader with its own place among the bytes of a source, of which there may be others.
+#[derive(Debug, Clone)]
+pub struct Place<S> {
+    source: S,
+    len: u64,
+    offset: u64,
+}
+
+impl<S: ReadAt> Place<S> {
+    /// At the first byte of `len`.
+    pub fn new(source: S, len: u64) -> Self {
+        Self { source, len, offset: 0 }
+    }
+
+    /// Where the bytes come from.
+    pub fn source(&self) -> &S {
+        &self.source
+    }
+}
+
+impl<S: ReadAt> Read for Place<S> {
+    fn read(&mut self, space: &mut [u8]) -> Result<usize> {
+        let n = self.source.read_at(space, self.offset)?;
+        self.offset += n as u64;
+        Ok(n)
+    }
+}
+
+impl<S: ReadAt> Seek for Place<S> {
+    fn seek(&mut self, to: SeekFrom) -> Result<u64> {
+        self.offset = sought(to, self.offset, || Ok(self.len))?;
+        Ok(self.offset)
+    }
+}
+
+/// Where this is, from a place among bytes of this length.
+fn sought(to: SeekFrom, at: u64, len: impl FnOnce() -> Result<u64>) -> Result<u64> {
+    let place = match to {
+        SeekFrom::Start(offset) => Some(offset),
+        SeekFrom::Current(by) => at.checked_add_signed(by),
+        SeekFrom::End(by) => len()?.checked_add_signed(by),
+    };
+    place.ok_or_else(|| ErrorKind::InvalidInput.into())
 }
 
 impl ReadAt for super::Input {
@@ -59,12 +130,7 @@ impl Read for At<'_> {
 
 impl Seek for At<'_> {
     fn seek(&mut self, to: SeekFrom) -> Result<u64> {
-        let offset = match to {
-            SeekFrom::Start(offset) => Some(offset),
-            SeekFrom::Current(by) => self.offset.checked_add_signed(by),
-            SeekFrom::End(by) => self.file.metadata()?.len().checked_add_signed(by),
-        };
-        self.offset = offset.ok_or_else(|| Error::from(ErrorKind::InvalidInput))?;
+        self.offset = sought(to, self.offset, || Ok(self.file.metadata()?.len()))?;
         Ok(self.offset)
     }
 }

@@ -71,15 +71,7 @@ const BUFFER: usize = 1 << 15;
 impl<W: Write> Compressor<W> {
     /// A stream that has not begun; nothing is written yet.
     pub fn new(writer: W, container: Container, level: Level) -> Self {
-        Self::over(writer, Deflater::new(container, level))
-    }
-
-    /// A stream in no container.
-    pub(super) fn bare(writer: W, level: Level) -> Self {
-        Self::over(writer, Deflater::bare(level))
-    }
-
-    fn over(writer: W, deflater: Deflater) -> Self {
+        let deflater = Deflater::new(container, level);
         let buffer = vec![0; BUFFER].into_boxed_slice();
         Self { writer, deflater, buffer, start: 0, end: 0 }
     }

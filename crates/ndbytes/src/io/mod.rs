@@ -29,7 +29,7 @@ mod write;
 mod write_file;
 
 pub use append::Appender;
-pub use at::ReadAt;
+pub use at::{Locked, Place, ReadAt};
 #[cfg(feature = "deflate")]
 pub use compress::{Compressor, save_compressed, write_compressed};
 #[cfg(feature = "deflate")]

@@ -80,10 +80,20 @@ fn peek_once(mut reader: impl Read + Seek, len: u64, mut options: DecodeOptions)
         }
         return Ok(Peeked { header, container, tail: None });
     }
+    let (header, tail) = behind(&mut reader, &header, machine)?;
+    Ok(Peeked { header, container, tail })
+}
+
+/// The header as what stands behind data in one piece has it, and that.
+pub(super) fn behind(
+    reader: &mut (impl Read + Seek),
+    header: &Header,
+    machine: HeaderDecoder,
+) -> Result<(Header, Option<Tail>)> {
     let mut machine = machine.body(Dest::Discard)?; // Refuses an input that is too short.
     machine.skip_data();
     reader.seek(SeekFrom::Start(header.data_end()))?;
-    run_body(&mut |space| read(&mut reader, space), &mut machine, &mut unwatched)?;
+    run_body(&mut |space| read(reader, space), &mut machine, &mut unwatched)?;
     let (decoded, tail, _) = machine.finish_with_tail()?;
-    Ok(Peeked { header: decoded.header, container, tail })
+    Ok((decoded.header, tail))
 }

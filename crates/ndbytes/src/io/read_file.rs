@@ -4,7 +4,7 @@ use super::file::Input;
 use super::read::{fill_header, read, run_body, settled};
 use super::{Watch, read_whole};
 use crate::error::Result;
-use crate::format::{DecodeOptions, Decoded, Dest, Header, HeaderDecoder};
+use crate::format::{DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Shares};
 use crate::threads::Threads;
 
 /// Reads the array of a file as [`read_whole`] does, from its first byte on; its length is held against the header before memory
@@ -44,7 +44,8 @@ pub fn read_file<'d>(
     let fetch = |at: u64, space: &mut [u8]| read(&mut input.at(start + at), space);
     // Elsewhere the threads would share one place in the file.
     let threads = if cfg!(unix) { threads } else { Threads::ONE };
-    let fetched = body.fetch(&fetch, threads, &mut |seen| watch(start + seen))?;
+    let fetched =
+        body.fetch(&fetch, Shares::default(), threads, &mut |seen| watch(start + seen))?;
     let mut rest = input.at(start + fetched);
     run_body(&mut |space| read(&mut rest, space), &mut body, &mut |seen| {
         watch(start + fetched + seen)

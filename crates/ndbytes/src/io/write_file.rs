@@ -14,7 +14,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// From this many bytes on making room first is quicker than to have the file grow.
-const ROOM: u64 = 1 << 20;
+pub(super) const ROOM: u64 = 1 << 20;
 /// Bytes to write at a time, where they are there: with more, Ctrl-C would be heard late on a slow disk.
 const WRITE: usize = 16 << 20;
 /// Pieces up to this size wait for others to go with.
@@ -41,7 +41,7 @@ pub fn write_file<'a>(
     // What is compressed has no size yet, and threads of its own.
     let total = encoder.total().unwrap_or(0);
     if total >= ROOM {
-        make_room(file, total)?;
+        make_room(file, 0, total)?;
     }
     let (mut batch, mut moved) = (Batch::new(file), 0);
     while let Some(piece) = encoder.next()? {
@@ -169,12 +169,12 @@ impl<'f, 'a> Batch<'f, 'a> {
     }
 }
 
-/// Takes room on the disk for so many bytes, where the file system knows how to; the file is as long as before.
+/// Takes room on the disk for so many bytes from `start` on, where the file system knows how to; the file is as long as before.
 #[cfg(target_os = "linux")]
-fn make_room(file: &File, len: u64) -> Result<()> {
+pub(super) fn make_room(file: &File, start: u64, len: u64) -> Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
-    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, len) {
+    match fallocate(file, FallocateFlags::KEEP_SIZE, start, len) {
         Err(errno @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => {
             Err(std::io::Error::from(errno).into())
         }
@@ -184,6 +184,6 @@ fn make_room(file: &File, len: u64) -> Result<()> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn make_room(_: &File, _: u64) -> Result<()> {
+pub(super) fn make_room(_: &File, _: u64, _: u64) -> Result<()> {
     Ok(())
 }

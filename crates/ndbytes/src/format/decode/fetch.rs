@@ -11,12 +11,36 @@ use crate::threads::Threads;
 /// Reads bytes of the data, from this one on, to the front of the space; 0 at the end of the input.
 pub(super) type Fetch<'f> = &'f (dyn Fn(u64, &mut [u8]) -> Result<usize> + Sync);
 
-/// Bytes that one thread fetches at a time.
-const SHARE: usize = 1 << 22;
-/// Bytes to fetch and sum in turn: a part of a level-2 cache.
-const STEP: usize = 1 << 18;
-/// From this many bytes on a second thread gains more than its start costs.
-const PARALLEL: usize = 1 << 23;
+/// What threads fetch at a time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shares {
+    /// Bytes of the first one.
+    first: usize,
+    /// Bytes of each other one, but the last.
+    len: usize,
+    /// Bytes to fetch and sum in turn.
+    step: usize,
+    /// From so many bytes in all on a second thread gains more than its start costs.
+    parallel: usize,
+    /// Whether all of it will be written, if anything: then huge pages are asked for where that is quick.
+    sure: bool,
+}
+
+impl Default for Shares {
+    /// For bytes that lie in one piece: steps are a part of a level-2 cache.
+    fn default() -> Self {
+        Self { first: 1 << 22, len: 1 << 22, step: 1 << 18, parallel: 1 << 23, sure: true }
+    }
+}
+
+impl Shares {
+    /// For bytes that come in blocks, of whose first one so many are wanted.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn blocks(first: u64, len: u64) -> Self {
+        let [first, len] = [first, len].map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+        Self { first, len, step: len, parallel: len, sure: false }
+    }
+}
 
 impl BodyDecoder<'_> {
     /// Fetches the data from where any thread may read them, as [`BodyDecoder::filled`] those of the space, and gives how many bytes that
@@ -28,11 +52,12 @@ impl BodyDecoder<'_> {
     pub(crate) fn fetch(
         &mut self,
         fetch: Fetch<'_>,
+        shares: Shares,
         threads: Threads,
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<u64> {
         match &mut self.0 {
-            Form::Plain(plain) => plain.fetch(fetch, threads, each),
+            Form::Plain(plain) => plain.fetch(fetch, shares, threads, each),
             Form::Coded(coded) => {
                 coded.set_threads(threads);
                 Ok(0)
@@ -45,6 +70,7 @@ impl Plain<'_> {
     fn fetch(
         &mut self,
         fetch: Fetch<'_>,
+        shares: Shares,
         threads: Threads,
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<u64> {
@@ -52,7 +78,7 @@ impl Plain<'_> {
             return Ok(0);
         }
         let start = self.store.done();
-        if !self.store.fetch(fetch, threads, each)? {
+        if !self.store.fetch(fetch, shares, threads, each)? {
             return Err(cut_data(&self.header, self.store.done() as u64));
         }
         self.check_data_end();
@@ -65,6 +91,7 @@ impl Store<'_> {
     pub(super) fn fetch(
         &mut self,
         fetch: Fetch<'_>,
+        cut: Shares,
         threads: Threads,
         each: &mut dyn FnMut(u64) -> Result<()>,
     ) -> Result<bool> {
@@ -75,15 +102,18 @@ impl Store<'_> {
             Place::Into(memory) => (memory.get_mut(start..size).unwrap_or_default(), false),
             Place::Sink(_) | Place::Discard => return Ok(true),
         };
-        let threads = if space.len() >= PARALLEL { threads } else { Threads::ONE };
+        let threads = if space.len() >= cut.parallel { threads } else { Threads::ONE };
         let (mut at, mut shares) = (start, Vec::new());
-        for share in space.chunks_mut(SHARE) {
+        let first = cut.first.min(space.len());
+        let (first, others) = space.split_at_mut_checked(first).unwrap_or_default();
+        for share in std::iter::once(first).chain(others.chunks_mut(cut.len.max(1))) {
             let len = share.len();
             shares.push((at, share));
             at += len;
         }
+        let fresh = fresh && cut.sure;
         let summed = self.sums.is_some();
-        let work = |(at, share)| fetched(fetch, at, share, fresh, summed);
+        let work = |(at, share)| fetched(fetch, at, share, cut.step, fresh, summed);
         let (mut parts, mut seen, mut end) = (Vec::new(), 0, size);
         threads.run(shares, &work, &mut |share: Fetched| {
             seen += share.len as u64;
@@ -114,13 +144,14 @@ fn fetched(
     fetch: Fetch<'_>,
     at: usize,
     share: &mut [u8],
+    step: usize,
     fresh: bool,
     summed: bool,
 ) -> Result<Fetched> {
     let mut sums = summed.then(|| PartSums::from(at));
     let (mut rest, mut len) = (share, 0);
     while !rest.is_empty() {
-        let step = rest.len().min(STEP);
+        let step = rest.len().min(step);
         if fresh {
             touch(rest, step);
         }

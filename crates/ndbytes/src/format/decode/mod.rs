@@ -14,6 +14,8 @@ mod store;
 #[cfg(feature = "std")]
 pub(crate) use block::Decoder;
 pub use body::{BodyDecoder, Decoded};
+#[cfg(feature = "std")]
+pub(crate) use fetch::Shares;
 pub use header::HeaderDecoder;
 
 use crate::limits::Limits;

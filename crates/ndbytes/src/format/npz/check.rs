@@ -1,6 +1,6 @@
 //! Whether the bytes of a member are those that its entry tells of.
 
-use super::Entry;
+use super::{Block, Entry, Method};
 use crate::codec::Crc32;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::holds;
@@ -32,7 +32,7 @@ impl Check {
     /// Holds all bytes, which stand in `range` of the archive, against the sum of the entry.
     pub(crate) fn finish(&self, entry: &Entry, range: &Range<u64>) -> Result<()> {
         let found = self.crc.value();
-        if holds(found, entry.crc) {
+        if entry.has_sum(found) {
             return Ok(());
         }
         let Range { start, end } = *range;
@@ -43,4 +43,53 @@ impl Check {
         );
         Err(Error::new(ErrorKind::Checksum { block: None, range: start..end }, message).at(start))
     }
+}
+
+impl Entry {
+    /// Whether this is the CRC-32 of its bytes.
+    pub(crate) fn has_sum(&self, found: u32) -> bool {
+        holds(found, self.crc)
+    }
+
+    /// Holds the sum of what a block holds, whose stored bytes stand in `range` of the archive, against the index.
+    ///
+    /// # Errors
+    /// Checksum.
+    pub(crate) fn check_block(&self, block: &Block, found: u32, range: Range<u64>) -> Result<()> {
+        if holds(found, block.crc) {
+            return Ok(());
+        }
+        let Range { start, end } = range;
+        let message = format!(
+            "block {} of {} (bytes {start} to {end}) is damaged: its CRC-32 is {found:08x}, and {:08x} is written",
+            block.number,
+            self.label(),
+            block.crc
+        );
+        let kind = ErrorKind::Checksum { block: Some(block.number), range };
+        Err(Error::new(kind, message).at(start))
+    }
+
+    /// That so few stored bytes can hold so many.
+    ///
+    /// # Errors
+    /// Malformed.
+    pub(crate) fn check_ratio(&self) -> Result<()> {
+        if self.method != Method::Deflated.code() || self.size <= most(self.packed) {
+            return Ok(());
+        }
+        let message = format!(
+            "{}: a deflate stream of {} bytes cannot hold {}, at most {}",
+            self.label(),
+            self.packed,
+            self.size,
+            most(self.packed)
+        );
+        Err(Error::malformed(message).at(self.start))
+    }
+}
+
+/// The most bytes that a deflate stream of so many can hold: 258 for two bits.
+pub(super) fn most(packed: u64) -> u64 {
+    packed.saturating_mul(1032).saturating_add(1032)
 }

@@ -1,7 +1,7 @@
 //! The directory of an archive, and the records behind it that say where it is.
 
 use super::extra::Extra;
-use super::{Entry, name};
+use super::{Blocks, Entry, name};
 use crate::error::{Error, Result};
 use crate::format::Fields;
 
@@ -21,6 +21,9 @@ const END: usize = 22;
 pub(super) const END64: usize = 56;
 /// Bytes of the record that says where that one is.
 const LOCATOR: usize = 20;
+
+/// The kind of file, of Unix's mode, that is a symbolic link.
+const LINK: u32 = 0o12;
 
 /// The highest version that an entry may need, as for Python: 6.3.
 const NEWEST: u8 = 63;
@@ -174,8 +177,9 @@ impl Entry {
         let (crc, packed, size) = (next32(), next32(), next32());
         let mut fields = Fields(fixed.get(34..).unwrap_or_default());
         let disk = fields.u16().unwrap_or_default();
-        let mut fields = Fields(fixed.get(42..).unwrap_or_default());
-        let start = fields.u32().unwrap_or_default();
+        let mut fields = Fields(fixed.get(38..).unwrap_or_default());
+        let (attributes, start) =
+            (fields.u32().unwrap_or_default(), fields.u32().unwrap_or_default());
 
         let (bytes, name) = (name, name::decode(name, flags)?);
         let extra = Extra::parse(extra)?;
@@ -184,7 +188,18 @@ impl Entry {
         }
         let [size, packed, start] =
             extra.widen([("size", size), ("stored size", packed), ("offset", start)])?;
-        let entry = Self { name, name_len: bytes.len(), flags, method, crc, size, packed, start };
+        let mut entry = Self {
+            name,
+            name_len: bytes.len(),
+            flags,
+            method,
+            crc,
+            size,
+            packed,
+            start,
+            blocks: None,
+            link: attributes >> 28 == LINK,
+        };
         if needed > NEWEST {
             let (major, minor) = (needed / 10, needed % 10);
             let message =
@@ -199,6 +214,10 @@ impl Entry {
             let message =
                 format!("{} is stored, and says {size} bytes take {packed}", entry.label());
             return Err(Error::malformed(message));
+        }
+        if let Some(field) = extra.index {
+            let blocks = Blocks::parse(field, method, [size, packed], crc);
+            entry.blocks = blocks.map_err(|error| error.context(entry.label()))?;
         }
         Ok(entry)
     }

@@ -1,5 +1,6 @@
 //! Extra fields: what a header says beyond its fixed part.
 
+use super::index::INDEX;
 use crate::error::{Error, Result};
 use crate::format::Fields;
 
@@ -15,6 +16,7 @@ pub(super) const UNICODE_PATH: u16 = 0x7075;
 pub(super) struct Extra<'b> {
     pub(super) zip64: Option<&'b [u8]>,
     pub(super) unicode_path: Option<&'b [u8]>,
+    pub(super) index: Option<&'b [u8]>,
 }
 
 impl<'b> Extra<'b> {
@@ -33,6 +35,7 @@ impl<'b> Extra<'b> {
             let place = match id {
                 ZIP64 => &mut extra.zip64,
                 UNICODE_PATH => &mut extra.unicode_path,
+                INDEX => &mut extra.index,
                 _ => continue,
             };
             if place.replace(field).is_some() {

@@ -6,12 +6,15 @@
 mod check;
 mod directory;
 mod extra;
+mod index;
 mod local;
 mod name;
 mod write;
 
 pub(crate) use check::Check;
 pub(crate) use directory::{CENTRAL, Directory, LONGEST_TAIL};
+pub(crate) use index::Block;
+pub use index::Blocks;
 pub(crate) use local::LOCAL;
 pub(crate) use write::{DESCRIPTOR, end};
 
@@ -25,6 +28,8 @@ pub enum Method {
     Stored,
     /// In a deflate stream (method 8).
     Deflated,
+    /// In a Zstandard frame (method 93), which `np.load` reads from Python 3.14 on.
+    Zstd,
 }
 
 impl Method {
@@ -32,6 +37,7 @@ impl Method {
         match self {
             Self::Stored => 0,
             Self::Deflated => 8,
+            Self::Zstd => 93,
         }
     }
 }
@@ -48,6 +54,9 @@ pub struct Entry {
     pub(crate) size: u64,
     pub(crate) packed: u64,
     pub(crate) start: u64,
+    pub(crate) blocks: Option<Blocks>,
+    /// Whether its attributes say that it is a symbolic link of Unix.
+    link: bool,
 }
 
 /// Bits of an entry's flags.
@@ -96,6 +105,12 @@ impl Entry {
         self.start
     }
 
+    /// The blocks of a deflated member, each of which can be inflated without the others, where the directory tells of them.
+    #[must_use]
+    pub fn blocks(&self) -> Option<&Blocks> {
+        self.blocks.as_ref()
+    }
+
     /// The number that zip gives to how its bytes are stored.
     #[must_use]
     pub fn method_number(&self) -> u16 {
@@ -105,7 +120,7 @@ impl Entry {
     /// How its bytes are stored, if they can be read here.
     ///
     /// # Errors
-    /// [`Unsupported`](crate::ErrorKind::Unsupported) for an encrypted one, other methods and unknown flags.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) for an encrypted one, a symbolic link, other methods and unknown flags.
     pub fn method(&self) -> Result<Method> {
         const KNOWN: u16 = flag::EFFORT | flag::DESCRIPTOR | flag::UTF8;
         const ENCRYPTED: u16 = flag::ENCRYPTED | flag::STRONGLY_ENCRYPTED | flag::MASKED;
@@ -114,6 +129,9 @@ impl Entry {
         };
         if self.flags & ENCRYPTED != 0 {
             return refused("it is encrypted; decrypt the archive with its own tool first".into());
+        }
+        if self.link {
+            return refused("it is a symbolic link, which is not followed".into());
         }
         if self.flags & !KNOWN != 0 {
             return refused(format!(
@@ -124,9 +142,11 @@ impl Entry {
         match self.method {
             0 => Ok(Method::Stored),
             8 => Ok(Method::Deflated),
+            93 if cfg!(feature = "zstd") => Ok(Method::Zstd),
             other => refused(format!(
-                "compression method {other} ({}); 0 (stored) and 8 (deflated) are read: store it anew as one of them",
-                method_name(other)
+                "compression method {other} ({}); {} are read: store it anew as one of them",
+                method_name(other),
+                READ
             )),
         }
     }
@@ -141,6 +161,13 @@ impl Entry {
         self.flags & flag::DESCRIPTOR != 0
     }
 }
+
+/// The methods that are read.
+const READ: &str = if cfg!(feature = "zstd") {
+    "0 (stored), 8 (deflated) and 93 (zstd)"
+} else {
+    "0 (stored) and 8 (deflated)"
+};
 
 /// The names of APPNOTE 4.4.5, as far as anyone uses them.
 fn method_name(method: u16) -> &'static str {

@@ -1,6 +1,7 @@
 //! Records on their way out, as Python's `zipfile` writes them for NumPy.
 
 use super::extra::{ALIGNMENT, ZIP64};
+use super::index::INDEX;
 use super::local::{LOCAL, LOCAL_MAGIC};
 use super::{Entry, IN_ZIP64, Method, directory, flag};
 use crate::error::{Error, Result, quoted};
@@ -13,6 +14,8 @@ pub(super) const DESCRIPTOR_MAGIC: [u8; 4] = *b"PK\x07\x08";
 /// Version 4.5, the first with zip64; and its writer's system is Unix.
 const VERSION: u16 = 45;
 const MADE_BY: u16 = 3 << 8 | VERSION;
+/// Version 6.3, the first with Zstandard.
+const VERSION_ZSTD: u16 = 63;
 /// 1980-01-01, 00:00:00.
 const TIME: u16 = 0;
 const DATE: u16 = 1 << 5 | 1;
@@ -43,7 +46,18 @@ impl Entry {
             let utf8 = if name.is_ascii() { 0 } else { flag::UTF8 };
             let flags = if streamed { utf8 | flag::DESCRIPTOR } else { utf8 };
             let (name_len, name, method) = (name.len(), name.to_owned(), method.code());
-            return Ok(Self { name, name_len, flags, method, crc: 0, size: 0, packed: 0, start });
+            return Ok(Self {
+                name,
+                name_len,
+                flags,
+                method,
+                crc: 0,
+                size: 0,
+                packed: 0,
+                start,
+                blocks: None,
+                link: false,
+            });
         };
         Err(Error::argument(format!("the member name {} {wrong}", quoted(name))))
     }
@@ -58,7 +72,7 @@ impl Entry {
             self.pad(&mut extra);
         }
         let mut out = Out::default();
-        out.bytes(&LOCAL_MAGIC).u16(VERSION);
+        out.bytes(&LOCAL_MAGIC).u16(self.needed());
         self.common(&mut out, if behind { 0 } else { self.crc });
         out.u32(IN_ZIP64).u32(IN_ZIP64).len(self.name.len()).len(extra.0.len());
         out.bytes(self.name.as_bytes()).bytes(&extra.0);
@@ -97,8 +111,12 @@ impl Entry {
         if !large.0.is_empty() {
             extra.u16(ZIP64).len(large.0.len()).bytes(&large.0);
         }
+        if let Some(blocks) = &self.blocks {
+            let field = blocks.field();
+            extra.u16(INDEX).len(field.len()).bytes(&field);
+        }
         let mut out = Out::default();
-        out.bytes(&directory::CENTRAL_MAGIC).u16(MADE_BY).u16(VERSION);
+        out.bytes(&directory::CENTRAL_MAGIC).u16(MADE_BY).u16(self.needed());
         self.common(&mut out, self.crc);
         out.u32(if sizes { IN_ZIP64 } else { low(self.packed) });
         out.u32(if sizes { IN_ZIP64 } else { low(self.size) });
@@ -108,6 +126,11 @@ impl Entry {
         out.u32(if start { IN_ZIP64 } else { low(self.start) });
         out.bytes(self.name.as_bytes()).bytes(&extra.0);
         out.0
+    }
+
+    /// The version that a reader needs.
+    fn needed(&self) -> u16 {
+        if self.method == Method::Zstd.code() { VERSION_ZSTD } else { VERSION }
     }
 
     /// The fields that both headers have at the same place.

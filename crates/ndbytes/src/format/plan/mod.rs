@@ -1,11 +1,15 @@
 //! A part of an array in blocks: which of them it touches, and where their items go.
 
+#[cfg(feature = "deflate")]
+mod bytes;
 mod copy;
 mod runs;
 
 use super::frame::Grid;
 use crate::array::{Layout, Order, nbytes};
 use crate::error::{Error, Result};
+#[cfg(feature = "deflate")]
+pub(crate) use bytes::{ByteRun, ByteRuns};
 use copy::single;
 pub use runs::Selection;
 use runs::{Axis, Run};

@@ -1,23 +1,52 @@
-//! Opening archives: what is in them, and that it can be only that.
+//! Opening archives and reading their members.
 
-use super::{Member, is_npy};
-use crate::error::{Error, Result, quoted};
-use crate::format::npz::{CENTRAL, DESCRIPTOR, Directory, Entry, LOCAL, LONGEST_TAIL};
-use crate::format::{DecodeOptions, Decoded, Dest, Header, npy};
-use crate::io::Watch;
-use crate::io::read::{read, read_array};
+use super::blocks::Inflating;
+use super::members::{Members, fill, overlap};
+use super::{Member, Parts, is_npy, once};
+use crate::buffer::Buffer;
+use crate::error::{Error, Result};
+use crate::format::npz::{DESCRIPTOR, Entry, LOCAL};
+use crate::format::{DecodeOptions, Decoded, Dest, Header, HeaderDecoder, npy};
+use crate::io::read::{fill_header, read, read_array, read_to_end};
+use crate::io::{Locked, Place, ReadAt, Watch};
 use crate::limits::Limits;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use crate::threads::Threads;
+use std::io::{Read, Seek, SeekFrom};
 use std::ops::Range;
+use std::sync::Arc;
 
-/// An archive whose directory was read. Its members are read one at a time, from the reader it stands on.
-#[derive(Debug)]
+/// An archive whose directory was read. Its members are read one at a time, from the reader it stands on; for several at once clone
+/// it, where its reader can be: clones share the directory.
+///
+/// ```
+/// use ndbytes::{ArrayRef, DecodeOptions, Dest, Limits, npy};
+/// use ndbytes::io::{self, npz};
+/// let mut writer = npz::Writer::streamed(Vec::new(), npz::WriteOptions::default());
+/// for name in ["a.npy", "b.npy"] {
+///     let array = ArrayRef::from_slice(&[1u8, 2, 3], &[3])?;
+///     let mut encoder = npy::Encoder::new(&array, &npy::EncodeOptions::bare())?;
+///     writer.add(name, &mut encoder, &mut io::unwatched)?;
+/// }
+/// let file = writer.finish()?;
+///
+/// let place = io::Place::new(&file[..], file.len() as u64);
+/// let archive = npz::Archive::open(place, &Limits::local())?;
+/// std::thread::scope(|scope| {
+///     for index in 0..archive.entries().len() {
+///         let mut archive = archive.clone();
+///         scope.spawn(move || {
+///             let options = DecodeOptions::default();
+///             archive.read_array(index, options, |_| Ok(Dest::Owned), &mut io::unwatched).unwrap()
+///         });
+///     }
+/// });
+/// # Ok::<(), ndbytes::Error>(())
+/// ```
+#[derive(Debug, Clone)]
 pub struct Archive<R> {
     reader: R,
-    entries: Vec<Entry>,
-    /// Up to where the bytes of each may go.
-    bounds: Vec<u64>,
-    by_name: Vec<usize>,
+    members: Arc<Members>,
+    threads: Threads,
 }
 
 impl<R: Read + Seek> Archive<R> {
@@ -29,24 +58,31 @@ impl<R: Read + Seek> Archive<R> {
     /// record; [`Unsupported`](crate::ErrorKind::Unsupported) for split archives, versions over 6.3 and members with
     /// two names; [`Limit`](crate::ErrorKind::Limit) for more than `limits.members`; [`Io`](crate::ErrorKind::Io).
     pub fn open(mut reader: R, limits: &Limits) -> Result<Self> {
-        let directory = find_directory(&mut reader)?;
-        let entries = read_entries(&mut reader, directory, limits)?;
-        let by_name = sorted_by_name(&entries)?;
-        let bounds = bounds(&entries, directory.start)?;
-        Ok(Self { reader, entries, bounds, by_name })
+        let members = Arc::new(Members::read(&mut reader, limits)?);
+        Ok(Self { reader, members, threads: Threads::default() })
+    }
+
+    /// The same with so many threads for one member: those whose blocks the directory tells of are inflated by several.
+    #[must_use]
+    pub fn with_threads(mut self, threads: Threads) -> Self {
+        self.threads = threads;
+        self
+    }
+
+    /// The same archive through another reader of the same bytes.
+    pub fn through<S>(&self, reader: S) -> Archive<S> {
+        Archive { reader, members: Arc::clone(&self.members), threads: self.threads }
     }
 
     /// What the directory says of the members, in its order.
     pub fn entries(&self) -> &[Entry] {
-        &self.entries
+        &self.members.entries
     }
 
     /// The index of the member with this name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<usize> {
-        let named = |&index: &usize| self.entries.get(index).map_or("", Entry::name).cmp(name);
-        let place = self.by_name.binary_search_by(named).ok()?;
-        self.by_name.get(place).copied()
+        self.members.find(name)
     }
 
     /// A reader of the bytes of one member.
@@ -54,13 +90,10 @@ impl<R: Read + Seek> Archive<R> {
     /// # Errors
     /// As [`Archive::range`], [`Entry::method`], and, for one without bytes, the reader's.
     pub fn member(&mut self, index: usize) -> Result<Member<'_, R>> {
-        self.entry(index)?.method()?;
-        let range = self.range(index)?;
+        let range = self.checked(index)?;
         self.reader.seek(SeekFrom::Start(range.start))?;
-        match self.entries.get(index) {
-            Some(entry) => Member::new(&mut self.reader, entry, range),
-            None => Err(self.no_member(index)),
-        }
+        let (entry, _) = self.members.get(index)?;
+        Member::new(&mut self.reader, entry, range)
     }
 
     /// Which bytes of the archive are those of one member, deflated if it is. What stands around them was held
@@ -71,8 +104,7 @@ impl<R: Read + Seek> Archive<R> {
     /// where its local header or data descriptor differs from the directory, or its bytes overlap others;
     /// [`Truncated`](crate::ErrorKind::Truncated) if the archive was cut meanwhile; [`Io`](crate::ErrorKind::Io).
     pub fn range(&mut self, index: usize) -> Result<Range<u64>> {
-        let bound = self.bounds.get(index).copied().unwrap_or_default();
-        let Some(entry) = self.entries.get(index) else { return Err(self.no_member(index)) };
+        let (entry, bound) = self.members.get(index)?;
         let start = check_local(&mut self.reader, entry)?;
         let range = match start.checked_add(entry.packed) {
             Some(end) if end <= bound => start..end,
@@ -87,6 +119,14 @@ impl<R: Read + Seek> Archive<R> {
             entry.check_descriptor(space, range.end)?;
         }
         Ok(range)
+    }
+
+    /// The range of a member that can be read.
+    fn checked(&mut self, index: usize) -> Result<Range<u64>> {
+        let (entry, _) = self.members.get(index)?;
+        entry.method()?;
+        entry.check_ratio()?;
+        self.range(index)
     }
 
     /// Whether a member is an array: whether it begins as a `.npy` file does.
@@ -106,8 +146,16 @@ impl<R: Read + Seek> Archive<R> {
         Ok(is_npy(&front))
     }
 
+    /// The reader, wherever it stands.
+    pub fn into_inner(self) -> R {
+        self.reader
+    }
+}
+
+impl<R: Read + Seek + Send> Archive<R> {
     /// Reads one member as an array, to its end: its CRC-32 seals it. `choose` sees the header and says where the
-    /// data goes, or refuses it; `watch` counts the member's bytes.
+    /// data goes, or refuses it; `watch` counts the member's bytes. A member whose blocks are known is inflated by several threads, to
+    /// where it stays; another one, for [`Dest::Owned`], at once.
     ///
     /// # Errors
     /// As [`Archive::member`] and [`Member`]; as [`read_array`](crate::io::read_array), about bytes of the member.
@@ -118,136 +166,109 @@ impl<R: Read + Seek> Archive<R> {
         choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
         watch: Watch<'_>,
     ) -> Result<Decoded> {
-        let mut member = self.member(index)?;
-        options.input_len = Some(member.entry().size());
+        let range = self.checked(index)?;
+        let members = Arc::clone(&self.members);
+        let (entry, _) = members.get(index)?;
+        options.input_len = Some(entry.size);
         (options.whole, options.sealed) = (true, true);
+        if entry.blocks.is_some() {
+            let source = Locked::new(&mut self.reader);
+            let member = Inflating::new(&source, entry, range.start)?;
+            return member.read_array(options, choose, self.threads, watch);
+        }
+        if !once::suits(entry) {
+            return self.stream(index, options, choose, watch);
+        }
+        let Some(header) = self.peek(index, &options) else {
+            return self.stream(index, options, choose, watch);
+        };
+        let dest = choose(&header)?;
+        if matches!(dest, Dest::Owned) && once::suits_array(entry, &header) {
+            self.reader.seek(SeekFrom::Start(range.start))?;
+            if let Some(bytes) = once::read(&mut self.reader, entry, watch)? {
+                return once::array(bytes, header, &options);
+            }
+        }
+        // It says where the fault is, if there is one.
+        self.stream(index, options, |_| Ok(dest), watch)
+    }
+
+    /// All bytes of one member, whatever they are, as [`Archive::read_array`] reads an array.
+    ///
+    /// # Errors
+    /// As [`Archive::member`] and [`Member`]; [`Limit`](crate::ErrorKind::Limit) beyond `limits.array`;
+    /// [`Memory`](crate::ErrorKind::Memory), and whatever `watch` returns.
+    pub fn read(&mut self, index: usize, limits: &Limits, watch: Watch<'_>) -> Result<Buffer> {
+        let range = self.checked(index)?;
+        let members = Arc::clone(&self.members);
+        let (entry, _) = members.get(index)?;
+        let (size, max) = (entry.size, limits.array);
+        if size > max {
+            return Err(Error::limit("array", size, max).context(entry.label()));
+        }
+        if entry.blocks.is_some() {
+            let source = Locked::new(&mut self.reader);
+            return Inflating::new(&source, entry, range.start)?.read_all(self.threads, watch);
+        }
+        if once::suits(entry) {
+            self.reader.seek(SeekFrom::Start(range.start))?;
+            if let Some(bytes) = once::read(&mut self.reader, entry, watch)? {
+                return Ok(bytes);
+            }
+        }
+        read_to_end(self.member(index)?, Some(size), limits, watch)
+    }
+
+    /// The header of an array, if it can be read.
+    fn peek(&mut self, index: usize, options: &DecodeOptions) -> Option<Header> {
+        let mut member = self.member(index).ok()?;
+        let mut machine = HeaderDecoder::new(options.clone());
+        fill_header(&mut |space| read(&mut member, space), &mut machine).ok()
+    }
+
+    /// Reads one member piece by piece.
+    fn stream<'d>(
+        &mut self,
+        index: usize,
+        options: DecodeOptions,
+        choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+        watch: Watch<'_>,
+    ) -> Result<Decoded> {
+        let mut member = self.member(index)?;
         let decoded = read_array(&mut member, options, choose, watch);
-        let decoded = decoded.map_err(|error| match member.failure() {
-            // It has said whose bytes they are.
-            Some(_) => error,
-            None if error.offset().is_none() => error,
-            None => error.context(format_args!("inside {}", member.entry().label())),
-        })?;
+        let decoded = decoded.map_err(|error| member.explain(error))?;
         // Where nothing was to be checked, the reader has not come to the end yet.
         member.skip()?;
         Ok(decoded)
     }
+}
 
-    /// The reader, wherever it stands.
-    pub fn into_inner(self) -> R {
-        self.reader
-    }
-
-    fn entry(&self, index: usize) -> Result<&Entry> {
-        self.entries.get(index).ok_or_else(|| self.no_member(index))
-    }
-
-    fn no_member(&self, index: usize) -> Error {
-        let count = self.entries.len();
-        Error::argument(format!("no member {index}: the archive has {count}, counted from 0"))
+impl<S: ReadAt + Clone + Send> Archive<Place<S>> {
+    /// Opens one member to read parts of it: see [`Parts`].
+    ///
+    /// # Errors
+    /// As [`Archive::member`] and [`Parts`].
+    pub fn parts(&self, index: usize, options: DecodeOptions) -> Result<Parts<S>> {
+        let mut own = self.clone();
+        let range = own.checked(index)?;
+        let (entry, _) = self.members.get(index)?;
+        Parts::open(own, index, entry.clone(), range, options)
     }
 }
 
-/// Finds the end record, and what it says.
-fn find_directory(reader: &mut (impl Read + Seek)) -> Result<Directory> {
-    let len = reader.seek(SeekFrom::End(0))?;
-    let from = len.saturating_sub(LONGEST_TAIL as u64);
-    let mut tail = vec![0; usize::try_from(len - from).unwrap_or(LONGEST_TAIL)];
-    reader.seek(SeekFrom::Start(from))?;
-    fill(reader, &mut tail, from)?;
-    if let Some(directory) = Directory::find(&tail, from)? {
-        return Ok(directory);
-    }
-    let mut front = [0; 2];
-    reader.seek(SeekFrom::Start(0))?;
-    Err(match fill(reader, &mut front, 0) {
-        _ if len == 0 => Error::truncated("no zip archive: the input is empty").at(0),
-        Ok(()) if front == *b"PK" => {
-            Error::truncated("the zip archive is cut: it has no end record").at(len)
-        }
-        _ => Error::malformed("no zip archive: neither its start nor its end is one").at(0),
-    })
-}
-
-/// Reads the records of the directory, which take exactly the bytes that the end record says.
-fn read_entries(
-    reader: &mut (impl Read + Seek),
-    directory: Directory,
-    limits: &Limits,
-) -> Result<Vec<Entry>> {
-    let Directory { start, size, count } = directory;
-    let max = limits.members as u64;
-    if count > max {
-        return Err(Error::limit("npz members", count, max).at(start));
-    }
-    reader.seek(SeekFrom::Start(start))?;
-    let mut reader = BufReader::new(reader.take(size));
-    let (mut entries, mut at) = (Vec::new(), start);
-    let mut rest = Vec::new();
-    for _ in 0..count {
-        let mut fixed = [0; CENTRAL];
-        fill(&mut reader, &mut fixed, at)?;
-        let lengths = Entry::central_rest(&fixed, at)?;
-        rest.resize(lengths.iter().sum(), 0);
-        fill(&mut reader, &mut rest, at)?;
-        let [name, extra, _comment] = lengths;
-        let (name, behind) = rest.split_at_checked(name).unwrap_or_default();
-        let extra = behind.get(..extra).unwrap_or_default();
-        entries.push(Entry::parse(&fixed, name, extra).map_err(|error| error.at(at))?);
-        at += (CENTRAL + rest.len()) as u64;
-    }
-    if at != start.saturating_add(size) {
-        let found = entries.len();
-        let message =
-            format!("the {found} records of the zip directory do not fill its {size} bytes");
-        return Err(Error::malformed(message).at(at));
-    }
-    Ok(entries)
-}
-
-/// The indices of all entries in the order of their names, of which none stands twice.
-fn sorted_by_name(entries: &[Entry]) -> Result<Vec<usize>> {
-    let name = |index: usize| entries.get(index).map_or("", Entry::name);
-    let mut order: Vec<usize> = (0..entries.len()).collect();
-    order.sort_by_key(|&index| name(index));
-    let twice = order.array_windows().find(|[one, two]| name(*one) == name(*two));
-    match twice.and_then(|[_, two]| entries.get(*two)) {
-        None => Ok(order),
-        Some(entry) => {
-            let message = format!("two members are called {}", quoted(entry.name()));
-            Err(Error::malformed(message).at(entry.start))
-        }
+impl<S: ReadAt> Archive<Place<S>> {
+    /// Where its bytes come from.
+    pub(super) fn source(&self) -> &S {
+        self.reader.source()
     }
 }
 
-/// Up to where each entry may go: the next one, or the directory. How long the extra fields of its local header are is
-/// not known here; without them, at least, all fit.
-fn bounds(entries: &[Entry], directory: u64) -> Result<Vec<u64>> {
-    let mut order: Vec<(u64, usize)> =
-        entries.iter().enumerate().map(|(index, entry)| (entry.start, index)).collect();
-    order.sort_unstable();
-    let mut bounds = vec![0; entries.len()];
-    let mut bound = directory;
-    for (start, index) in order.into_iter().rev() {
-        let Some((entry, place)) = entries.get(index).zip(bounds.get_mut(index)) else { continue };
-        let header = (LOCAL + entry.name_len) as u64;
-        match start.checked_add(header).and_then(|data| data.checked_add(entry.packed)) {
-            Some(end) if end <= bound => {}
-            _ => return Err(overlap(entry, bound)),
-        }
-        *place = bound;
-        bound = start;
+/// An error about bytes of a member.
+pub(super) fn inside(error: Error, entry: &Entry) -> Error {
+    match error.offset() {
+        None => error,
+        Some(_) => error.context(format_args!("inside {}", entry.label())),
     }
-    Ok(bounds)
-}
-
-fn overlap(entry: &Entry, bound: u64) -> Error {
-    let message = format!(
-        "{} has {} bytes in the archive, and at byte {bound} another member or the directory begins",
-        entry.label(),
-        entry.packed
-    );
-    Error::malformed(message).at(entry.start)
 }
 
 /// Holds the local header of an entry against it, and says where its data starts.
@@ -262,18 +283,4 @@ fn check_local(reader: &mut (impl Read + Seek), entry: &Entry) -> Result<u64> {
     let (name, extra) = rest.split_at_checked(name).unwrap_or_default();
     entry.check_local(&fixed, name, extra)?;
     Ok(behind.saturating_add(rest.len() as u64))
-}
-
-/// Fills all of `space` with the bytes from `at` on.
-fn fill(reader: &mut impl Read, mut space: &mut [u8], at: u64) -> Result<()> {
-    let wanted = space.len();
-    while !space.is_empty() {
-        let n = read(reader, space)?;
-        if n == 0 {
-            let message = format!("the zip archive ends within {wanted} bytes that should be here");
-            return Err(Error::truncated(message).at(at));
-        }
-        space = space.split_at_mut_checked(n).unwrap_or_default().1;
-    }
-    Ok(())
 }

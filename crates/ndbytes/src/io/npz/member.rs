@@ -1,8 +1,9 @@
 //! Reading one member.
 
-use crate::codec::Inflater;
+use super::archive::inside;
+use super::unpacker::Unpacker;
 use crate::error::{Error, Result};
-use crate::format::npz::{Check, Entry, Method};
+use crate::format::npz::{Check, Entry};
 use crate::io::read::read;
 use std::io::{BufRead, BufReader, Error as IoError, ErrorKind as IoKind, Read, Take};
 use std::ops::Range;
@@ -18,7 +19,7 @@ use std::ops::Range;
 pub struct Member<'a, R> {
     reader: BufReader<Take<&'a mut R>>,
     /// None for a stored one.
-    inflater: Option<Inflater>,
+    unpacker: Option<Unpacker>,
     entry: &'a Entry,
     /// Where its bytes stand.
     range: Range<u64>,
@@ -33,12 +34,9 @@ impl<'a, R: Read> Member<'a, R> {
     /// A member whose bytes the reader gives next; one without bytes is checked here.
     pub(super) fn new(reader: &'a mut R, entry: &'a Entry, range: Range<u64>) -> Result<Self> {
         let reader = BufReader::with_capacity(BUFFER, reader.take(entry.packed));
-        let inflater = match entry.method()? {
-            Method::Stored => None,
-            Method::Deflated => Some(Inflater::bare()),
-        };
+        let unpacker = Unpacker::new(entry)?;
         let check = Check::new(entry);
-        let mut member = Self { reader, inflater, entry, range, check, failed: None };
+        let mut member = Self { reader, unpacker, entry, range, check, failed: None };
         if member.check.left() == 0 {
             member.finish()?;
         }
@@ -55,6 +53,15 @@ impl<'a, R: Read> Member<'a, R> {
         self.failed.as_ref()
     }
 
+    /// An error about its bytes, with its name.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        match self.failed {
+            // It has said whose bytes they are.
+            Some(_) => error,
+            None => inside(error, self.entry),
+        }
+    }
+
     /// Reads what is left, and forgets it: its sum is compared.
     ///
     /// # Errors
@@ -68,9 +75,9 @@ impl<'a, R: Read> Member<'a, R> {
 
     /// The next bytes, for a space that is not too long and not empty.
     fn next(&mut self, space: &mut [u8]) -> Result<usize> {
-        let n = match &mut self.inflater {
+        let n = match &self.unpacker {
             None => read(&mut self.reader, space)?,
-            Some(_) => self.inflate(space)?,
+            Some(_) => self.unpack(space)?,
         };
         if n == 0 {
             return Err(self.too_short());
@@ -83,14 +90,14 @@ impl<'a, R: Read> Member<'a, R> {
     }
 
     /// The next bytes out of the stream; 0 at its end.
-    fn inflate(&mut self, space: &mut [u8]) -> Result<usize> {
-        let Some(inflater) = &mut self.inflater else { return Ok(0) };
+    fn unpack(&mut self, space: &mut [u8]) -> Result<usize> {
+        let Some(unpacker) = &mut self.unpacker else { return Ok(0) };
         let start = self.range.start;
         let wrong = |error: Error| error.shifted(start).context(self.entry.label());
         loop {
             let input = filled(&mut self.reader)?;
             let is_last = input.is_empty();
-            let step = inflater.step(input, space).map_err(wrong)?;
+            let step = unpacker.step(input, space).map_err(wrong)?;
             self.reader.consume(step.taken);
             if step.made > 0 || step.end {
                 return Ok(step.made);
@@ -98,7 +105,7 @@ impl<'a, R: Read> Member<'a, R> {
             if is_last {
                 // The archive itself may end before the stream should.
                 return match self.reader.get_ref().limit() {
-                    0 => inflater.input_ended().map(|()| 0).map_err(wrong),
+                    0 => unpacker.input_ended().map(|()| 0).map_err(wrong),
                     _ => Err(self.too_short()),
                 };
             }
@@ -110,16 +117,22 @@ impl<'a, R: Read> Member<'a, R> {
         let malformed = |what: &str, at: u64| {
             Err(Error::malformed(format!("{}: {what}", self.entry.label())).at(at))
         };
-        if self.inflate(&mut [0])? > 0 {
-            let what = format!("its deflate stream holds more than its {} bytes", self.entry.size);
+        if self.unpack(&mut [0])? > 0 {
+            let what =
+                format!("its {} holds more than its {} bytes", self.stream(), self.entry.size);
             return malformed(&what, self.range.start);
         }
-        let taken = self.inflater.as_ref().map_or(self.entry.packed, Inflater::total_in);
+        let taken = self.unpacker.as_ref().map_or(self.entry.packed, Unpacker::total_in);
         if taken != self.entry.packed {
             let at = self.range.start.saturating_add(taken);
-            return malformed("bytes stand behind its deflate stream", at);
+            return malformed(&format!("bytes stand behind its {}", self.stream()), at);
         }
         self.check.finish(self.entry, &self.range)
+    }
+
+    /// What errors call its bytes.
+    fn stream(&self) -> &'static str {
+        self.unpacker.as_ref().map_or("data", Unpacker::name)
     }
 
     /// It ended with bytes missing.
@@ -130,7 +143,7 @@ impl<'a, R: Read> Member<'a, R> {
             let message = format!("{label} is cut: the archive ends after {found} bytes of it");
             return Error::truncated(message).at(self.range.start);
         }
-        let message = format!("{label}: its deflate stream holds {found} bytes, not {size}");
+        let message = format!("{label}: its {} holds {found} bytes, not {size}", self.stream());
         Error::malformed(message).at(self.range.start)
     }
 }

@@ -24,12 +24,20 @@
 //! twice, members that overlap, headers that differ. `spec/FORMAT.md` has the list.
 
 mod archive;
+mod blocks;
 mod member;
+mod members;
+mod once;
+mod parts;
+mod path;
+mod unpacker;
 mod write;
 
-pub use crate::format::npz::{Entry, Method};
+pub use crate::format::npz::{Blocks, Entry, Method};
 pub use archive::Archive;
 pub use member::Member;
+pub use parts::Parts;
+pub use path::{safe_path, safe_paths};
 pub use write::{Style, WriteOptions, Writer};
 
 use crate::format::npy;

@@ -1,13 +1,19 @@
 //! Writing archives.
 
-use crate::codec::{Crc32, Level};
+#[cfg(feature = "zstd")]
+use crate::codec::ZstdPacker;
+use crate::codec::{Crc32, Level, Packer};
 use crate::error::{Error, Result, quoted};
-use crate::format::Encode;
-use crate::format::npz::{Entry, Method, end};
-use crate::io::write::pieces;
-use crate::io::{Compressor, Watch};
+use crate::format::npz::{Blocks, Entry, Method, end};
+use crate::format::{Encode, Piece};
+use crate::io::Watch;
+use crate::io::write_file::{ROOM, make_room};
+use crate::threads::Threads;
 use std::collections::HashSet;
+use std::fs::File;
 use std::io::{Result as IoResult, Seek, SeekFrom, Write};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 /// How the members of an archive are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -15,12 +21,12 @@ pub enum Style {
     /// The data of stored arrays starts at multiples of 64 bytes, so that they can be mapped.
     #[default]
     Aligned,
-    /// Byte for byte what `np.savez` writes on Unix; for deflated members up to what the engines differ in.
+    /// Byte for byte what `np.savez` writes on Unix; but for deflated members, and the index of their blocks.
     NumPy,
 }
 
 /// How an archive is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WriteOptions {
     /// How its members are laid out.
     pub style: Style,
@@ -28,6 +34,22 @@ pub struct WriteOptions {
     pub method: Method,
     /// How hard deflate tries.
     pub level: Level,
+    /// How hard zstd tries: from 1 to 19, 3 unless said otherwise.
+    pub zstd_level: i32,
+    /// How many threads compress one member; the bytes are the same for any number.
+    pub threads: Threads,
+}
+
+impl Default for WriteOptions {
+    fn default() -> Self {
+        Self {
+            style: Style::default(),
+            method: Method::default(),
+            level: Level::default(),
+            zstd_level: 3,
+            threads: Threads::default(),
+        }
+    }
 }
 
 /// Writes an archive, member by member.
@@ -40,6 +62,8 @@ pub struct Writer<W> {
     target: W,
     /// Goes back to a local header; none where the target cannot.
     seek: Option<fn(&mut W, SeekFrom) -> IoResult<u64>>,
+    /// Makes room for what is about to be written; none where the target cannot.
+    room: Option<fn(&W, u64, u64) -> Result<()>>,
     options: WriteOptions,
     entries: Vec<Entry>,
     names: HashSet<String>,
@@ -60,11 +84,21 @@ impl<W: Write + Seek> Writer<W> {
     }
 }
 
+impl<'f> Writer<&'f File> {
+    /// The same in a file, in which room is made for what is large before it is written.
+    pub fn file(file: &'f File, options: WriteOptions) -> Self {
+        Self {
+            room: Some(|file, start, len| make_room(file, start, len)),
+            ..Self::new(file, options)
+        }
+    }
+}
+
 impl<W: Write> Writer<W> {
     /// An archive that is written from front to back: sums and sizes stand behind the data, too.
     pub fn streamed(target: W, options: WriteOptions) -> Self {
         let (entries, names) = (Vec::new(), HashSet::new());
-        Self { target, seek: None, options, entries, names, at: 0, broken: false }
+        Self { target, seek: None, room: None, options, entries, names, at: 0, broken: false }
     }
 
     /// Writes one member. `watch` counts its bytes, as they are before compression.
@@ -150,24 +184,121 @@ impl<W: Write> Writer<W> {
         encoder: &mut dyn Encode<'a>,
         watch: Watch<'_>,
     ) -> Result<()> {
-        let start = self.at;
-        let counted = Counted { target: &mut self.target, at: &mut self.at };
-        let summed = match self.options.method {
-            Method::Stored => {
-                let mut summed = Summed::over(counted);
-                pieces(encoder, &mut summed, watch)?;
-                summed.sum()
+        match self.options.method {
+            Method::Stored => self.stored(entry, encoder, watch),
+            Method::Deflated => self.deflated(entry, encoder, watch),
+            Method::Zstd => self.zstd(entry, encoder, watch),
+        }
+    }
+
+    fn stored<'a>(
+        &mut self,
+        entry: &mut Entry,
+        encoder: &mut dyn Encode<'a>,
+        watch: Watch<'_>,
+    ) -> Result<()> {
+        let (start, total) = (self.at, encoder.total().unwrap_or_default());
+        if let Some(room) = self.room.filter(|_| total >= ROOM) {
+            room(&self.target, start, total)?;
+        }
+        let crc = if total >= PARALLEL && self.options.threads.get() > 1 {
+            self.put_beside(encoder, watch)?
+        } else {
+            let mut crc = Crc32::default();
+            while let Some(piece) = encoder.next()? {
+                crc.update(&piece);
+                self.put(&piece)?;
+                watch(self.at - start)?;
             }
-            Method::Deflated => {
-                let mut summed = Summed::over(Compressor::bare(counted, self.options.level));
-                pieces(encoder, &mut summed, watch)?;
-                let sum = summed.sum();
-                summed.inner.finish()?;
-                sum
-            }
+            crc.value()
         };
-        (entry.crc, entry.size) = summed;
-        entry.packed = self.at - start;
+        (entry.crc, entry.size, entry.packed) = (crc, self.at - start, self.at - start);
+        Ok(())
+    }
+
+    /// Writes pieces while another thread sums them, and gives their sum.
+    fn put_beside<'a>(&mut self, encoder: &mut dyn Encode<'a>, watch: Watch<'_>) -> Result<u32> {
+        let start = self.at;
+        thread::scope(|scope| {
+            let (sender, pieces) = sync_channel::<Piece<'a>>(AHEAD);
+            let sum = move || {
+                let mut crc = Crc32::default();
+                pieces.iter().for_each(|piece| crc.update(&piece));
+                crc
+            };
+            let summing = thread::Builder::new().spawn_scoped(scope, sum)?;
+            while let Some(piece) = encoder.next()? {
+                // It is there as long as the sender is.
+                let _ = sender.send(piece.clone());
+                self.put(&piece)?;
+                watch(self.at - start)?;
+            }
+            drop(sender);
+            let sum = summing.join();
+            Ok(sum.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).value())
+        })
+    }
+
+    fn deflated<'a>(
+        &mut self,
+        entry: &mut Entry,
+        encoder: &mut dyn Encode<'a>,
+        watch: Watch<'_>,
+    ) -> Result<()> {
+        let log = Blocks::usual(encoder.total().unwrap_or_default());
+        let WriteOptions { level, threads, .. } = self.options;
+        let block = usize::try_from(1u64 << log).map_err(|_| Error::overflow("a block"))?;
+        let mut packer = Packer::new(None, level, threads, block);
+        let mut sink = |bytes: &[u8]| self.put(bytes);
+        let mut seen = 0;
+        while let Some(piece) = encoder.next()? {
+            packer.push(&piece, &mut sink)?;
+            seen += piece.len() as u64;
+            watch(seen)?;
+        }
+        let packed = packer.finish(&mut sink)?;
+        (entry.crc, entry.size, entry.packed) = (packed.crc, packed.size, packed.packed);
+        if packed.blocks.len() > 1 {
+            let blocks = packed.blocks.iter().map(|block| (block.packed, block.crc));
+            entry.blocks = Blocks::new(log, packed.size, blocks);
+        }
+        Ok(())
+    }
+
+    #[cfg(not(feature = "zstd"))]
+    fn zstd<'a>(&mut self, _: &mut Entry, _: &mut dyn Encode<'a>, _: Watch<'_>) -> Result<()> {
+        Err(Error::unsupported("this build of ndbytes has no codec zstd"))
+    }
+
+    #[cfg(feature = "zstd")]
+    fn zstd<'a>(
+        &mut self,
+        entry: &mut Entry,
+        encoder: &mut dyn Encode<'a>,
+        watch: Watch<'_>,
+    ) -> Result<()> {
+        let mut packer = ZstdPacker::new(self.options.zstd_level, encoder.total())?;
+        let (start, mut crc, mut seen) = (self.at, Crc32::default(), 0);
+        let mut space = vec![0; BUFFER];
+        while let Some(piece) = encoder.next()? {
+            crc.update(&piece);
+            let mut rest = &piece[..];
+            while !rest.is_empty() {
+                let step = packer.step(rest, &mut space)?;
+                rest = rest.get(step.taken..).unwrap_or_default();
+                self.put(space.get(..step.made).unwrap_or_default())?;
+            }
+            seen += piece.len() as u64;
+            watch(seen)?;
+        }
+        loop {
+            let step = packer.finish(&mut space)?;
+            self.put(space.get(..step.made).unwrap_or_default())?;
+            if step.end {
+                break;
+            }
+        }
+        (entry.crc, entry.size, entry.packed) = (crc.value(), seen, self.at - start);
         Ok(())
     }
 
@@ -181,53 +312,9 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Bytes of the directory that are written at a time.
+/// From this many bytes on another thread sums what is written.
+const PARALLEL: u64 = 8 << 20;
+/// Pieces that may wait for it.
+const AHEAD: usize = 4;
+/// Bytes of the directory, and of what zstd makes, that are written at a time.
 const BUFFER: usize = 1 << 16;
-
-/// Moves the position with what it writes.
-struct Counted<'w, W> {
-    target: &'w mut W,
-    at: &'w mut u64,
-}
-
-impl<W: Write> Write for Counted<'_, W> {
-    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        let n = self.target.write(bytes)?;
-        *self.at += n as u64;
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> IoResult<()> {
-        self.target.flush()
-    }
-}
-
-/// Sums what goes through it.
-struct Summed<W> {
-    inner: W,
-    crc: Crc32,
-    size: u64,
-}
-
-impl<W> Summed<W> {
-    fn over(inner: W) -> Self {
-        Self { inner, crc: Crc32::default(), size: 0 }
-    }
-
-    fn sum(&self) -> (u32, u64) {
-        (self.crc.value(), self.size)
-    }
-}
-
-impl<W: Write> Write for Summed<W> {
-    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        let n = self.inner.write(bytes)?;
-        self.crc.update(bytes.get(..n).unwrap_or_default());
-        self.size += n as u64;
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> IoResult<()> {
-        self.inner.flush()
-    }
-}

@@ -1,0 +1,196 @@
+//! A deflated member whose blocks are inflated one by one, by any thread.
+
+use super::archive::inside;
+use crate::buffer::{Buffer, BufferMut};
+use crate::codec::{Crc32, unpack_block};
+use crate::error::{Error, Result};
+use crate::format::npz::{Block, Blocks, Entry};
+use crate::format::{DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Shares};
+use crate::io::read::{fill_header, run_body};
+use crate::io::{ReadAt, Watch};
+use crate::kernel::zeroed;
+use crate::threads::Threads;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Reads the blocks of a member.
+pub(super) struct Inflating<'a, S> {
+    source: &'a S,
+    entry: &'a Entry,
+    blocks: &'a Blocks,
+    /// Where its stored bytes begin in the archive.
+    start: u64,
+    /// Where compressed bytes go, and do not at the moment.
+    idle: Mutex<Vec<Vec<u8>>>,
+    /// The block of which only a part was wanted last.
+    kept: Mutex<Option<(u64, Vec<u8>)>>,
+    /// Whether an error was one of its bytes.
+    failed: AtomicBool,
+}
+
+impl<'a, S: ReadAt> Inflating<'a, S> {
+    /// # Errors
+    /// Argument for a member without an index.
+    pub(super) fn new(source: &'a S, entry: &'a Entry, start: u64) -> Result<Self> {
+        let no_index = || Error::argument(format!("{} has no index of blocks", entry.label()));
+        let blocks = entry.blocks().ok_or_else(no_index)?;
+        let (idle, kept, failed) = (Mutex::default(), Mutex::default(), AtomicBool::new(false));
+        Ok(Self { source, entry, blocks, start, idle, kept, failed })
+    }
+
+    /// Reads it as an array.
+    pub(super) fn read_array<'d>(
+        &self,
+        options: DecodeOptions,
+        choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+        threads: Threads,
+        watch: Watch<'_>,
+    ) -> Result<Decoded> {
+        let decoded = self.array(options, choose, threads, watch);
+        decoded.map_err(|error| self.explain(error))
+    }
+
+    /// An error about its bytes, with its name.
+    pub(super) fn explain(&self, error: Error) -> Error {
+        match self.failed.load(Ordering::Relaxed) {
+            // It has said whose bytes they are.
+            true => error,
+            false => inside(error, self.entry),
+        }
+    }
+
+    fn array<'d>(
+        &self,
+        options: DecodeOptions,
+        choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
+        threads: Threads,
+        watch: Watch<'_>,
+    ) -> Result<Decoded> {
+        let mut at = 0;
+        let mut next = |space: &mut [u8]| {
+            let n = self.read(at, space)?;
+            at += n as u64;
+            Ok(n)
+        };
+        let mut machine = HeaderDecoder::new(options);
+        let header = fill_header(&mut next, &mut machine)?;
+        let (start, block) = (header.len, self.blocks.size());
+        let mut body = machine.body(choose(&header)?)?;
+        let shares = Shares::blocks(block - start % block, block);
+        let fetch = |at: u64, space: &mut [u8]| self.read(start + at, space);
+        let fetched = body.fetch(&fetch, shares, threads, &mut |seen| watch(start + seen))?;
+        let mut at = start + fetched;
+        let mut next = |space: &mut [u8]| {
+            let n = self.read(at, space)?;
+            at += n as u64;
+            Ok(n)
+        };
+        run_body(&mut next, &mut body, &mut |seen| watch(start + fetched + seen))?;
+        // What nobody asked for has a sum, too.
+        let mut at = at;
+        let mut space = Vec::new();
+        while at < self.entry.size {
+            space.resize(1 << 16, 0);
+            at += self.read(at, &mut space)? as u64;
+        }
+        body.finish()
+    }
+
+    /// All of its bytes.
+    pub(super) fn read_all(&self, threads: Threads, watch: Watch<'_>) -> Result<Buffer> {
+        let mut bytes = BufferMut::new(self.entry.size)?;
+        let size = usize::try_from(self.blocks.size()).unwrap_or(usize::MAX);
+        let parts = bytes.all()?.chunks_mut(size).zip(0..).collect();
+        let work = |(part, number): (&mut [u8], u64)| {
+            self.inflate(number, part)?;
+            Ok(part.len() as u64)
+        };
+        let mut seen = 0;
+        threads.run(parts, &work, &mut |more: u64| {
+            seen += more;
+            watch(seen)
+        })?;
+        bytes.freeze()
+    }
+
+    /// Reads bytes of the member from `at` on to the front of the space, none behind its end. A block that is wanted whole goes
+    /// there at once; another one is kept for whoever wants the rest of it.
+    pub(super) fn read(&self, at: u64, space: &mut [u8]) -> Result<usize> {
+        let number = at / self.blocks.size();
+        let Some(block) = self.blocks.get(number).filter(|_| !space.is_empty()) else {
+            return Ok(0);
+        };
+        let fits = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
+        let (skip, size) = (fits(at - block.raw.start), fits(block.raw.end - block.raw.start));
+        if let Some(space) = space.get_mut(..size).filter(|_| skip == 0) {
+            self.inflate(number, space)?;
+            return Ok(size);
+        }
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.as_ref().is_none_or(|(of, _)| *of != number) {
+            let mut bytes = kept.take().map(|(_, bytes)| bytes).unwrap_or_default();
+            if bytes.len() != size {
+                bytes = zeroed(size)?;
+            }
+            self.inflate(number, &mut bytes)?;
+            *kept = Some((number, bytes));
+        }
+        let rest = kept.as_ref().and_then(|(_, bytes)| bytes.get(skip..)).unwrap_or_default();
+        let n = rest.len().min(space.len());
+        if let (Some(to), Some(from)) = (space.get_mut(..n), rest.get(..n)) {
+            to.copy_from_slice(from);
+        }
+        Ok(n)
+    }
+
+    /// Inflates a block to memory of its size, and compares its sum.
+    pub(super) fn inflate(&self, number: u64, out: &mut [u8]) -> Result<()> {
+        let idle = || self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stored = idle().pop().unwrap_or_default();
+        let done = self.inflate_through(number, &mut stored, out);
+        self.failed.fetch_or(done.is_err(), Ordering::Relaxed);
+        idle().push(stored);
+        done
+    }
+
+    fn inflate_through(&self, number: u64, stored: &mut Vec<u8>, out: &mut [u8]) -> Result<()> {
+        let Some(block) = self.blocks.get(number) else {
+            return Err(Error::argument(format!("{} has no block {number}", self.entry.label())));
+        };
+        let Block { stored: range, is_last, .. } = &block;
+        let (start, end) = (self.start + range.start, self.start + range.end);
+        let len = usize::try_from(end - start).map_err(|_| Error::overflow("a block"))?;
+        if stored.len() < len {
+            *stored = zeroed(len)?;
+        }
+        let stored = stored.get_mut(..len).unwrap_or_default();
+        fill_at(self.source, stored, start)?;
+        unpack_block(stored, *is_last, out).map_err(|error| {
+            let offset = error.offset().unwrap_or_default().saturating_add(start);
+            error.at(offset).context(format_args!("block {number} of {}", self.entry.label()))
+        })?;
+        self.entry.check_block(&block, Crc32::of(out), start..end)
+    }
+}
+
+/// Fills all of the space with the bytes from `at` on.
+pub(super) fn fill_at(source: &impl ReadAt, mut space: &mut [u8], at: u64) -> Result<()> {
+    let wanted = space.len();
+    let mut place = at;
+    while !space.is_empty() {
+        match source.read_at(space, place) {
+            Ok(0) => {
+                let message =
+                    format!("the zip archive ends within {wanted} bytes that should be here");
+                return Err(Error::truncated(message).at(at));
+            }
+            Ok(n) => {
+                place += n as u64;
+                space = space.split_at_mut_checked(n).unwrap_or_default().1;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
