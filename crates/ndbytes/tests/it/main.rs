@@ -22,6 +22,8 @@ mod maps;
 #[cfg(feature = "deflate")]
 mod npz;
 #[cfg(feature = "deflate")]
+mod npz_blocks;
+#[cfg(feature = "deflate")]
 mod npz_hostile;
 mod parts;
 mod pipe;

@@ -16,8 +16,10 @@ fn ways() -> Vec<(WriteOptions, bool)> {
         style: Style::NumPy,
         method: Method::Deflated,
         level: Level::new(level).unwrap(),
+        ..Default::default()
     };
-    [stored(Style::NumPy), stored(Style::Aligned), deflated(6), deflated(0), deflated(9)]
+    let zstd = WriteOptions { method: Method::Zstd, ..Default::default() };
+    [stored(Style::NumPy), stored(Style::Aligned), deflated(6), deflated(0), deflated(9), zstd]
         .into_iter()
         .flat_map(|options| [(options, false), (options, true)])
         .collect()
@@ -408,7 +410,7 @@ fn means_nothing(file: &[u8], at: usize) -> bool {
     let in_data = (0..archive.entries().len()).any(|index| {
         let entry = &archive.entries()[index];
         let (start, packed) = (entry.offset(), entry.stored_size());
-        let deflated = entry.method().unwrap() == Method::Deflated;
+        let stored = entry.method().unwrap() == Method::Stored;
         let data = archive.range(index).unwrap().start;
         let name = archive.entries()[index].name().len() as u64;
         // A zip64 field may be longer than what is taken from it, where there is something behind it.
@@ -417,7 +419,7 @@ fn means_nothing(file: &[u8], at: usize) -> bool {
         let at = at as u64;
         (!padding.is_empty() && length.contains(&at))
             || padding.contains(&at)
-            || (deflated && (data..data + packed).contains(&at))
+            || (!stored && (data..data + packed).contains(&at))
     });
     // Version, flags, time and date; in the directory attributes, too.
     in_data

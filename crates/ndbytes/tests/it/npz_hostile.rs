@@ -1,7 +1,11 @@
 //! Archives that somebody made to harm: each rule, and the error that it is.
 
-use ndbytes::io::npz::{Archive, Entry};
-use ndbytes::{DecodeOptions, Dest, Error, ErrorKind, Limits, Result, gzip, io};
+use ndbytes::io::npz::{Archive, Entry, safe_path};
+use ndbytes::io::{Place, unwatched};
+use ndbytes::{
+    ArrayRef, DecodeOptions, Deflater, Dest, Error, ErrorKind, Level, Limits, Order, Result,
+    Selection, Slice, Threads, gzip, io, npy,
+};
 use std::io::{Cursor, Read};
 
 /// An archive by hand: every field that a header has can be any.
@@ -24,6 +28,8 @@ struct Fake {
     local_extra: Vec<u8>,
     behind: Vec<u8>,
     disk: u16,
+    /// Attributes, of which the upper half is Unix's mode.
+    attributes: u32,
     /// Instead of where it is.
     offset: Option<u32>,
 }
@@ -47,18 +53,34 @@ impl Fake {
             local_extra: Vec::new(),
             behind: Vec::new(),
             disk: 0,
+            attributes: 0,
             offset: None,
         }
     }
 
     fn deflated(name: &'static [u8], data: &[u8]) -> Self {
-        let gzip = gzip::compress(data, ndbytes::Level::default()).unwrap();
+        let gzip = gzip::compress(data, Level::default()).unwrap();
         // What stands between a gzip header and the sums behind it.
         let stream = &gzip[10..gzip.len() - 8];
         let sizes = [stream.len(), data.len()].map(|size| u32::try_from(size).unwrap());
         let (method, crc) = (8, crc32(data));
         let stored = Self::stored(name, stream);
         Self { method, local_method: method, sizes, local_sizes: sizes, crc, ..stored }
+    }
+
+    /// Deflated in blocks of 2^16 bytes, each on its own, with the index of them.
+    fn in_blocks(name: &'static [u8], data: &[u8]) -> Self {
+        let (mut stream, mut blocks) = (Vec::new(), Vec::new());
+        let count = data.len().div_ceil(1 << 16);
+        for (number, part) in data.chunks(1 << 16).enumerate() {
+            let block = deflated(part, number + 1 == count);
+            blocks.push((u32::try_from(block.len()).unwrap(), crc32(part)));
+            stream.extend(block);
+        }
+        let sizes = [stream.len(), data.len()].map(|size| u32::try_from(size).unwrap());
+        let (method, crc, extra) = (8, crc32(data), index(16, &blocks));
+        let stored = Self::stored(name, &stream);
+        Self { method, local_method: method, sizes, local_sizes: sizes, crc, extra, ..stored }
     }
 
     fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
@@ -79,7 +101,8 @@ impl Fake {
         put16(&mut out, &[20, self.needed, self.flags, self.method, 0, 0x21]);
         put32(&mut out, &[self.crc, self.sizes[0], self.sizes[1]]);
         put16(&mut out, &[len(self.name), len(&self.extra), 0, self.disk, 0]);
-        put32(&mut out, &[0, self.offset.unwrap_or_else(|| u32::try_from(at).unwrap())]);
+        let offset = self.offset.unwrap_or_else(|| u32::try_from(at).unwrap());
+        put32(&mut out, &[self.attributes, offset]);
         [&out, self.name, &self.extra].concat()
     }
 }
@@ -98,9 +121,31 @@ fn len(bytes: &[u8]) -> u16 {
 
 /// The CRC-32 of bytes: what a gzip stream of them has behind it.
 fn crc32(bytes: &[u8]) -> u32 {
-    let stream = gzip::compress(bytes, ndbytes::Level::default()).unwrap();
+    let stream = gzip::compress(bytes, Level::default()).unwrap();
     let (_, sums) = stream.split_last_chunk::<8>().unwrap();
     u32::from_le_bytes(*sums.first_chunk().unwrap())
+}
+
+/// One block of a stream, which ends it or ends with an empty stored block.
+fn deflated(bytes: &[u8], last: bool) -> Vec<u8> {
+    let mut deflater = Deflater::bare(Level::default());
+    let mut out = vec![0; bytes.len() + 1000];
+    let step = deflater.step(bytes, &mut out).unwrap();
+    assert_eq!(step.taken, bytes.len());
+    let rest = &mut out[step.made..];
+    let end = if last { deflater.finish(rest) } else { deflater.flush(rest) };
+    let made = step.made + end.unwrap().made;
+    out.truncate(made);
+    out
+}
+
+/// The index of these blocks: stored lengths and sums.
+fn index(log: u8, blocks: &[(u32, u32)]) -> Vec<u8> {
+    let mut field = Vec::new();
+    put16(&mut field, &[0x626e, u16::try_from(4 + 8 * blocks.len()).unwrap()]);
+    field.extend([1, log, 0, 0]);
+    blocks.iter().for_each(|&(stored, crc)| put32(&mut field, &[stored, crc]));
+    field
 }
 
 /// What the end record says: members here and in all, bytes of the directory, where it is.
@@ -272,12 +317,22 @@ fn sizes_of_2_to_the_64_are_refused() {
         refused(&archive(&[all]), &Malformed, 0, "another member or the directory begins");
         let far = one().with(|fake| (fake.offset, fake.extra) = (Some(u32::MAX), zip64(&[huge])));
         refused(&archive(&[far]), &Malformed, huge, "another member or the directory begins");
-        // A deflated one may say anything of its size: it costs nothing, and is found false.
-        let claim = two().with(|fake| {
-            (fake.sizes[1], fake.extra) = (u32::MAX, zip64(&[huge]));
-            (fake.local_sizes[1], fake.local_extra) = (u32::MAX, zip64(&[huge]));
-        });
-        refused(&archive(&[claim]), &Malformed, 31 + 12, "its deflate stream holds 140 bytes, not");
+        // A deflated one cannot hold more than 258 bytes for two bits.
+        let claim = |size: u64| {
+            two().with(|fake| {
+                (fake.sizes[1], fake.extra) = (u32::MAX, zip64(&[size]));
+                (fake.local_sizes[1], fake.local_extra) = (u32::MAX, zip64(&[size]));
+            })
+        };
+        refused(&archive(&[claim(huge)]), &Malformed, 0, "cannot hold");
+        let most = 1032 * u64::from(two().sizes[0]) + 1032;
+        refused(&archive(&[claim(most + 1)]), &Malformed, 0, "cannot hold");
+        refused(
+            &archive(&[claim(most)]),
+            &Malformed,
+            31 + 12,
+            "its deflate stream holds 140 bytes, not",
+        );
     }
     let missing = one().with(|fake| fake.sizes = [u32::MAX; 2]);
     let file = archive(&[missing]);
@@ -420,10 +475,10 @@ fn what_is_not_read_is_named() {
         refused(&archive(&[flags(bits)]), &Unsupported, 0, &format!("unknown flags {bits:#06x}"));
     }
     for (method, name) in
-        [(9, "deflate64"), (12, "bzip2"), (14, "lzma"), (93, "zstd"), (777, "unknown")]
+        [(9, "deflate64"), (12, "bzip2"), (14, "lzma"), (20, "zstd"), (777, "unknown")]
     {
         let other = one().with(|fake| (fake.method, fake.local_method) = (method, method));
-        let message = format!("compression method {method} ({name}); 0 (stored) and 8 (deflated)");
+        let message = format!("compression method {method} ({name}); 0 (stored), 8 (deflated)");
         refused(&archive(std::slice::from_ref(&other)), &Unsupported, 0, &message);
         // The others can be read.
         let file = archive(&[other, two()]);
@@ -499,8 +554,7 @@ fn no_more_and_no_less_comes_out_than_is_declared() {
 
 #[test]
 fn a_bomb_behind_a_small_header_is_not_unpacked() {
-    let mut npy =
-        ndbytes::to_vec(&ndbytes::ArrayRef::from_slice(&[1u8; 1024], &[1024]).unwrap()).unwrap();
+    let mut npy = ndbytes::to_vec(&ArrayRef::from_slice(&[1u8; 1024], &[1024]).unwrap()).unwrap();
     npy.truncate(128 + 1024);
     npy.resize(64 << 20, 0);
     let file = archive(&[Fake::deflated(b"a.npy", &npy)]);
@@ -521,7 +575,7 @@ fn a_bomb_behind_a_small_header_is_not_unpacked() {
     let file = self::archive(&[large]);
     let mut archive = Archive::open(Cursor::new(&file), &Limits::local()).unwrap();
     let error = archive
-        .read_array(0, DecodeOptions::default(), |_| Ok(Dest::Owned), &mut io::unwatched)
+        .read_array(0, DecodeOptions::default(), |_| Ok(Dest::Owned), &mut unwatched)
         .unwrap_err();
     assert_eq!(error.kind(), &Truncated, "{error}");
     assert!(error.message().starts_with("inside member \"a.npy\": "), "{error}");
@@ -539,4 +593,297 @@ fn what_is_no_archive_is_told_from_one_that_is_cut() {
         "says that 0 bytes follow, and 1 do",
     );
     assert!(read(&archive(&[])).unwrap().is_empty());
+}
+
+/// A rule of what is no archive of arrays, an archive that breaks it, and the error that it is.
+type Rule = (&'static str, Vec<u8>, ErrorKind, &'static str);
+
+#[test]
+fn the_twelve_rules() {
+    let other = |name| two().with(|fake| (fake.name, fake.local_name) = (name, name));
+    let mut behind = b"PK\x07\x08".to_vec();
+    put32(&mut behind, &[two().crc, two().sizes[0], two().sizes[1] + 1]);
+    let flags = |fake: &mut Fake, flags| (fake.flags, fake.local_flags) = (flags, flags);
+    let method = |fake: &mut Fake, method| (fake.method, fake.local_method) = (method, method);
+    let grow = |fake: &mut Fake, by: u32| {
+        (fake.sizes[1], fake.local_sizes[1]) = (fake.sizes[1] + by, fake.local_sizes[1] + by);
+    };
+    let limit = ErrorKind::Limit { name: "npz members", asked: 3, max: 2 };
+    let rules: [Rule; 12] = [
+        (
+            "no more members than are allowed",
+            archive(&[one(), two(), other(b"c")]),
+            limit,
+            "npz members",
+        ),
+        ("no name twice", archive(&[one(), other(b"a")]), Malformed, "two members are called"),
+        (
+            "no bytes in two members",
+            archive(&[one(), two().with(|fake| fake.offset = Some(0))]),
+            Malformed,
+            "another member",
+        ),
+        (
+            "both headers are the same",
+            archive(&[two().with(|fake| fake.local_sizes[1] += 1)]),
+            Malformed,
+            "its local header has the size",
+        ),
+        (
+            "a data descriptor says the same",
+            archive(&[two().with(|fake| {
+                flags(fake, 8);
+                fake.behind = behind;
+            })]),
+            Malformed,
+            "what stands behind its data",
+        ),
+        (
+            "stored, deflated, or zstd",
+            archive(&[two().with(|fake| method(fake, 12))]),
+            Unsupported,
+            "method 12 (bzip2)",
+        ),
+        (
+            "the stream holds as much as is said",
+            archive(&[two().with(|fake| grow(fake, 1))]),
+            Malformed,
+            "holds 140 bytes, not 141",
+        ),
+        (
+            "no size that the stream cannot hold",
+            archive(&[two().with(|fake| grow(fake, 1 << 30))]),
+            Malformed,
+            "cannot hold",
+        ),
+        (
+            "an index of blocks is true",
+            archive(&[two().with(|fake| fake.extra = index(16, &[(fake.sizes[0], 0)]))]),
+            Malformed,
+            "its index of blocks",
+        ),
+        (
+            "nothing encrypted",
+            archive(&[one().with(|fake| flags(fake, 1))]),
+            Unsupported,
+            "encrypted",
+        ),
+        (
+            "no symbolic links",
+            archive(&[one().with(|fake| fake.attributes = 0o120_777 << 16)]),
+            Unsupported,
+            "a symbolic link",
+        ),
+        (
+            "the sum holds",
+            archive(&[Fake::stored(b"", b"first").with(|fake| {
+                (fake.name, fake.local_name, fake.crc) = (b"a", b"a", 1);
+            })]),
+            ErrorKind::Checksum { block: None, range: 31..36 },
+            "its CRC-32 is",
+        ),
+    ];
+    for (rule, file, kind, message) in rules {
+        let limits = Limits { members: 2, ..Limits::local() };
+        let read = Archive::open(Cursor::new(&file), &limits).and_then(|mut archive| {
+            (0..archive.entries().len()).try_for_each(|index| {
+                archive.member(index)?.read_to_end(&mut Vec::new()).map_err(Error::from).map(drop)
+            })
+        });
+        let error = read.expect_err(rule);
+        assert_eq!(error.kind(), &kind, "{rule}: {error}");
+        assert!(error.message().contains(message), "{rule}: {error}");
+        let whole = Archive::open(Cursor::new(&file), &limits).and_then(|mut archive| {
+            (0..archive.entries().len())
+                .try_for_each(|index| archive.read(index, &limits, &mut unwatched).map(drop))
+        });
+        assert_eq!(whole.expect_err(rule).kind(), &kind, "{rule}");
+    }
+}
+
+#[test]
+fn an_archive_in_an_archive_is_bytes_and_a_name_is_no_path() {
+    let inner = archive(&[one()]);
+    let file = archive(&[Fake::stored(b"../inner.npz", &inner)]);
+    let mut archive = Archive::open(Cursor::new(&file), &Limits::local()).unwrap();
+    assert!(!archive.is_array(0).unwrap());
+    assert_eq!(archive.read(0, &Limits::local(), &mut unwatched).unwrap()[..], inner);
+    let options = DecodeOptions::default();
+    let error = archive.read_array(0, options, |_| Ok(Dest::Owned), &mut unwatched).unwrap_err();
+    assert_eq!(error.kind(), &Malformed);
+    assert_eq!(safe_path(archive.entries()[0].name()).unwrap_err().kind(), &ErrorKind::Argument);
+}
+
+/// An array of three blocks and a bit that deflate to little, as a member.
+fn blocks() -> (Vec<u8>, Vec<u8>) {
+    let values: Vec<u16> = (0..69_000u32).map(|n| u16::try_from(n / 4000).unwrap()).collect();
+    let view = ArrayRef::from_slice(&values, &[69, 1000]).unwrap();
+    let mut bytes = Vec::new();
+    let mut encoder = npy::Encoder::new(&view, &npy::EncodeOptions::bare()).unwrap();
+    io::write(&mut encoder, &mut bytes, &mut unwatched).unwrap();
+    let file = archive(&[Fake::in_blocks(b"a.npy", &bytes)]);
+    (bytes, file)
+}
+
+/// The bytes of the only member, by its blocks; its array; and two parts of it: what of them is read.
+fn read_blocks(file: &[u8]) -> [Result<Vec<u8>>; 4] {
+    let open = || Archive::open(Place::new(file, file.len() as u64), &Limits::local());
+    let limits = Limits::local();
+    let threads = Threads::ONE;
+    let owned = |_: &_| Ok(Dest::Owned);
+    let options = DecodeOptions::default;
+    let part = |row: usize| {
+        let parts = open()?.parts(0, options())?;
+        let row = Selection::Slice(Slice { start: row, len: 1, step: 1 });
+        let columns = Selection::Slice(Slice { start: 999, len: 500, step: -2 });
+        let mut out = vec![0; 1000];
+        parts.read(&[row, columns], Order::C, threads, &mut out, &mut unwatched)?;
+        Ok(out)
+    };
+    [
+        open().and_then(|archive| {
+            let read = archive.with_threads(threads).read(0, &limits, &mut unwatched)?;
+            Ok(read.to_vec())
+        }),
+        open().and_then(|archive| {
+            let mut archive = archive.with_threads(threads);
+            let read = archive.read_array(0, options(), owned, &mut unwatched)?;
+            Ok(read.array.unwrap().data().to_vec())
+        }),
+        part(1),
+        part(68),
+    ]
+}
+
+#[test]
+fn every_cut_and_flipped_bit_of_blocks_and_their_index_is_an_error_or_changes_nothing() {
+    let (bytes, file) = blocks();
+    assert!(file.len() < 1000, "{} bytes", file.len());
+    assert_eq!(read(&file).unwrap(), [&bytes[..]]);
+    let entry = Archive::open(Cursor::new(&file), &Limits::local()).unwrap().entries()[0].clone();
+    assert_eq!(entry.blocks().unwrap().len(), 3);
+    let whole = read_blocks(&file).map(Result::unwrap);
+    assert!(whole[0] == bytes && whole[1] == bytes[128..]);
+    for len in 0..file.len() {
+        assert!(read_blocks(&file[..len]).iter().all(Result::is_err), "{len}");
+    }
+    let mut errors = 0;
+    for bit in 0..file.len() * 8 {
+        let mut damaged = file.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        for (found, whole) in read_blocks(&damaged).into_iter().zip(&whole) {
+            match found {
+                Ok(found) => assert!(found == *whole, "bit {bit}"),
+                Err(_) => errors += 1,
+            }
+        }
+    }
+    // Most of it is data, of which each part has a third.
+    assert!(errors > file.len() * 8, "{errors} errors");
+}
+
+#[test]
+fn an_index_that_lies_is_refused() {
+    let (bytes, file) = blocks();
+    let start = 30 + 5;
+    let changed =
+        |change: &dyn Fn(&mut Fake)| archive(&[Fake::in_blocks(b"a.npy", &bytes).with(change)]);
+    let at = file.len() as u64 - 22 - (46 + 5 + 8 + 24);
+    let field = |change: fn(&mut Vec<u8>)| changed(&|fake| change(&mut fake.extra));
+    for (file, message) in [
+        (field(|extra| extra[5] = 15), "says blocks of 2^15 bytes; 2^16 to 2^31 are allowed"),
+        (field(|extra| extra[5] = 32), "says blocks of 2^32 bytes"),
+        (field(|extra| extra[5] = 17), "has 28 bytes, and 2 blocks of 2^17 bytes hold"),
+        (field(|extra| extra[6] = 1), "where zero is reserved"),
+        (field(|extra| extra[8] ^= 1), "stored bytes, the directory"),
+        (field(|extra| extra[12] ^= 1), "has sums that make"),
+        (field(|extra| extra.extend(extra.clone())), "two extra fields 0x626e"),
+        (
+            changed(&|fake| {
+                fake.extra.truncate(20);
+                fake.extra[2] = 16;
+            }),
+            "has 16 bytes, and 3 blocks",
+        ),
+        (
+            changed(&|fake| {
+                fake.extra.truncate(6);
+                fake.extra[2] = 2;
+            }),
+            "has 2 bytes; at least 4 are needed",
+        ),
+        (
+            changed(&|fake| {
+                fake.sizes[0] = fake.sizes[1];
+                (fake.method, fake.local_method) = (0, 0);
+            }),
+            "stands at compression method 0",
+        ),
+    ] {
+        let error = read(&file).unwrap_err();
+        assert_eq!(error.kind(), &Malformed, "{error}");
+        assert!(error.message().contains(message), "{error}");
+        let near = error.offset().unwrap();
+        assert!(near >= start && near <= at + 1_000_000, "{error}");
+    }
+    // Another version is passed over, and so is one at another place.
+    for passed in [
+        field(|extra| extra[4] = 2),
+        field(|extra| {
+            extra.truncate(4);
+            extra[2] = 0;
+        }),
+        changed(&|fake| std::mem::swap(&mut fake.extra, &mut fake.local_extra)),
+    ] {
+        assert_eq!(read(&passed).unwrap(), [&bytes[..]]);
+        let archive = Archive::open(Cursor::new(&passed), &Limits::local()).unwrap();
+        assert!(archive.entries()[0].blocks().is_none());
+    }
+}
+
+#[test]
+fn blocks_that_do_not_stand_alone_are_refused() {
+    let (bytes, _) = blocks();
+    // Edges elsewhere; one stream in which matches reach back; and a block that ends the stream before the others.
+    let parts: Vec<&[u8]> = bytes.chunks(1 << 16).collect();
+    let streams: [&dyn Fn() -> Vec<Vec<u8>>; 3] = [
+        &|| {
+            let mut blocks: Vec<_> =
+                parts.iter().enumerate().map(|(n, part)| deflated(part, n == 2)).collect();
+            let moved = blocks[1].remove(0);
+            blocks[0].push(moved);
+            blocks
+        },
+        &|| {
+            let mut deflater = Deflater::bare(Level::default());
+            let block = |(n, part): (usize, &&[u8])| {
+                let mut out = vec![0; 1 << 16];
+                let step = deflater.step(part, &mut out).unwrap();
+                let rest = &mut out[step.made..];
+                let end = if n == 2 { deflater.finish(rest) } else { deflater.flush(rest) };
+                let made = step.made + end.unwrap().made;
+                out.truncate(made);
+                out
+            };
+            parts.iter().enumerate().map(block).collect()
+        },
+        &|| parts.iter().map(|part| deflated(part, true)).collect(),
+    ];
+    for (number, stream) in streams.iter().enumerate() {
+        let blocks = stream();
+        let lens = blocks.iter().map(|block| u32::try_from(block.len()).unwrap());
+        let extra = index(16, &lens.zip(parts.iter().map(|part| crc32(part))).collect::<Vec<_>>());
+        let file = archive(&[Fake::stored(b"a.npy", &blocks.concat()).with(|fake| {
+            (fake.method, fake.local_method, fake.crc) = (8, 8, crc32(&bytes));
+            let size = u32::try_from(bytes.len()).unwrap();
+            (fake.sizes[1], fake.local_sizes[1], fake.extra) = (size, size, extra);
+        })]);
+        assert_eq!(read(&file).is_ok(), number < 2, "as one stream: {number}");
+        let [whole, array, ..] = read_blocks(&file);
+        for read in [whole, array] {
+            let error = read.unwrap_err();
+            assert_eq!(error.kind(), &Malformed, "{number}: {error}");
+            assert!(error.message().contains("of member \"a.npy\""), "{number}: {error}");
+        }
+    }
 }
