@@ -286,6 +286,35 @@ def archives():
     seed("zip64-only", one[:end] + zip64 + one[end : end + 8] + b"\xff" * 12 + one[end + 20 :])
     seed("zip64-elsewhere", one[:end] + b"x" + zip64 + one[end:])
 
+    def alone(method, stored, raw, extra=b""):
+        """An archive of one member, whose directory has this extra field."""
+        common = struct.pack("<HHHHIII", 0, method, 0, 33, zlib.crc32(raw), len(stored), len(raw))
+        local = struct.pack("<4sH", b"PK\3\4", 63) + common + struct.pack("<HH", 5, 0) + b"a.npy" + stored
+        central = struct.pack("<4sHH", b"PK\1\2", 20, 63) + common
+        central += struct.pack("<HHHHHII", 5, len(extra), 0, 0, 0, 0, 0) + b"a.npy" + extra
+        return local + central + struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 1, 1, len(central), len(local), 0)
+
+    file = io.BytesIO()
+    np.save(file, (np.arange(69000, dtype="<u2") // 4000).reshape(69, 1000))
+    raw = file.getvalue()
+    blocks = []
+    for start in range(0, len(raw), 1 << 16):
+        part, deflater = raw[start : start + (1 << 16)], zlib.compressobj(9, zlib.DEFLATED, -15)
+        is_last = start + (1 << 16) >= len(raw)
+        blocks.append((deflater.compress(part) + deflater.flush(zlib.Z_FINISH if is_last else zlib.Z_SYNC_FLUSH), part))
+    field = b"\1\x10\0\0" + b"".join(struct.pack("<II", len(stored), zlib.crc32(part)) for stored, part in blocks)
+    index, stream = struct.pack("<HH", 0x626E, len(field)) + field, b"".join(stored for stored, _ in blocks)
+    seed("in-blocks", alone(8, stream, raw, index), 2, 100)
+    seed("in-blocks-of-other-sums", alone(8, stream, raw, index[:12] + index[20:28] + index[12:20] + index[28:]))
+    seed("in-blocks-of-another-version", alone(8, stream, raw, index[:4] + b"\2" + index[5:]))
+    file = io.BytesIO()
+    np.save(file, np.arange(3, dtype="u1"))
+    raw = file.getvalue()
+    frame = struct.pack("<IBBI", 0xFD2FB528, 0x20, len(raw), len(raw) << 3 | 1)[:9] + raw
+    seed("zstd", alone(93, frame, raw), 6)
+    seed("zstd-cut", alone(93, frame[:-1], raw))
+    seed("zstd-more", alone(93, frame + b"x", raw))
+
 
 VECTORS = HERE.parent / "spec" / "vectors"
 CODED_DTYPES = (

@@ -3,7 +3,9 @@
 use crate::input::Input;
 use crate::machine::{Cuts, Fault};
 use ndbytes::io::npz::{Archive, Method, Style, WriteOptions, Writer};
-use ndbytes::{DecodeOptions, Dest, Encode, Error, ErrorKind, Level, Limits, Piece, io};
+use ndbytes::{
+    DecodeOptions, Decoded, Dest, Encode, Error, ErrorKind, Level, Limits, Order, Piece, Selection, Slice, Threads, io,
+};
 use std::io::{Cursor, Read};
 
 /// Reads an archive: one byte of choices, two of limits, one of cuts; then the archive.
@@ -25,6 +27,7 @@ pub fn npz(data: &[u8]) {
             }
         }),
     }
+    at_once(archive, &limits, &whole);
     arrays(archive, &limits);
     if let Ok(members) = &whole {
         for streamed in [false, true] {
@@ -81,6 +84,25 @@ fn member(
     Ok(bytes)
 }
 
+/// Each member at once, by its blocks if it has any: what comes is what came piece by piece. Blocks are bound to be independent, so
+/// that reading by them may fail where the stream holds.
+fn at_once(archive: &[u8], limits: &Limits, whole: &Result<Vec<Stored>, Fault>) {
+    let Ok(members) = whole else { return };
+    let opened = Archive::open(Cursor::new(archive), limits).expect("it was opened");
+    let mut opened = opened.with_threads(Threads::new(2));
+    let limits = Limits::local();
+    for (index, member) in members.iter().enumerate() {
+        match opened.read(index, &limits, &mut io::unwatched) {
+            Ok(bytes) => assert_eq!(member.bytes.as_deref(), Ok(&bytes[..])),
+            Err(error) => {
+                known(&error.into(), &limits);
+                let in_blocks = opened.entries()[index].blocks().is_some();
+                assert!(member.bytes.is_err() || in_blocks, "an error in one way only");
+            }
+        }
+    }
+}
+
 /// Each member as an array: of whatever is read, all bytes came out of an archive that held.
 fn arrays(archive: &[u8], limits: &Limits) {
     let Ok(mut opened) = Archive::open(Cursor::new(archive), limits) else { return };
@@ -94,15 +116,45 @@ fn arrays(archive: &[u8], limits: &Limits) {
             let mut bytes = Vec::new();
             let mut member = opened.member(index).expect("it was read");
             assert_eq!(member.read_to_end(&mut bytes).expect("it was read") as u64, size);
+            part(archive, limits, index, &read);
         }
     }
+}
+
+/// All of an array as a part of it, in its own order.
+fn part(archive: &[u8], limits: &Limits, index: usize, whole: &Decoded) {
+    let place = io::Place::new(archive, archive.len() as u64);
+    let opened = Archive::open(place, limits).expect("it was opened");
+    let options = DecodeOptions { limits: limits.clone(), ..Default::default() };
+    // An array in blocks of its own has no parts here.
+    let Ok(parts) = opened.parts(index, options) else {
+        assert!(whole.header.coding.is_some(), "an array that was read has parts");
+        return;
+    };
+    assert_eq!(parts.header(), &whole.header);
+    let all: Vec<_> = whole
+        .header
+        .shape
+        .iter()
+        .map(|&len| Selection::Slice(Slice { start: 0, len, step: 1 }))
+        .collect();
+    let order = if whole.header.fortran_order { Order::F } else { Order::C };
+    let data = whole.array.as_ref().expect("an owned array").data();
+    let mut out = vec![0; data.len()];
+    parts.read(&all, order, Threads::ONE, &mut out, &mut io::unwatched).expect("it was read");
+    assert!(out == data[..], "the part is the whole");
 }
 
 fn options(choices: u8) -> WriteOptions {
     WriteOptions {
         style: if choices & 1 == 0 { Style::NumPy } else { Style::Aligned },
-        method: if choices & 2 == 0 { Method::Stored } else { Method::Deflated },
+        method: match choices & 6 {
+            2 => Method::Deflated,
+            6 => Method::Zstd,
+            _ => Method::Stored,
+        },
         level: Level::new(u32::from(choices >> 2) % 10).expect("a level"),
+        ..Default::default()
     }
 }
 
