@@ -106,11 +106,11 @@ pub(crate) fn save(
     wait(py, |watch| match &mut place {
         Place::Path(path) => io::replace(&*path, SaveOptions::durable(durable), |file| {
             if let Format::Compressed(_) = format {
-                return write(&mut *encoder, file, format, level, watch);
+                return write(&mut *encoder, file, format, level, threads, watch);
             }
             io::write_file(&mut *encoder, file, threads, watch)
         }),
-        Place::File(file) => write(&mut *encoder, file, format, level, watch),
+        Place::File(file) => write(&mut *encoder, file, format, level, threads, watch),
     })
 }
 
@@ -204,11 +204,12 @@ fn write<'a>(
     file: impl Write,
     format: Format,
     level: Level,
+    threads: Threads,
     watch: Watch<'_>,
 ) -> Result<()> {
     match format {
         Format::Compressed(container) => {
-            io::write_compressed(encoder, file, container, level, watch)
+            io::write_compressed(encoder, file, container, level, threads, watch)
         }
         _ => io::write(encoder, file, watch),
     }

@@ -7,7 +7,7 @@ use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::options::{self, Count};
 use crate::work::wait;
 use ndbytes::raw::{self, Raw};
-use ndbytes::{BufferMut, Container, Dest, Dim, Error, Limits, Order, Result, io};
+use ndbytes::{BufferMut, Container, Dest, Dim, Error, Limits, Order, Result, Threads, io};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyInt};
 
@@ -20,13 +20,13 @@ pub(crate) fn compress<'py>(
     level: i32,
     threads: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    check_threads(threads)?;
+    let threads = workers(threads)?;
     let level = options::level(Some(level))?;
     let source = Source::untyped(data)?;
     let stream = wait(py, |watch| {
         let mut stream = Vec::new();
         let mut items = raw::Encoder::new(&source.view()?, Order::C, None)?;
-        io::write_compressed(&mut items, &mut stream, container(gzip), level, watch)?;
+        io::write_compressed(&mut items, &mut stream, container(gzip), level, threads, watch)?;
         Ok(stream)
     })?;
     Ok(PyBytes::new(py, &stream))
@@ -163,9 +163,9 @@ fn container(gzip: bool) -> Container {
     if gzip { Container::Gzip } else { Container::Zlib }
 }
 
-/// Threads that may work on it, which is one so far.
-fn check_threads(threads: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-    let Some(threads) = threads else { return Ok(()) };
+/// Threads that may work on it.
+fn workers(threads: Option<&Bound<'_, PyAny>>) -> PyResult<Threads> {
+    let Some(threads) = threads else { return Ok(Threads::default()) };
     if !threads.is_instance_of::<PyInt>() {
         let found = threads.get_type().name()?;
         return Err(argument_type(format!("threads must be an int or None, found {found}")));
@@ -175,5 +175,6 @@ fn check_threads(threads: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
             "threads={threads}; at least 1, or None for as many as help"
         )));
     }
-    Ok(())
+    // More than can be counted are more than there are.
+    Ok(Threads::new(threads.extract().unwrap_or(usize::MAX)))
 }

@@ -3,7 +3,7 @@
 use super::raw::Raw;
 use crate::array::Array;
 use crate::buffer::BufferMut;
-use crate::codec::{BLOCK, Container, Pull, decompress, too_long};
+use crate::codec::{BLOCK, Container, Pull, decompress, too_long, unpack_contained};
 use crate::dtype::Dim;
 use crate::error::{Error, Result};
 use crate::format::Dest;
@@ -36,7 +36,7 @@ pub(crate) fn decompress_array(
 }
 
 /// Puts the bytes of a stream at the front of [`Dest::Into`] or [`Dest::Fill`], and says how many there are; more than
-/// fit are an error. `each` is told after every mebibyte at most how many have come, and can end it.
+/// fit are an error. `each` is told now and then how many have come, and can end it.
 pub(crate) fn decompress_into(
     container: Container,
     bytes: &[u8],
@@ -48,6 +48,17 @@ pub(crate) fn decompress_into(
         Dest::Fill(buffer) => buffer.capacity(),
         _ => return Err(Error::argument("a stream's bytes go into memory of known size")),
     };
+    if capacity <= AT_ONCE && capacity / DENSEST <= bytes.len() {
+        let space = match &mut dest {
+            Dest::Fill(buffer) => buffer.all()?,
+            Dest::Into(out) => out,
+            _ => &mut [],
+        };
+        if let Some(done) = unpack_contained(container, bytes, space) {
+            each(done as u64)?;
+            return Ok(done);
+        }
+    }
     let mut pull = Pull::new(container, bytes);
     let mut done = 0;
     while done < capacity {
@@ -68,3 +79,8 @@ pub(crate) fn decompress_into(
         _ => Err(too_long(container, capacity as u64)),
     }
 }
+
+/// Bytes that are decompressed at once at most: some tenths of a second, in which nobody can end it.
+const AT_ONCE: usize = 1 << 27;
+/// Bytes that one of a deflate stream can become at most: two bits for 258.
+const DENSEST: usize = 1032;

@@ -1,13 +1,14 @@
 //! Writing zlib and gzip streams.
 
 use super::{SaveOptions, Watch, replace, write::pieces};
-use crate::codec::{Container, Deflater, Level, Step};
-use crate::error::Result;
+use crate::codec::{Container, Level, Packer};
+use crate::error::{Error, Result};
 use crate::format::Encode;
+use crate::threads::Threads;
 use std::io::{Error as IoError, ErrorKind as IoKind, Write};
 use std::path::Path;
 
-/// Writes what the machine gives as one stream, and flushes. `watch` counts the bytes that go in.
+/// Writes what the machine gives as one stream, by so many threads, and flushes. `watch` counts the bytes that go in.
 ///
 /// # Errors
 /// As [`write`](super::write()).
@@ -16,9 +17,10 @@ pub fn write_compressed<'a>(
     writer: impl Write,
     container: Container,
     level: Level,
+    threads: Threads,
     watch: Watch<'_>,
 ) -> Result<()> {
-    let mut compressor = Compressor::new(writer, container, level);
+    let mut compressor = Compressor::new(writer, container, level).with_threads(threads);
     pieces(encoder, &mut compressor, watch)?;
     Ok(compressor.finish()?.flush()?)
 }
@@ -35,13 +37,16 @@ pub fn save_compressed<'a>(
     options: SaveOptions,
     watch: Watch<'_>,
 ) -> Result<()> {
-    replace(path, options, |file| write_compressed(encoder, file, container, level, watch))
+    let threads = Threads::default();
+    replace(path, options, |file| write_compressed(encoder, file, container, level, threads, watch))
 }
 
 /// A writer that compresses what is written to it into one stream, for the writer it stands on.
 ///
 /// [`Compressor::finish`] ends the stream: one that is dropped before is cut, and readers say so. `flush` lets a
-/// reader on the other side have all that was written so far, which costs some bytes each time.
+/// reader on the other side have all that was written so far, which costs some bytes each time. The stream is made of
+/// blocks, each compressed on its own by one of some threads; how many those are does not show in it, nor how the bytes
+/// are cut.
 ///
 /// ```
 /// use ndbytes::{Level, gzip};
@@ -58,22 +63,29 @@ pub fn save_compressed<'a>(
 #[must_use = "a stream that is not finished is cut"]
 pub struct Compressor<W> {
     writer: W,
-    deflater: Deflater,
-    buffer: Box<[u8]>,
-    /// The part of the buffer that the writer has not taken yet.
-    start: usize,
-    end: usize,
+    packer: Packer,
+    /// What the writer gets next, of which it has taken some.
+    buffer: Vec<u8>,
+    taken: usize,
 }
 
-/// Bytes that wait for the writer at most.
-const BUFFER: usize = 1 << 15;
+/// Bytes that are taken at once: what they become waits for the writer.
+const MOST: usize = 1 << 24;
 
 impl<W: Write> Compressor<W> {
     /// A stream that has not begun; nothing is written yet.
     pub fn new(writer: W, container: Container, level: Level) -> Self {
-        let deflater = Deflater::new(container, level);
-        let buffer = vec![0; BUFFER].into_boxed_slice();
-        Self { writer, deflater, buffer, start: 0, end: 0 }
+        Self::over(writer, Packer::usual(Some(container), level, Threads::default()))
+    }
+
+    fn over(writer: W, packer: Packer) -> Self {
+        Self { writer, packer, buffer: Vec::new(), taken: 0 }
+    }
+
+    /// The same by so many threads.
+    pub fn with_threads(mut self, threads: Threads) -> Self {
+        self.packer = self.packer.with_threads(threads);
+        self
     }
 
     /// Ends the stream and gives the writer back. It does not flush it.
@@ -81,17 +93,10 @@ impl<W: Write> Compressor<W> {
     /// # Errors
     /// [`Io`](crate::ErrorKind::Io) from the writer: the stream is cut then.
     pub fn finish(mut self) -> Result<W> {
-        loop {
-            match self.drain() {
-                Err(error) if error.kind() == IoKind::Interrupted => continue,
-                drained => drained?,
-            }
-            let step = self.deflater.finish(&mut self.buffer)?;
-            self.end = step.made;
-            if step.end && step.made == 0 {
-                return Ok(self.writer);
-            }
-        }
+        self.drain_whole()?;
+        self.packer.finish(&mut append(&mut self.buffer))?;
+        self.drain_whole()?;
+        Ok(self.writer)
     }
 
     /// The writer, which has not got all bytes yet.
@@ -101,46 +106,49 @@ impl<W: Write> Compressor<W> {
 
     /// Gives what is in the buffer to the writer; what it does not take stays.
     fn drain(&mut self) -> std::io::Result<()> {
-        while let Some(part) = self.buffer.get(self.start..self.end).filter(|p| !p.is_empty()) {
+        while let Some(part) = self.buffer.get(self.taken..).filter(|part| !part.is_empty()) {
             match self.writer.write(part)? {
                 0 => return Err(IoKind::WriteZero.into()),
-                n => self.start += n,
+                n => self.taken += n,
             }
         }
-        (self.start, self.end) = (0, 0);
+        self.buffer.clear();
+        self.taken = 0;
         Ok(())
     }
 
-    fn run(
-        &mut self,
-        run: impl FnOnce(&mut Deflater, &mut [u8]) -> Result<Step>,
-    ) -> std::io::Result<Step> {
-        let step = run(&mut self.deflater, &mut self.buffer).map_err(IoError::from)?;
-        self.end = step.made;
-        Ok(step)
+    fn drain_whole(&mut self) -> std::io::Result<()> {
+        loop {
+            match self.drain() {
+                Err(error) if error.kind() == IoKind::Interrupted => {}
+                drained => return drained,
+            }
+        }
+    }
+}
+
+/// What appends to a buffer.
+fn append(buffer: &mut Vec<u8>) -> impl FnMut(&[u8]) -> Result<()> {
+    |bytes| {
+        buffer.try_reserve(bytes.len()).map_err(|_| Error::memory(bytes.len() as u64))?;
+        buffer.extend_from_slice(bytes);
+        Ok(())
     }
 }
 
 impl<W: Write> Write for Compressor<W> {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        loop {
-            // First, so that after an error of the writer nothing was taken and nothing is lost.
-            self.drain()?;
-            let step = self.run(|deflater, buffer| deflater.step(bytes, buffer))?;
-            if step.taken > 0 || bytes.is_empty() {
-                return Ok(step.taken);
-            }
-        }
+        // First, so that after an error of the writer nothing was taken and nothing is lost.
+        self.drain()?;
+        let front = bytes.get(..MOST).unwrap_or(bytes);
+        self.packer.push(front, &mut append(&mut self.buffer)).map_err(IoError::from)?;
+        Ok(front.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        loop {
-            self.drain()?;
-            let step = self.run(Deflater::flush)?;
-            if step.made < BUFFER {
-                self.drain()?;
-                return self.writer.flush();
-            }
-        }
+        self.drain()?;
+        self.packer.flush(&mut append(&mut self.buffer)).map_err(IoError::from)?;
+        self.drain()?;
+        self.writer.flush()
     }
 }

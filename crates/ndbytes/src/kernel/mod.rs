@@ -9,6 +9,8 @@ pub(crate) mod filter;
 mod fresh;
 mod gaps;
 mod gather;
+#[cfg(feature = "deflate")]
+mod inflate;
 mod isa;
 mod items;
 #[cfg(feature = "lz4")]
@@ -23,6 +25,8 @@ pub use fresh::huge_pages;
 pub(crate) use fresh::{fit, touch, zeroed};
 pub use gaps::GapPlan;
 pub use gather::{gather, scatter};
+#[cfg(feature = "deflate")]
+pub(crate) use inflate::inflate;
 pub use items::Copying;
 pub(crate) use items::{Items, SHORT_RUNS};
 pub use swap::SwapPlan;

@@ -2,17 +2,20 @@
 //!
 //! This is the only room that names the engine.
 
+mod choose;
+mod codes;
 mod deflater;
 mod inflater;
 mod pack;
 mod pack_block;
 mod unpack;
+mod walk;
 mod whole;
 
 pub use deflater::Deflater;
 pub use inflater::Inflater;
 pub(crate) use pack::{Packed, PackedBlock, Packer};
-pub(crate) use unpack::{unpack, unpack_block};
+pub(crate) use unpack::{unpack, unpack_block, unpack_contained};
 #[cfg(feature = "std")]
 pub(crate) use whole::trailing;
 pub(crate) use whole::{Pull, compress, decompress, too_long};

@@ -1,6 +1,7 @@
 //! One stream out of blocks that are compressed each on its own, by several threads.
 
-use super::pack_block::pack_block;
+use super::choose::choose;
+use super::pack_block::{Recipe, pack_block};
 use super::{Container, Level};
 use crate::codec::Crc32;
 use crate::error::{Error, Result};
@@ -21,6 +22,8 @@ pub(crate) struct Packer {
     /// Bytes that wait for more of their batch.
     pending: Vec<u8>,
     adler: u32,
+    /// Of a full section, for how many more.
+    recipe: Option<(Recipe, usize)>,
     packed: Packed,
 }
 
@@ -48,8 +51,11 @@ pub(crate) struct PackedBlock {
 /// Where bytes of the stream go.
 pub(crate) type Sink<'s> = &'s mut dyn FnMut(&[u8]) -> Result<()>;
 
-/// Bytes that are compressed together, where blocks are smaller: few, since nothing else happens meanwhile.
-const BATCH: usize = 1 << 24;
+/// Bytes that are compressed together by as many threads as there are mostly: few, since nothing else happens meanwhile.
+/// What compresses them is chosen for all.
+const SECTION: usize = 1 << 24;
+/// Sections that one choice stands for.
+const CHOICE: usize = 4;
 
 /// The sum of no bytes.
 const ADLER: u32 = 1;
@@ -62,8 +68,27 @@ impl Packer {
         threads: Threads,
         block: usize,
     ) -> Self {
-        let (block, packed) = (block.max(1), Packed::default());
-        Self { container, level, threads, block, pending: Vec::new(), adler: ADLER, packed }
+        let block = block.max(1);
+        Self {
+            container,
+            level,
+            threads,
+            block,
+            pending: Vec::new(),
+            adler: ADLER,
+            recipe: None,
+            packed: Packed::default(),
+        }
+    }
+
+    /// The same with blocks of the usual size.
+    pub(crate) fn usual(container: Option<Container>, level: Level, threads: Threads) -> Self {
+        Self::new(container, level, threads, 1 << 20)
+    }
+
+    /// The same by so many threads.
+    pub(crate) fn with_threads(self, threads: Threads) -> Self {
+        Self { threads, ..self }
     }
 
     /// Takes bytes in; what they become goes to `sink` now or later.
@@ -72,18 +97,17 @@ impl Packer {
     /// Those of `sink`, after which the stream is lost; [`Memory`](crate::ErrorKind::Memory).
     pub(crate) fn push(&mut self, mut bytes: &[u8], sink: Sink<'_>) -> Result<()> {
         let batch = self.batch();
-        // Whether a block is the last one shows only in what follows it.
-        while self.pending.len() + bytes.len() > batch {
-            let pending = std::mem::take(&mut self.pending);
-            let taken = self.batch_of(&pending, bytes, batch, sink)?;
-            bytes = bytes.get(taken..).unwrap_or_default();
-            self.pending = pending;
-            self.pending.clear();
+        while !bytes.is_empty() {
+            // Only now, since whether a block is the last one shows in what follows it.
+            if self.pending.len() == batch {
+                self.drain(false, sink)?;
+            }
+            let (front, rest) = bytes.split_at(bytes.len().min(batch - self.pending.len()));
+            let total = self.pending.len() + front.len();
+            self.pending.try_reserve(front.len()).map_err(|_| Error::memory(total as u64))?;
+            self.pending.extend_from_slice(front);
+            bytes = rest;
         }
-        self.pending
-            .try_reserve(bytes.len())
-            .map_err(|_| Error::memory((self.pending.len() + bytes.len()) as u64))?;
-        self.pending.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -92,9 +116,7 @@ impl Packer {
     /// # Errors
     /// As [`Packer::push`].
     pub(crate) fn flush(&mut self, sink: Sink<'_>) -> Result<()> {
-        self.begin(sink)?;
-        let pending = std::mem::take(&mut self.pending);
-        self.blocks(pending.chunks(self.block).collect(), false, sink)
+        self.drain(false, sink)
     }
 
     /// Ends the stream, and says what it became.
@@ -102,13 +124,7 @@ impl Packer {
     /// # Errors
     /// As [`Packer::push`].
     pub(crate) fn finish(&mut self, sink: Sink<'_>) -> Result<Packed> {
-        let pending = std::mem::take(&mut self.pending);
-        let mut blocks: Vec<_> = pending.chunks(self.block).collect();
-        if blocks.is_empty() {
-            blocks.push(&[]);
-        }
-        self.begin(sink)?;
-        self.blocks(blocks, true, sink)?;
+        self.drain(true, sink)?;
         let size = self.packed.size.to_le_bytes();
         let [a, b, c, d, ..] = size;
         match self.container {
@@ -122,32 +138,42 @@ impl Packer {
         Ok(std::mem::take(&mut self.packed))
     }
 
-    /// Bytes of one batch: whole blocks, and one for each thread at least.
+    /// Bytes of one batch: whole sections, with a block for each of that many threads that there may be.
     fn batch(&self) -> usize {
-        let blocks = (BATCH / self.block).max(self.threads.get());
-        self.block.saturating_mul(blocks)
+        const MOST: usize = 4;
+        let section = self.section();
+        let sections = self.threads.get().div_ceil(section).min(MOST);
+        self.block.saturating_mul(section).saturating_mul(sections)
     }
 
-    /// Compresses a batch of what was pending and the front of `bytes`, and says how much of that it took.
-    fn batch_of(
-        &mut self,
-        pending: &[u8],
-        bytes: &[u8],
-        batch: usize,
-        sink: Sink<'_>,
-    ) -> Result<usize> {
+    /// Blocks of one section.
+    fn section(&self) -> usize {
+        (SECTION / self.block).max(1)
+    }
+
+    /// What compresses these blocks, which are a section or the rest of one.
+    fn recipe(&mut self, blocks: &[&[u8]]) -> Result<Recipe> {
+        if let Some((recipe, left @ 1..)) = self.recipe {
+            self.recipe = Some((recipe, left - 1));
+            return Ok(recipe);
+        }
+        let recipe = choose(self.level, blocks)?;
+        self.recipe = (blocks.len() == self.section()).then_some((recipe, CHOICE - 1));
+        Ok(recipe)
+    }
+
+    /// Compresses what is pending.
+    fn drain(&mut self, last: bool, sink: Sink<'_>) -> Result<()> {
         self.begin(sink)?;
-        let whole = pending.len() - pending.len() % self.block;
-        let (done, part) = pending.split_at(whole);
-        let missing = if part.is_empty() { 0 } else { self.block - part.len() };
-        let (front, rest) = bytes.split_at_checked(missing).unwrap_or_default();
-        // Only the block that is begun is copied together: the others stand in one piece.
-        let joint = [part, front].concat();
-        let taken = batch.saturating_sub(pending.len());
-        let rest = rest.get(..taken - missing).unwrap_or_default();
-        let parts = [done, &joint, rest];
-        self.blocks(parts.iter().flat_map(|part| part.chunks(self.block)).collect(), false, sink)?;
-        Ok(taken)
+        let mut pending = std::mem::take(&mut self.pending);
+        let mut blocks: Vec<_> = pending.chunks(self.block).collect();
+        if last && blocks.is_empty() {
+            blocks.push(&[]);
+        }
+        self.blocks(&blocks, last, sink)?;
+        pending.clear();
+        self.pending = pending;
+        Ok(())
     }
 
     fn begin(&mut self, sink: Sink<'_>) -> Result<()> {
@@ -168,15 +194,20 @@ impl Packer {
     }
 
     /// Compresses blocks, and gives them to `sink` in order.
-    fn blocks(&mut self, blocks: Vec<&[u8]>, last: bool, sink: Sink<'_>) -> Result<()> {
-        let (level, container, count) = (self.level, self.container, blocks.len());
-        let work = |(at, bytes): (usize, &[u8])| {
-            let packed = pack_block(bytes, last && at + 1 == count, level)?;
+    fn blocks(&mut self, blocks: &[&[u8]], last: bool, sink: Sink<'_>) -> Result<()> {
+        let (container, count) = (self.container, blocks.len());
+        let mut parts = Vec::new();
+        for section in blocks.chunks(self.section()) {
+            let recipe = self.recipe(section)?;
+            parts.extend(section.iter().map(|block| (*block, recipe)));
+        }
+        let work = |(at, (bytes, recipe)): (usize, (&[u8], Recipe))| {
+            let packed = pack_block(bytes, last && at + 1 == count, recipe)?;
             Ok((at, Done::new(bytes, packed, container)))
         };
         let mut waiting: Vec<Option<Done>> = (0..count).map(|_| None).collect();
         let mut next = 0;
-        let parts = blocks.into_iter().enumerate().collect();
+        let parts = parts.into_iter().enumerate().collect();
         self.threads.run(parts, &work, &mut |(at, done)| {
             if let Some(place) = waiting.get_mut(at) {
                 *place = Some(done);

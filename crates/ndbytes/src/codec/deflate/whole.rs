@@ -1,25 +1,21 @@
 //! Whole streams in memory.
 
-use super::{Container, Deflater, Inflater, Level};
+use super::{Container, Inflater, Level, Packer};
 use crate::error::{Error, ErrorKind, Result};
+use crate::threads::Threads;
 
 /// The stream that `bytes` make.
-pub(crate) fn compress(container: Container, mut bytes: &[u8], level: Level) -> Result<Vec<u8>> {
-    let mut deflater = Deflater::new(container, level);
+pub(crate) fn compress(container: Container, bytes: &[u8], level: Level) -> Result<Vec<u8>> {
+    let mut packer = Packer::usual(Some(container), level, Threads::default());
     let mut out = Vec::new();
-    loop {
-        let len = out.len();
-        let space = grow(&mut out, usize::MAX)?;
-        let step = match bytes {
-            [] => deflater.finish(space)?,
-            _ => deflater.step(bytes, space)?,
-        };
-        bytes = bytes.get(step.taken..).unwrap_or_default();
-        out.truncate(len + step.made);
-        if step.end {
-            return Ok(out);
-        }
-    }
+    let mut sink = |bytes: &[u8]| {
+        out.try_reserve(bytes.len()).map_err(|_| Error::memory(bytes.len() as u64))?;
+        out.extend_from_slice(bytes);
+        Ok(())
+    };
+    packer.push(bytes, &mut sink)?;
+    packer.finish(&mut sink)?;
+    Ok(out)
 }
 
 /// The bytes of a stream, if they are at most `max`; one more is made to see that they are not. `each` is told now and
