@@ -4,7 +4,8 @@ use crate::input::Input;
 use crate::machine::{Cuts, Fault};
 use ndbytes::io::npz::{Archive, Method, Style, WriteOptions, Writer};
 use ndbytes::{
-    DecodeOptions, Decoded, Dest, Encode, Error, ErrorKind, Level, Limits, Order, Piece, Selection, Slice, Threads, io,
+    DecodeOptions, Decoded, Dest, Encode, Error, ErrorKind, Level, Limits, Order, Piece, Selection,
+    Slice, Threads, io,
 };
 use std::io::{Cursor, Read};
 

@@ -887,3 +887,108 @@ fn blocks_that_do_not_stand_alone_are_refused() {
         }
     }
 }
+
+/// An array that deflates to enough to be inflated at once, as a member without blocks.
+fn at_once(len: u32) -> (Vec<u8>, Fake) {
+    let mut state = 1u32;
+    let next = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 24
+    };
+    let values: Vec<u32> = (0..len).map(next).collect();
+    let view = ArrayRef::from_slice(&values, &[values.len()]).unwrap();
+    let mut bytes = Vec::new();
+    let mut encoder = npy::Encoder::new(&view, &npy::EncodeOptions::bare()).unwrap();
+    io::write(&mut encoder, &mut bytes, &mut unwatched).unwrap();
+    let member = Fake::deflated(b"a.npy", &bytes);
+    (bytes, member)
+}
+
+/// The array of the only member, inflated at once and piece by piece.
+fn both_ways(file: &[u8]) -> [std::result::Result<Vec<u8>, String>; 2] {
+    let told = |error: Error| format!("{error} ({:?}, at {:?})", error.kind(), error.offset());
+    let open = || Archive::open(Cursor::new(file), &Limits::local());
+    let options = DecodeOptions::default;
+    let owned = open()
+        .and_then(|mut archive| {
+            archive.read_array(0, options(), |_| Ok(Dest::Owned), &mut unwatched)
+        })
+        .map(|read| read.array.unwrap().data().to_vec())
+        .map_err(told);
+    let mut seen = Vec::new();
+    let mut sink = |piece: &[u8]| {
+        seen.extend_from_slice(piece);
+        Ok(())
+    };
+    let streamed = open().and_then(|mut archive| {
+        archive.read_array(0, options(), |_| Ok(Dest::Sink(&mut sink)), &mut unwatched)
+    });
+    [owned, streamed.map(|_| seen).map_err(told)]
+}
+
+#[test]
+fn what_is_inflated_at_once_is_read_as_piece_by_piece_and_refused_with_the_same_words() {
+    let (bytes, member) = at_once(30_000);
+    let file = archive(std::slice::from_ref(&member));
+    assert!(member.sizes[0] > 1 << 14, "{} bytes", member.sizes[0]);
+    assert_eq!(both_ways(&file), [Ok(bytes[128..].to_vec()), Ok(bytes[128..].to_vec())]);
+    let whole = |file: &[u8]| {
+        let mut archive = Archive::open(Cursor::new(file), &Limits::local())?;
+        archive.read(0, &Limits::local(), &mut unwatched)
+    };
+    assert_eq!(whole(&file).unwrap()[..], bytes);
+    let mut damaged: Vec<Vec<u8>> = (35..file.len())
+        .step_by(101)
+        .map(|at| {
+            let mut file = file.clone();
+            file[at] ^= 1 << (at % 8);
+            file
+        })
+        .collect();
+    for by in [-1i32, 1, 1000, 100_000] {
+        damaged.push(archive(&[member.clone().with(|fake| {
+            let size = fake.sizes[1].checked_add_signed(by).unwrap();
+            (fake.sizes[1], fake.local_sizes[1]) = (size, size);
+        })]));
+    }
+    damaged.push(archive(&[member.clone().with(|fake| fake.crc ^= 1)]));
+    damaged.push(archive(&[member.with(|fake| {
+        fake.data.push(0);
+        (fake.sizes[0], fake.local_sizes[0]) = (fake.sizes[0] + 1, fake.local_sizes[0] + 1);
+    })]));
+    for (number, file) in damaged.iter().enumerate() {
+        let [at_once, streamed] = both_ways(file);
+        assert_eq!(at_once, streamed, "{number}");
+        let read = read(file).map(|members| members.concat());
+        match (whole(file), read) {
+            (Ok(whole), Ok(read)) => assert_eq!(whole[..], read),
+            (Err(whole), Err(read)) => assert_eq!(whole.to_string(), read.to_string()),
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+    let errors = damaged.iter().filter(|file| both_ways(file)[0].is_err()).count();
+    assert!(errors > damaged.len() / 2, "{errors} of {}", damaged.len());
+}
+
+#[test]
+fn a_long_member_is_inflated_beside_and_left_alone_when_it_is_stopped() {
+    let (bytes, member) = at_once(9 << 20);
+    let stored = member.sizes[0];
+    let file = archive(&[member]);
+    let mut archive = Archive::open(Cursor::new(&file), &Limits::local()).unwrap();
+    let mut calls = 0;
+    let mut count = |_| {
+        calls += 1;
+        Ok(())
+    };
+    assert!(archive.read(0, &Limits::local(), &mut count).unwrap()[..] == bytes);
+    assert!(calls > 1);
+    // The first call behind those about what is read: while it is inflated, or behind that.
+    let mut left = stored.div_ceil(4 << 20) + 1;
+    let mut stop = |_| {
+        left -= 1;
+        if left == 0 { Err(Error::new(ErrorKind::Interrupted, "stopped")) } else { Ok(()) }
+    };
+    let error = archive.read(0, &Limits::local(), &mut stop).unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Interrupted);
+}

@@ -91,6 +91,11 @@ impl<R: Read + Seek> Archive<R> {
     /// As [`Archive::range`], [`Entry::method`], and, for one without bytes, the reader's.
     pub fn member(&mut self, index: usize) -> Result<Member<'_, R>> {
         let range = self.checked(index)?;
+        self.member_in(index, range)
+    }
+
+    /// The same for one whose range is known.
+    fn member_in(&mut self, index: usize, range: Range<u64>) -> Result<Member<'_, R>> {
         self.reader.seek(SeekFrom::Start(range.start))?;
         let (entry, _) = self.members.get(index)?;
         Member::new(&mut self.reader, entry, range)
@@ -177,10 +182,10 @@ impl<R: Read + Seek + Send> Archive<R> {
             return member.read_array(options, choose, self.threads, watch);
         }
         if !once::suits(entry) {
-            return self.stream(index, options, choose, watch);
+            return self.stream(index, range, options, choose, watch);
         }
-        let Some(header) = self.peek(index, &options) else {
-            return self.stream(index, options, choose, watch);
+        let Some(header) = self.peek(index, &range, &options) else {
+            return self.stream(index, range, options, choose, watch);
         };
         let dest = choose(&header)?;
         if matches!(dest, Dest::Owned) && once::suits_array(entry, &header) {
@@ -190,7 +195,7 @@ impl<R: Read + Seek + Send> Archive<R> {
             }
         }
         // It says where the fault is, if there is one.
-        self.stream(index, options, |_| Ok(dest), watch)
+        self.stream(index, range, options, |_| Ok(dest), watch)
     }
 
     /// All bytes of one member, whatever they are, as [`Archive::read_array`] reads an array.
@@ -216,12 +221,17 @@ impl<R: Read + Seek + Send> Archive<R> {
                 return Ok(bytes);
             }
         }
-        read_to_end(self.member(index)?, Some(size), limits, watch)
+        read_to_end(self.member_in(index, range)?, Some(size), limits, watch)
     }
 
     /// The header of an array, if it can be read.
-    fn peek(&mut self, index: usize, options: &DecodeOptions) -> Option<Header> {
-        let mut member = self.member(index).ok()?;
+    fn peek(
+        &mut self,
+        index: usize,
+        range: &Range<u64>,
+        options: &DecodeOptions,
+    ) -> Option<Header> {
+        let mut member = self.member_in(index, range.clone()).ok()?;
         let mut machine = HeaderDecoder::new(options.clone());
         fill_header(&mut |space| read(&mut member, space), &mut machine).ok()
     }
@@ -230,11 +240,12 @@ impl<R: Read + Seek + Send> Archive<R> {
     fn stream<'d>(
         &mut self,
         index: usize,
+        range: Range<u64>,
         options: DecodeOptions,
         choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
         watch: Watch<'_>,
     ) -> Result<Decoded> {
-        let mut member = self.member(index)?;
+        let mut member = self.member_in(index, range)?;
         let decoded = read_array(&mut member, options, choose, watch);
         let decoded = decoded.map_err(|error| member.explain(error))?;
         // Where nothing was to be checked, the reader has not come to the end yet.
