@@ -3,7 +3,7 @@
 use crate::input::{Input, Rng};
 use crate::machine::{Cuts, Fault};
 use ndbytes::{Container, Deflater, ErrorKind, Inflater, Level, gzip, io, zlib};
-use std::io::Read;
+use std::io::{Read, Write as _};
 
 /// Reads a stream, then compresses its bytes: one byte of choices, two of the bound, two of cuts, two of seed; then
 /// the stream.
@@ -36,6 +36,7 @@ pub fn zlib_bound(data: &[u8]) {
     returns(container, &once.expect("memory"), stream);
     let (mut cuts, mut spaces) = (Cuts::Random(Rng::new(seed)), Cuts::Every(1 + space * 16));
     returns(container, &deflated(container, level, stream, &mut cuts, &mut spaces), stream);
+    returns(container, &joined(container, level, stream, every), stream);
 }
 
 fn decompress(container: Container, stream: &[u8], max: u64) -> ndbytes::Result<Vec<u8>> {
@@ -159,6 +160,16 @@ fn deflated(
             return out;
         }
     }
+}
+
+/// A stream of blocks of their own: each flush ends one.
+fn joined(container: Container, level: Level, bytes: &[u8], every: usize) -> Vec<u8> {
+    const MOST: usize = 8;
+    let mut writer = io::Compressor::new(Vec::new(), container, level);
+    for piece in bytes.chunks(every.max(bytes.len() / MOST).max(1)) {
+        writer.write_all(piece).and_then(|()| writer.flush()).expect("memory");
+    }
+    writer.finish().expect("memory")
 }
 
 /// The stream is one of these bytes.

@@ -60,8 +60,39 @@ def test_levels_and_threads(container):
     sizes = [len(ours.compress(data, level)) for level in [0, 1, 9]]
     assert sizes[0] > len(data) and sizes == sorted(sizes, reverse=True)
     assert ours.compress(data) == ours.compress(data, 6) == ours.compress(data, -1)
-    for threads in [None, 1, 2, 64]:
+    for threads in [None, 1, 2, 64, 1 << 70]:
         assert ours.compress(data, threads=threads) == ours.compress(data)
+
+
+def blocks(n):
+    """Bytes of which some shrink much, some little, and some not at all."""
+    rng = np.random.default_rng(7)
+    parts = [np.arange(n // 3) // 9 % 251, rng.integers(0, 9, n // 3), rng.integers(0, 256, n - n // 3 * 2)]
+    return np.concatenate(parts).astype("u1").tobytes()
+
+
+@BOTH
+@pytest.mark.parametrize("level", range(10))
+def test_small_sizes_and_edges_of_blocks(container, level):
+    ours, theirs = OURS[container], THEIRS[container]
+    for n in [*range(70), (1 << 20) - 1, 1 << 20, (1 << 20) + 1]:
+        data = blocks(n)
+        stream = ours.compress(data, level)
+        assert theirs.decompress(stream) == data
+        assert ours.decompress(stream, dtype="u1", shape=n).tobytes() == data
+
+
+@BOTH
+def test_one_stream_whatever_the_threads(container):
+    ours, theirs = OURS[container], THEIRS[container]
+    for n in [(2 << 20) - 1, 2 << 20, (17 << 20) + 5]:
+        data = blocks(n)
+        stream = ours.compress(data, 6, threads=1)
+        assert all(ours.compress(data, 6, threads=threads) == stream for threads in [2, 3, 4])
+        assert theirs.decompress(stream) == data
+        assert ours.decompress(stream, dtype="u1", shape=n).tobytes() == data
+        theirs_6 = zlib.compress(data, 6)
+        assert len(stream) <= 1.02 * len(theirs_6)
 
 
 @BOTH

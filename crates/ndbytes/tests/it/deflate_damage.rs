@@ -2,7 +2,8 @@
 
 use crate::deflate::{BOTH, array, compress, decompress, inflated, levels, limit, sample};
 use ndbytes::raw::Raw;
-use ndbytes::{Container, Deflater, ErrorKind, Inflater, Level, Limits, gzip, zlib};
+use ndbytes::{Container, Deflater, ErrorKind, Inflater, Level, Limits, gzip, io, zlib};
+use std::io::Write as _;
 
 #[test]
 fn a_cut_at_every_byte_is_truncated() {
@@ -72,6 +73,52 @@ fn is_harmless(container: Container, stream: &[u8], bytes: &[u8], bit: usize) ->
         Err(error) => {
             assert!(error.offset().unwrap() <= stream.len() as u64, "{error}");
             false
+        }
+    }
+}
+
+/// A stream of three blocks of their own, none of which needs the one before it.
+fn joined(container: Container, bytes: &[u8], level: Level) -> Vec<u8> {
+    let mut writer = io::Compressor::new(Vec::new(), container, level);
+    for piece in bytes.chunks(bytes.len() / 3 + 1) {
+        writer.write_all(piece).unwrap();
+        writer.flush().unwrap();
+    }
+    writer.finish().unwrap()
+}
+
+#[test]
+fn every_cut_and_flipped_bit_of_a_joined_stream_is_reported_or_harmless() {
+    let bytes = sample(191);
+    let raw = Raw::new("|u1[191]".parse().unwrap());
+    for container in BOTH {
+        for level in levels() {
+            let stream = joined(container, &bytes, level);
+            assert_eq!(decompress(container, &stream, 191).unwrap(), bytes);
+            for len in 0..stream.len() {
+                let cut = &stream[..len];
+                let error = decompress(container, cut, 191).unwrap_err();
+                assert_eq!(error.kind(), &ErrorKind::Truncated, "{container} {level:?} {len}");
+                let again = array(container, cut, &raw, &Limits::local()).unwrap_err();
+                assert_eq!(again.to_string(), error.to_string());
+            }
+            let mut harmless = 0;
+            for bit in 0..stream.len() * 8 {
+                harmless += usize::from(is_harmless(container, &stream, &bytes, bit));
+                let mut flipped = stream.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                // Known sizes are read by another engine.
+                match array(container, &flipped, &raw, &Limits::local()) {
+                    Ok(same) => assert_eq!(same.data(), bytes),
+                    Err(error) => {
+                        let other = decompress(container, &flipped, 191).unwrap_err();
+                        assert_eq!(other.to_string(), error.to_string());
+                    }
+                }
+            }
+            // In front of the lengths of stored blocks, and what the header of gzip says of time and system.
+            let fields = if container == Container::Gzip { 1 + 48 } else { 0 };
+            assert!(harmless <= fields + 7 * 7, "{container} {level:?}: {harmless}");
         }
     }
 }

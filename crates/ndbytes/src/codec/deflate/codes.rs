@@ -187,7 +187,8 @@ impl<const SIZE: usize> Code<SIZE> {
 
     #[inline(always)]
     pub(super) fn entry(&self, bits: u64) -> Entry {
-        self.table[bits as usize % SIZE]
+        let at = usize::try_from(bits & (SIZE as u64 - 1)).unwrap_or_default();
+        self.table[at]
     }
 
     /// The entry of any code, by its bits one for one.

@@ -1,7 +1,6 @@
 //! One block of a stream that is compressed in blocks.
 
-use super::unpack::FLUSH;
-use super::walk::walk;
+use super::walk::joinable;
 use super::{Deflater, Level, Step};
 use crate::error::{Error, Result};
 use libdeflater::{CompressionLvl, Compressor};
@@ -91,18 +90,6 @@ fn whole(bytes: &[u8], level: i32) -> Result<Vec<u8>> {
     let len = engine.deflate_compress(bytes, &mut out).map_err(|_| no_memory())?;
     out.truncate(len);
     Ok(out)
-}
-
-/// A whole stream with its final bit cleared and an empty stored block at its end.
-fn joinable(mut stream: Vec<u8>) -> Option<Vec<u8>> {
-    /// Bits in front of a stored block's padding: that it is not the last one, and its kind, which are zeros.
-    const HEADER: usize = 3;
-    let walked = walk(&stream)?;
-    *stream.get_mut(walked.last / 8)? ^= 1 << (walked.last % 8);
-    // Behind the end there are zeros so far.
-    stream.resize((walked.end + HEADER).div_ceil(8), 0);
-    stream.extend(FLUSH);
-    Some(stream)
 }
 
 fn streamed(bytes: &[u8], last: bool, level: u32) -> Result<Vec<u8>> {

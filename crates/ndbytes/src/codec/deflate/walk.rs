@@ -3,20 +3,37 @@
 //! An engine that only makes whole streams says neither, and both are needed to let another stream follow.
 
 use super::codes::{Code, Entry, Kind, Narrow, Wide, fixed};
+use super::unpack::FLUSH;
+
+/// A whole stream with its final bit cleared and an empty stored block at its end, up to a byte; None for bytes that are no
+/// stream, or go on behind it.
+pub(super) fn joinable(mut stream: Vec<u8>) -> Option<Vec<u8>> {
+    /// Bits in front of a stored block's padding: that it is not the last one, and its kind, which are zeros.
+    const HEADER: usize = 3;
+    let walked = walk(&stream)?;
+    *stream.get_mut(walked.last / 8)? ^= 1 << (walked.last % 8);
+    let behind = stream.len() * 8 - walked.end;
+    let last = stream.last_mut()?;
+    // What stands behind the end means nothing.
+    *last &= u8::MAX >> behind;
+    stream.resize((walked.end + HEADER).div_ceil(8), 0);
+    stream.extend(FLUSH);
+    Some(stream)
+}
 
 /// Places in a stream, in bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Walked {
+struct Walked {
     /// The header of the last block, whose first bit says that it is the last.
-    pub(super) last: usize,
+    last: usize,
     /// Behind the last code.
-    pub(super) end: usize,
+    end: usize,
 }
 
 /// Where the last block of a stream begins and where it ends; None for bytes that are no stream, or go on behind it.
 ///
 /// Distances are not held against what stands before them: whoever asks knows what the stream holds.
-pub(super) fn walk(stream: &[u8]) -> Option<Walked> {
+fn walk(stream: &[u8]) -> Option<Walked> {
     let mut bits = Bits { bytes: stream, at: 0, buffer: 0, count: 0 };
     let mut constant = None;
     loop {
@@ -177,4 +194,96 @@ fn dynamic(bits: &mut Bits<'_>) -> Option<(Wide, Wide)> {
     }
     let (literals, distances) = lengths.get(..total)?.split_at_checked(literals)?;
     Some((Wide::literals(literals)?, Wide::distances(distances)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pack_block::{Recipe, pack_block};
+    use super::super::unpack_block;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Bytes with long and short matches, and some without.
+    fn sample(len: usize, kind: usize) -> Vec<u8> {
+        let mut state = 1_u32;
+        let mut byte = |i: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = u8::try_from(state >> 24).unwrap();
+            match kind {
+                0 => 7,
+                1 => u8::try_from(i / 7 % 251).unwrap(),
+                2 => noise >> 4,
+                _ => noise >> (i / 3000 % 8),
+            }
+        };
+        (0..len).map(&mut byte).collect()
+    }
+
+    fn recipes() -> impl Iterator<Item = Recipe> {
+        let whole = (1..=12).map(Recipe::Whole);
+        whole.chain((0..=9).map(Recipe::Streamed)).chain([Recipe::Stored])
+    }
+
+    #[test]
+    fn streams_of_every_kind_are_joined() {
+        for len in (0..30).chain([100, 1000, 9999, 70_000, 400_000]) {
+            for kind in 0..4 {
+                let bytes = sample(len, kind);
+                for recipe in recipes() {
+                    let stream = pack_block(&bytes, true, recipe).unwrap();
+                    let joined = joinable(stream.clone()).unwrap();
+                    assert!(joined.len() <= stream.len() + 5);
+                    let mut back = vec![0; len];
+                    unpack_block(&joined, false, &mut back).unwrap();
+                    assert!(back == bytes, "{len} {kind} {recipe:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_or_goes_on_is_no_stream() {
+        for kind in 0..4 {
+            for recipe in recipes() {
+                let stream = pack_block(&sample(300, kind), true, recipe).unwrap();
+                for len in 0..stream.len() {
+                    assert_eq!(walk(&stream[..len]), None, "{kind} {recipe:?} {len}");
+                }
+                assert_eq!(walk(&[&stream[..], &[0]].concat()), None);
+            }
+        }
+    }
+
+    #[test]
+    fn flipped_bits_lead_to_some_end_within_or_none() {
+        for kind in 0..4 {
+            for recipe in recipes() {
+                let stream = pack_block(&sample(700, kind), true, recipe).unwrap();
+                for bit in 0..stream.len() * 8 {
+                    let mut changed = stream.clone();
+                    changed[bit / 8] ^= 1 << (bit % 8);
+                    is_within(&changed);
+                }
+            }
+        }
+    }
+
+    fn is_within(stream: &[u8]) {
+        if let Some(walked) = walk(stream) {
+            assert!(walked.last + 3 <= walked.end && walked.end.div_ceil(8) == stream.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_walked(bytes in proptest::collection::vec(any::<u8>(), 0..300), kind in 0_u8..8) {
+            is_within(&bytes);
+            // The kind of the first block by turns: most are wrong at once.
+            let mut bytes = bytes;
+            if let Some(first) = bytes.first_mut() {
+                *first = *first & !7 | kind;
+            }
+            is_within(&bytes);
+        }
+    }
 }
