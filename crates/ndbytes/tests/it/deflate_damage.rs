@@ -109,7 +109,7 @@ fn every_cut_and_flipped_bit_of_a_joined_stream_is_reported_or_harmless() {
                 flipped[bit / 8] ^= 1 << (bit % 8);
                 // Known sizes are read by another engine.
                 match array(container, &flipped, &raw, &Limits::local()) {
-                    Ok(same) => assert_eq!(same.data(), bytes),
+                    Ok(same) => assert_eq!(same.as_slice::<u8>().unwrap(), bytes),
                     Err(error) => {
                         let other = decompress(container, &flipped, 191).unwrap_err();
                         assert_eq!(other.to_string(), error.to_string());

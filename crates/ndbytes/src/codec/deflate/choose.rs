@@ -3,19 +3,21 @@
 use super::Level;
 use super::pack_block::{Recipe, size};
 use crate::error::Result;
+use crate::threads::Threads;
 
-/// The recipe for the bytes of these blocks, and of those that follow and are like them.
-pub(super) fn choose(level: Level, blocks: &[&[u8]]) -> Result<Recipe> {
+/// The recipe for the bytes of these blocks, and of those that follow and are like them. It is the same for any number of
+/// threads.
+pub(super) fn choose(level: Level, blocks: &[&[u8]], threads: Threads) -> Result<Recipe> {
     match level.get() {
         0 => Ok(Recipe::Stored),
-        6 => balanced(&samples(blocks)),
-        9 => densest(&samples(blocks)),
+        6 => balanced(&Trial { samples: samples(blocks), threads }),
+        9 => densest(&Trial { samples: samples(blocks), threads }),
         level => Ok(Recipe::Whole(i32::try_from(level).unwrap_or_default())),
     }
 }
 
-/// Bytes of one sample: twice the window, since what comes first has nothing to refer to.
-const SAMPLE: usize = 1 << 16;
+/// Bytes of one sample: more than the window, since what comes first has nothing to refer to.
+const SAMPLE: usize = 3 << 14;
 /// Bytes that one sample stands for.
 const SHARE: usize = 1 << 22;
 /// Samples are taken from this many bytes on: below, they would take longer than what they save.
@@ -43,14 +45,20 @@ fn samples<'b>(blocks: &[&'b [u8]]) -> Vec<&'b [u8]> {
     (0..count).filter_map(sample).collect()
 }
 
-/// Sizes of the samples by recipe.
-struct Trial<'s> {
-    samples: &'s [&'s [u8]],
+/// Samples, and the threads that try recipes on them.
+struct Trial<'b> {
+    samples: Vec<&'b [u8]>,
+    threads: Threads,
 }
 
 impl Trial<'_> {
     fn size(&self, recipe: Recipe) -> Result<u64> {
-        self.samples.iter().try_fold(0, |sum, sample| Ok(sum + size(sample, recipe)? as u64))
+        let mut sum = 0;
+        self.threads.run(self.samples.clone(), &|sample| size(sample, recipe), &mut |size| {
+            sum += size as u64;
+            Ok(())
+        })?;
+        Ok(sum)
     }
 }
 
@@ -58,11 +66,10 @@ impl Trial<'_> {
 ///
 /// How much that is, is estimated: where looking farther for matches gains nothing, as libdeflate's level 6; or else
 /// between that and its level 7, which was up to 5 % denser than zlib on numbers with many matches.
-fn balanced(samples: &[&[u8]]) -> Result<Recipe> {
-    if samples.is_empty() {
+fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
+    if trial.samples.is_empty() {
         return Ok(Recipe::Whole(7));
     }
-    let trial = Trial { samples };
     let (five, six) = (trial.size(Recipe::Whole(5))?, trial.size(Recipe::Whole(6))?);
     let is_deep = five * 1000 > six * 1003;
     let seven = if is_deep { trial.size(Recipe::Whole(7))? } else { six };
@@ -82,7 +89,7 @@ fn balanced(samples: &[&[u8]]) -> Result<Recipe> {
             Recipe::Whole(5) => five,
             Recipe::Whole(6) => six,
             // A sample is short, which hides what level 1 does not find.
-            Recipe::Whole(1) => trial.size(recipe)? * 1005 / 1000,
+            Recipe::Whole(1) => trial.size(recipe)? * 1009 / 1000,
             _ => trial.size(recipe)?,
         };
         if size <= most {
@@ -96,7 +103,7 @@ fn balanced(samples: &[&[u8]]) -> Result<Recipe> {
 }
 
 /// The recipe that makes the least.
-fn densest(samples: &[&[u8]]) -> Result<Recipe> {
-    let (trial, one, other) = (Trial { samples }, Recipe::Whole(9), Recipe::Streamed(9));
+fn densest(trial: &Trial<'_>) -> Result<Recipe> {
+    let (one, other) = (Recipe::Whole(9), Recipe::Streamed(9));
     Ok(if trial.size(one)? <= trial.size(other)? { one } else { other })
 }

@@ -30,36 +30,40 @@ const KIND: usize = 6;
 const KNOWN: usize = 8;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Literals,
-    /// A length, behind which a distance stands.
-    Length,
-    /// The end of the block.
-    End,
+enum Kind {
     /// A code that is longer than the table is wide, or none.
-    Long,
+    Long = 0,
+    Literals = 1 << KIND,
+    /// A length, behind which a distance stands.
+    Length = 2 << KIND,
+    /// The end of the block.
+    End = 3 << KIND,
 }
 
 impl Entry {
     /// Of a symbol with so many bits behind its code.
-    fn new(bits: usize, kind: Kind) -> Self {
-        let kind = match kind {
-            Kind::Long => 0,
-            Kind::Literals => 1,
-            Kind::Length => 2,
-            Kind::End => 3,
-        };
-        Self(u16::try_from(bits).unwrap_or_default() | kind << KIND)
+    fn new(bits: u16, kind: Kind) -> Self {
+        Self(bits | kind as u16)
     }
 
     #[inline(always)]
-    pub(super) fn kind(self) -> Kind {
-        match self.0 >> KIND & 3 {
-            0 => Kind::Long,
-            1 => Kind::Literals,
-            2 => Kind::Length,
-            _ => Kind::End,
-        }
+    fn is(self, kind: Kind) -> bool {
+        self.0 & Kind::End as u16 == kind as u16
+    }
+
+    #[inline(always)]
+    pub(super) fn is_long(self) -> bool {
+        self.is(Kind::Long)
+    }
+
+    #[inline(always)]
+    pub(super) fn is_literals(self) -> bool {
+        self.is(Kind::Literals)
+    }
+
+    #[inline(always)]
+    pub(super) fn is_end(self) -> bool {
+        self.is(Kind::End)
     }
 
     /// Bits of all of it, those behind a length or distance code among them.
@@ -85,14 +89,14 @@ fn literal(symbol: u16) -> Option<Entry> {
         0..=255 => Entry::new(0, Kind::Literals),
         256 => Entry::new(0, Kind::End),
         257..=264 | 285 => Entry::new(0, Kind::Length),
-        265..=284 => Entry::new(usize::from(symbol - 261) / 4, Kind::Length),
+        265..=284 => Entry::new((symbol - 261) / 4, Kind::Length),
         _ => return None,
     })
 }
 
 /// The bits behind the code of a distance.
 fn distance(symbol: u16) -> Option<Entry> {
-    let bits = usize::from(symbol / 2).saturating_sub(1);
+    let bits = (symbol / 2).saturating_sub(1);
     (symbol < 30).then(|| Entry::new(bits, Kind::Literals))
 }
 
@@ -174,10 +178,10 @@ impl<const SIZE: usize> Code<SIZE> {
     fn join_literals(&mut self) {
         let single = self.table.clone();
         for (bits, place) in self.table.iter_mut().enumerate() {
-            while place.kind() == Kind::Literals {
+            while place.is_literals() {
                 let next = single[bits >> place.known()];
                 // Bits that are not in the table are zeros here: what depends on them does not count.
-                if next.kind() == Kind::Long || place.known() + next.known() > Self::BITS {
+                if next.is_long() || place.known() + next.known() > Self::BITS {
                     break;
                 }
                 *place = next.behind(place.known());

@@ -157,7 +157,7 @@ impl Packer {
             self.recipe = Some((recipe, left - 1));
             return Ok(recipe);
         }
-        let recipe = choose(self.level, blocks)?;
+        let recipe = choose(self.level, blocks, self.threads)?;
         self.recipe = (blocks.len() == self.section()).then_some((recipe, CHOICE - 1));
         Ok(recipe)
     }

@@ -2,7 +2,7 @@
 //!
 //! An engine that only makes whole streams says neither, and both are needed to let another stream follow.
 
-use super::codes::{Code, Entry, Kind, Narrow, Wide, fixed};
+use super::codes::{Code, Entry, Narrow, Wide, fixed};
 use super::unpack::FLUSH;
 
 /// A whole stream with its final bit cleared and an empty stored block at its end, up to a byte; None for bytes that are no
@@ -130,33 +130,36 @@ fn stored(bits: &mut Bits<'_>) -> Option<()> {
 }
 
 /// Skips the codes of a block, its end among them.
-fn codes(bits: &mut Bits<'_>, (literals, distances): &(Wide, Wide)) -> Option<()> {
+fn codes(all: &mut Bits<'_>, (literals, distances): &(Wide, Wide)) -> Option<()> {
+    // A copy of its own stays in registers.
+    let mut bits = Bits { ..*all };
     loop {
         bits.refill()?;
         // Three codes of 15 bits and what stands behind the third are not more than there are: it is these chains of
         // looking up and shifting that take the time.
-        let mut entry = next(bits, literals)?;
-        for _ in 0..2 {
-            if entry.kind() == Kind::Literals {
-                entry = next(bits, literals)?;
+        let mut entry = next(&mut bits, literals)?;
+        if entry.is_literals() {
+            entry = next(&mut bits, literals)?;
+            if entry.is_literals() {
+                entry = next(&mut bits, literals)?;
+                if entry.is_literals() {
+                    continue;
+                }
             }
         }
-        match entry.kind() {
-            Kind::Literals => {}
-            Kind::Length => {
-                bits.refill()?;
-                next(bits, distances)?;
-            }
-            Kind::End => return Some(()),
-            Kind::Long => return None,
+        if entry.is_end() {
+            *all = bits;
+            return Some(());
         }
+        bits.refill()?;
+        next(&mut bits, distances)?;
     }
 }
 
 #[inline(always)]
 fn next<const SIZE: usize>(bits: &mut Bits<'_>, code: &Code<SIZE>) -> Option<Entry> {
     let mut entry = code.entry(bits.buffer);
-    if entry.kind() == Kind::Long {
+    if entry.is_long() {
         entry = code.long(bits.buffer)?;
     }
     bits.skip(entry.bits());
