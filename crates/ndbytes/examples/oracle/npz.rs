@@ -15,7 +15,7 @@ pub(crate) fn write(mut args: Args<'_>) -> Result<Fields> {
     let level = args.some()?;
     let method = if level.is_some() { Method::Deflated } else { Method::Stored };
     let level = level.map(str::parse).transpose()?.unwrap_or_default();
-    let options = WriteOptions { style, method, level };
+    let options = WriteOptions { style, method, level, ..Default::default() };
     let (streamed, start) = (args.flag()?, args.number()?);
     let bytes = if streamed {
         members(Writer::streamed(Vec::new(), options), args)?
@@ -52,6 +52,7 @@ pub(crate) fn read(mut args: Args<'_>) -> Result<Fields> {
         let method = match member.entry().method()? {
             Method::Stored => "0",
             Method::Deflated => "8",
+            Method::Zstd => "93",
         };
         let place = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(usize::MAX));
         let texts = [member.entry().name(), method, &list(&place)];

@@ -22,8 +22,7 @@ pub(crate) use deflate::trailing;
 pub use deflate::{Container, Deflater, Inflater, Level, Step};
 #[cfg(feature = "deflate")]
 pub(crate) use deflate::{
-    Packed, PackedBlock, Packer, Pull, compress, decompress, too_long, unpack, unpack_block,
-    unpack_contained,
+    Packer, Pull, compress, decompress, too_long, unpack, unpack_block, unpack_contained,
 };
 pub use engine::Engine;
 #[cfg(all(feature = "zstd", feature = "deflate", feature = "std"))]

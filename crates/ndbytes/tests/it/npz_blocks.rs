@@ -93,21 +93,19 @@ fn the_bytes_are_the_same_for_any_number_of_threads_and_read_in_every_way() {
     {
         let values = numbers(bytes / 4);
         let view = ArrayRef::from_slice(&values, &[values.len()]).unwrap();
+        let members = [("a.npy", view.clone())];
         for streamed in [false, true] {
-            let members = [("a.npy", view.clone()), ("b.npy", view.clone())];
             let file = written(&members, options(Method::Deflated, 1), streamed);
             for threads in 2..=4 {
                 let other = written(&members, options(Method::Deflated, threads), streamed);
                 assert!(other == file, "{bytes} {threads}");
             }
             let archive = open(&file);
-            let found = archive.entries()[1].blocks().map_or(0, |blocks| blocks.len());
+            let found = archive.entries()[0].blocks().map_or(0, |blocks| blocks.len());
             assert_eq!(found, blocks, "{bytes}");
             assert!(file.len() < bytes, "it is compressed");
-            if streamed || bytes > 3 * MIB {
-                let npy = io::to_vec(&view).unwrap();
-                assert!(read_every_way(&file, 1)[128..] == npy[128..128 + bytes]);
-            }
+            let npy = io::to_vec(&view).unwrap();
+            assert!(read_every_way(&file, 0) == npy[..128 + bytes]);
         }
     }
 }
