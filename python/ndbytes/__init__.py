@@ -27,6 +27,7 @@ from ndbytes._core import (
     tobytes,
     tofile,
 )
+from ndbytes._archive import Archive, savez
 from ndbytes._diff import Difference, diff
 from ndbytes._errors import (
     ArgumentError,
@@ -44,6 +45,7 @@ from ndbytes._look import digest, info, verify
 from ndbytes._open import open
 
 __all__ = [
+    "Archive",
     "ArgumentError",
     "ArgumentTypeError",
     "ChecksumError",
@@ -73,6 +75,7 @@ __all__ = [
     "recv",
     "recv_iter",
     "save",
+    "savez",
     "send",
     "tobytes",
     "tofile",
@@ -80,7 +83,7 @@ __all__ = [
     "zlib",
 ]
 
-for _class in (ArgumentError, ArgumentTypeError, ChecksumError, Difference, Error, FormatError, Handle, LimitError,
+for _class in (Archive, ArgumentError, ArgumentTypeError, ChecksumError, Difference, Error, FormatError, Handle, LimitError,
                MismatchError, TruncatedError, UnsupportedError):
     _class.__module__ = "ndbytes"
 del _class

@@ -1,7 +1,7 @@
 """What `ndbytes._core` has; see the docstrings there."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar, final, overload
 
 import numpy as np
@@ -112,7 +112,7 @@ def fromfile(
 ) -> Array: ...
 @overload
 def dumps(
-    a: ArrayIn | dict[str, ArrayIn],
+    a: ArrayIn | Mapping[str, ArrayIn],
     *,
     codec: Codec | None = None,
     level: int | None = None,
@@ -124,7 +124,7 @@ def dumps(
 ) -> bytes: ...
 @overload
 def dumps(
-    a: ArrayIn | dict[str, ArrayIn],
+    a: ArrayIn | Mapping[str, ArrayIn],
     *,
     codec: Codec | None = None,
     level: int | None = None,
@@ -148,7 +148,7 @@ def loads(
 ) -> Any: ...
 def save(
     file: StrPath | _Writable,
-    a: ArrayIn | dict[str, ArrayIn],
+    a: ArrayIn | Mapping[str, ArrayIn],
     *,
     format: str | None = None,
     codec: str | None = "auto",

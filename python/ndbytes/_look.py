@@ -14,7 +14,7 @@ def info(x, *, limits=None) -> dict:
     Parameters
     ----------
     x : path, buffer or Handle
-        A ``.npy`` or ``.ndb``, or one of them in a zlib or gzip stream; of that the header only.
+        A ``.npy`` or ``.ndb``, or one of them in a zlib or gzip stream, of that the header only; or a ``.npz``.
     limits : Limits, optional
         Default ``Limits.local()``.
 
@@ -25,7 +25,8 @@ def info(x, *, limits=None) -> dict:
         ``order`` (``"C"`` or ``"F"``), ``nbytes`` of the data, ``header_bytes`` before them, ``file_bytes`` of it all,
         ``compression`` (``"zlib"``, ``"gzip"`` or None), ``codec`` and ``filter`` of data in blocks, else ``"none"``, and
         ``block``, the lengths of a block along each axis, else None; ``grows``, whether rows can be appended to these; ``checksum`` (``"none"``; ``"present"``, and not compared
-        here; ``"open"``: a writer did not finish), ``name``, ``attrs``, and ``spec``, as ``expect=`` takes it.
+        here; ``"open"``: a writer did not finish), ``name``, ``attrs``, and ``spec``, as ``expect=`` takes it. Of a ``.npz``: ``format``,
+        ``file_bytes``, and ``members``, a dict of what each of them is, as :meth:`Archive.info` gives it.
 
     Raises
     ------

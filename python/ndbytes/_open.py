@@ -101,7 +101,7 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
         memory = Mapped(_created(path, declared, bool(checksum), name, attrs))
         if not _is_headerless(path):
             options["dtype"] = None  # Its header says it from now on.
-    elif dtype is None and (found := _core.peek(path, limits))["compression"]:
+    elif dtype is None and (found := _one(path, limits))["compression"]:
         if mode != "r":
             raise ArgumentError(f"{path}: compressed, so it is only read; load and save it to change it")
         memory = _held(path, declared, given)
@@ -119,6 +119,14 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
     else:
         memory = Mapped(_core.Map.open(path, mode, **options))
     return Handle(memory, mode, path, options)
+
+
+def _one(path, limits):
+    """What is known of the array in a file that holds one."""
+    found = _core.peek(path, limits)
+    if found["format"] == "npz":
+        raise ArgumentError(f"{path}: an .npz holds many arrays: load() gives them by their names")
+    return found
 
 
 def _is_buffer(given):

@@ -1,14 +1,14 @@
 //! Many arrays under names: dicts, as `.npz` archives.
 
-use crate::array::{Bytes, Memory, Source, over};
-use crate::decode::Destination;
+use crate::archive::{self, Member, member_options};
+use crate::array::{Bytes, Memory, Source};
 use crate::errors::{argument, argument_type};
 use crate::file::ends;
-use crate::options::level;
+use crate::options::is_bundle;
 use crate::work::wait;
 use ndbytes::io::Watch;
-use ndbytes::io::npz::{Archive, Method, Style, WriteOptions, Writer, key, member_name};
-use ndbytes::{Checks, DecodeOptions, Dest, Level, Limits, Order, Result, npy};
+use ndbytes::io::npz::{Archive, WriteOptions, Writer, key, member_name};
+use ndbytes::{Dest, Limits, Result, npy};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -18,15 +18,17 @@ use std::io::{Cursor, ErrorKind, Read, Seek, SeekFrom, Write};
 pub(crate) struct Bundle(Vec<(String, Source)>);
 
 impl Bundle {
-    /// What a dict holds; an array alone is called `arr_0`, as by `np.savez`.
+    /// What a mapping holds; an array alone is called `arr_0`, as by `np.savez`.
     ///
     /// # Errors
-    /// `ArgumentTypeError` for keys that are no text; as [`Source::new`].
+    /// `ArgumentTypeError` for keys that are no text; as [`Source::new`], and those of the mapping.
     pub(crate) fn new(given: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let Ok(dict) = given.cast::<PyDict>() else {
+        if !is_bundle(given) {
             return Ok(Self(vec![("arr_0".to_owned(), Source::new(given)?)]));
-        };
-        let members = dict.iter().map(|(key, array)| {
+        }
+        let items = given.call_method0(intern!(given.py(), "items"))?;
+        let members = items.try_iter()?.map(|item| {
+            let (key, array): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
             let name = key.extract::<String>().map_err(|_| {
                 argument_type(format!("the arrays of a dict have text as names, found {key}"))
             })?;
@@ -51,24 +53,6 @@ impl Bundle {
     }
 }
 
-/// How an archive's members are stored: `"stored"` (or `"none"`), or `"deflate"` (or `"auto"`) at a level.
-///
-/// # Errors
-/// `ArgumentError` for a level of what is stored; as [`level`]; `UnsupportedError` for other codecs.
-pub(crate) fn write_options(codec: Option<&str>, level: Option<i32>) -> PyResult<WriteOptions> {
-    let options = |method, level| WriteOptions { style: Style::Aligned, method, level };
-    match (codec, level) {
-        (None | Some("stored" | "none"), None) => Ok(options(Method::Stored, Level::default())),
-        (None | Some("stored" | "none"), Some(level)) => {
-            Err(argument(format!("level={level}: members that are stored as they are have none")))
-        }
-        (Some("auto" | "deflate"), level) => Ok(options(Method::Deflated, self::level(level)?)),
-        (Some(other), _) => Err(crate::errors::unsupported(format!(
-            "codec {other:?} is not one of an .npz: 'stored' and 'deflate' are"
-        ))),
-    }
-}
-
 /// The archive of a dict as bytes: members stored, and aligned.
 pub(crate) fn dumps<'py>(
     py: Python<'py>,
@@ -76,14 +60,10 @@ pub(crate) fn dumps<'py>(
 ) -> PyResult<Bound<'py, PyAny>> {
     let bundle = Bundle::new(given)?;
     let bytes = wait(py, |watch| {
-        let writer = Writer::new(Cursor::new(Vec::new()), write_options_of_bytes());
+        let writer = Writer::new(Cursor::new(Vec::new()), WriteOptions::default());
         bundle.write(writer, true, watch).map(Cursor::into_inner)
     })?;
     Ok(PyBytes::new(py, &bytes).into_any())
-}
-
-fn write_options_of_bytes() -> WriteOptions {
-    WriteOptions { style: Style::Aligned, ..WriteOptions::default() }
 }
 
 /// Whether what comes is a zip archive; a reader that cannot go back is not looked at.
@@ -102,33 +82,20 @@ pub(crate) fn is_archive(reader: &mut (impl Read + Seek + ?Sized)) -> Result<boo
     Ok(whole && matches!(&front, b"PK\x03\x04" | b"PK\x05\x06"))
 }
 
-/// All arrays of an archive, and members that are none as bytes, by their keys.
+/// All arrays of an archive in memory, and members that are none as bytes, by their keys.
 ///
 /// # Errors
 /// Those of [`Archive`].
 pub(crate) fn load<'py>(
     py: Python<'py>,
-    reader: impl Read + Seek + Send,
+    bytes: &[u8],
     limits: &Limits,
 ) -> PyResult<Bound<'py, PyAny>> {
-    let mut archive = wait(py, |_| Archive::open(reader, limits))?;
+    let mut archive = wait(py, |_| Archive::open(Cursor::new(bytes), limits))?;
     let dict = PyDict::new(py);
-    let keys = keys(&archive);
-    for (index, key) in keys.into_iter().enumerate() {
-        if !wait(py, |_| archive.is_array(index))? {
-            dict.set_item(key, other_member(py, &mut archive, index, limits)?)?;
-            continue;
-        }
-        let mut destination = Destination::new(None, None)?;
-        let decoded = wait(py, |watch| {
-            archive.read_array(
-                index,
-                options(limits),
-                |header| destination.choose(header, false),
-                watch,
-            )
-        })?;
-        dict.set_item(key, destination.finish(py, &decoded)?)?;
+    for (index, key) in keys(&archive).into_iter().enumerate() {
+        let member = wait(py, |watch| Member::read(&mut archive, index, limits, watch))?;
+        dict.set_item(key, member.finish(py)?)?;
     }
     Ok(dict.into_any())
 }
@@ -141,24 +108,6 @@ pub(crate) fn keys<R: Read + Seek>(archive: &Archive<R>) -> Vec<String> {
         if taken { name.to_owned() } else { key.to_owned() }
     });
     keys.collect()
-}
-
-fn options(limits: &Limits) -> DecodeOptions {
-    DecodeOptions { limits: limits.clone(), checks: Checks::Optional, ..Default::default() }
-}
-
-fn other_member<'py, R: Read + Seek + Send>(
-    py: Python<'py>,
-    archive: &mut Archive<R>,
-    index: usize,
-    limits: &Limits,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let bytes = wait(py, |watch| {
-        let member = archive.member(index)?;
-        let size = member.entry().size();
-        ndbytes::io::read_to_end(member, Some(size), limits, watch)
-    })?;
-    Ok(PyBytes::new(py, &bytes))
 }
 
 /// Read-only views of the stored arrays of an archive in memory, after their sums were compared.
@@ -185,13 +134,10 @@ pub(crate) fn view<'py>(
         let (start, decoded) = wait(py, |watch| {
             let start = archive.range(index)?.start;
             let discard = |_: &ndbytes::Header| Ok(Dest::Discard);
-            Ok((start, archive.read_array(index, options(limits), discard, watch)?))
+            Ok((start, archive.read_array(index, member_options(limits), discard, watch)?))
         })?;
-        let header = decoded.header;
-        let order = if header.fortran_order { Order::F } else { Order::C };
-        let array = over(py, &memory, &header.dtype, &header.shape, order, start + header.len)?;
-        array.getattr(intern!(py, "flags"))?.setattr(intern!(py, "writeable"), false)?;
-        dict.set_item(key, array)?;
+        let header = &decoded.header;
+        dict.set_item(key, archive::view(&memory, header, &header.dtype, start)?)?;
     }
     Ok(dict.into_any())
 }

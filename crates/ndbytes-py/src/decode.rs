@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 pub(crate) const LARGE: u64 = 8 << 20;
 
 /// The destination of one array: the caller's `out`, or memory of its own.
+#[derive(Default)]
 pub(crate) struct Destination {
     expect: Option<Spec>,
     out: Option<Target>,
@@ -121,6 +122,7 @@ impl Destination {
     }
 }
 
-fn order(header: &Header) -> Order {
+/// The order of its items.
+pub(crate) fn order(header: &Header) -> Order {
     if header.fortran_order { Order::F } else { Order::C }
 }

@@ -98,7 +98,7 @@ impl Reading {
     }
 
     /// All arrays of an archive; what else is in it is read to its end as well.
-    fn archive(&self, reader: impl Read + Seek, watch: Watch<'_>) -> Result<Found> {
+    fn archive(&self, reader: impl Read + Seek + Send, watch: Watch<'_>) -> Result<Found> {
         let mut archive = Archive::open(reader, &self.options.limits)?;
         let mut found = Vec::new();
         for (index, key) in keys(&archive).into_iter().enumerate() {

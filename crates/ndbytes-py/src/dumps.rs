@@ -20,7 +20,7 @@ use std::io::Cursor;
 ///
 /// Parameters
 /// ----------
-/// a : array or dict of arrays
+/// a : array or mapping of arrays
 ///     Any array without Python objects. A dict becomes a stored ``.npz``, which ``np.load`` reads too.
 /// codec : str, optional
 ///     None, the default: a checked ``.npy``, which ``np.load`` reads too. Else a frame: ``"none"``, ``"auto"`` (small at good speed),
@@ -196,7 +196,7 @@ pub(crate) fn loads<'py>(
             return Err(argument("an .npz holds many arrays: expect and out are for one"));
         }
         return match copy {
-            true => bundle::load(py, Cursor::new(&*bytes), &options.limits),
+            true => bundle::load(py, &bytes, &options.limits),
             false => bundle::view(py, buf, &bytes, &options.limits),
         };
     }

@@ -18,6 +18,14 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// The path, if it is one.
+    pub(crate) fn into_path(self) -> Option<PathBuf> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::File(_) => None,
+        }
+    }
+
     /// A path of any kind, or an object with this method.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! What stands behind `ndbytes.info` and `ndbytes.open`: what a path or a buffer holds.
 
+use crate::archive::Told;
 use crate::array::Bytes;
+use crate::bundle::is_archive;
 use crate::decode::Destination;
 use crate::dtype;
 use crate::dumps::{container, view};
@@ -14,7 +16,7 @@ use ndbytes::io::{self, PATIENCE, Peeked};
 use ndbytes::{ChecksumState, Copying, DecodeOptions, Error, Format, Spec};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use std::io::Cursor;
+use std::io::{Cursor, Read, Seek};
 use std::path::PathBuf;
 
 /// What a path or buffer holds, as its header and tail say; no byte of the data is read.
@@ -25,25 +27,61 @@ pub(crate) fn peek<'py>(
     limits: Option<Limits>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let options = decode_options(limits, false);
-    let (peeked, len) = match Input::new(x)? {
+    let (seen, len) = match Input::new(x)? {
         Input::Path(path) => wait(py, |watch| {
             let file = io::open_watched(&path, PATIENCE, watch)?;
             let Some(len) = file.len() else {
                 let message = "a FIFO is gone once it is read; load it, or receive from it";
                 return Err(Error::argument(message).in_file(&path));
             };
-            let peeked = io::peek(file, len, options);
-            Ok((peeked.map_err(|error| explained(error, &path, Some(len)))?, len))
+            let seen = Seen::in_input(file, len, options);
+            Ok((seen.map_err(|error| explained(error, &path, Some(len)))?, len))
         })?,
         Input::Bytes(bytes) => {
             let len = bytes.len() as u64;
-            (io::peek(Cursor::new(&*bytes), len, options).py()?, len)
+            (Seen::in_input(Cursor::new(&*bytes), len, options).py()?, len)
         }
     };
-    described(py, &peeked, len)
+    match seen {
+        Seen::Array(peeked) => described(py, &peeked, len),
+        Seen::Archive(told) => {
+            let (found, members) = (PyDict::new(py), PyDict::new(py));
+            for (key, told) in told {
+                members.set_item(key, told.to_dict(py)?)?;
+            }
+            found.set_item("format", "npz")?;
+            found.set_item("file_bytes", len)?;
+            found.set_item("members", members)?;
+            Ok(found)
+        }
+    }
 }
 
-fn described<'py>(py: Python<'py>, peeked: &Peeked, len: u64) -> PyResult<Bound<'py, PyDict>> {
+/// What was seen of an input.
+enum Seen {
+    Array(Box<Peeked>),
+    Archive(Vec<(String, Told)>),
+}
+
+impl Seen {
+    fn in_input(
+        mut reader: impl Read + Seek,
+        len: u64,
+        options: DecodeOptions,
+    ) -> ndbytes::Result<Self> {
+        if is_archive(&mut reader)? {
+            return Told::all(reader, &options.limits).map(Self::Archive);
+        }
+        io::peek(reader, len, options).map(Box::new).map(Self::Array)
+    }
+}
+
+/// A header and tail of an input of `len` bytes, as a dict.
+pub(crate) fn described<'py>(
+    py: Python<'py>,
+    peeked: &Peeked,
+    len: u64,
+) -> PyResult<Bound<'py, PyDict>> {
     let (header, metadata) = (&peeked.header, peeked.metadata());
     let (format, version) = match header.format {
         Format::Npy(version) => ("npy", format!("{}.0", version.major())),

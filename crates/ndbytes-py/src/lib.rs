@@ -5,6 +5,7 @@
 
 #![expect(clippy::too_many_arguments, reason = "the options of a Python function are its keywords")]
 
+mod archive;
 mod array;
 mod buffers;
 mod bundle;
@@ -66,6 +67,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(buffers::buffers, module)?)?;
     module.add_class::<decoder::Decoder>()?;
     module.add_class::<map::Map>()?;
+    module.add_class::<archive::Archive>()?;
     module.add_class::<parts::Parts>()?;
     module.add_class::<growing::Growing>()?;
     module.add_function(wrap_pyfunction!(parts::is_coded, module)?)?;

@@ -1,7 +1,7 @@
 //! `ndbytes.load`.
 
+use crate::archive::{Archive, Source};
 use crate::array::{Memory, to_array};
-use crate::bundle;
 use crate::declared::How;
 use crate::decode::Destination;
 use crate::errors::{IntoPy as _, argument, argument_type};
@@ -11,12 +11,13 @@ use crate::map::map_file;
 use crate::options::{self, Count};
 use crate::reading::{explained, read_items, with_reader};
 use crate::work::wait;
+use ndbytes::io::map::Mode;
 use ndbytes::io::{self, PATIENCE};
 use ndbytes::{BufferMut, DType, DecodeOptions, Order, Scalar};
+use pyo3::intern;
 use pyo3::prelude::*;
-use std::io::{Read, Seek};
 
-/// The array in a file.
+/// The array in a file, or the arrays of an archive.
 ///
 /// Parameters
 /// ----------
@@ -27,7 +28,8 @@ use std::io::{Read, Seek};
 ///     The array shows the file, without a copy and without comparing checksums of the data. r: it is read-only. r+: what
 ///     is written to it goes to the file, whose checksums are marked as open from the start, and are made anew when the
 ///     last array that looks at it is gone. c: what is written stays in memory. A file that others cut while it is
-///     mapped ends the process (SIGBUS) when what is gone is touched; ``open`` reads without that end.
+///     mapped ends the process (SIGBUS) when what is gone is touched; ``open`` reads without that end. Of an ``.npz``, with r,
+///     the arrays that are stored as they are (``codec="stored"``) are mapped.
 /// expect : str or dtype, optional
 ///     What it must be, as in ``"<f4[?,128]"``: nothing is cast.
 /// dtype, shape, order, offset, gap : optional
@@ -47,8 +49,9 @@ use std::io::{Read, Seek};
 ///
 /// Returns
 /// -------
-/// ndarray, or dict of them
-///     Every checksum that the file has was compared, unless it is mapped. A dict for an ``.npz``.
+/// ndarray, or Archive
+///     Every checksum that the file has was compared, unless it is mapped. For an ``.npz`` an :class:`Archive`: a mapping that reads
+///     each array when it is asked for.
 ///
 /// Raises
 /// ------
@@ -105,10 +108,19 @@ pub(crate) fn load<'py>(
     if let Some(mode) = mmap {
         let mode =
             mode.extract::<&str>().map_err(|_| argument_type("mmap must be 'r', 'r+' or 'c'"))?;
-        let Place::Path(path) = place else {
+        let Place::Path(path) = &place else {
             return Err(argument("mmap is for a path, found a file object"));
         };
-        return map_file(py, path, mode, &how, expect);
+        return match map_file(py, path.clone(), mode, &how, expect) {
+            Err(error) if matches!(how, How::Described(_)) => {
+                let input = wait(py, |watch| Source::of_archive(&place, watch));
+                let Ok(Some(input)) = input else { return Err(error) };
+                check_mapped(mode, expect)?;
+                let core = Archive::over(py, input, place.into_path(), bounds, threads)?;
+                archive(py, core, file, true)
+            }
+            mapped => mapped,
+        };
     }
     let options = match how {
         How::Declared(_) if expect.is_some() => {
@@ -123,11 +135,12 @@ pub(crate) fn load<'py>(
     if recover {
         return recovered(py, &mut place, &destination, options);
     }
-    if let Some(archive) = archive(py, &mut place)? {
+    if let Some(input) = wait(py, |watch| Source::of_archive(&place, watch))? {
         if !destination.is_free() {
             return Err(argument("an .npz holds many arrays: expect and out are for one"));
         }
-        return bundle::load(py, archive, &options.limits);
+        let core = Archive::over(py, input, place.into_path(), options.limits, threads)?;
+        return archive(py, core, file, false);
     }
     let decoded = wait(py, |watch| match &mut place {
         Place::File(file) => {
@@ -149,21 +162,31 @@ pub(crate) fn load<'py>(
     destination.finish(py, &decoded)
 }
 
-trait ReadSeek: Read + Seek + Send {}
+/// That an archive is mapped as it can be.
+///
+/// # Errors
+/// `ArgumentError`.
+fn check_mapped(mode: &str, expect: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    if expect.is_some() {
+        return Err(argument("an .npz holds many arrays: expect and out are for one"));
+    }
+    match mode.parse().py()? {
+        Mode::Read => Ok(()),
+        _ => {
+            Err(argument("an .npz has sums of what is in it, and so is mapped with mmap='r' only"))
+        }
+    }
+}
 
-impl<T: Read + Seek + Send> ReadSeek for T {}
-
-/// The reader of a file that is a zip archive.
-fn archive(py: Python<'_>, place: &mut Place) -> PyResult<Option<Box<dyn ReadSeek>>> {
-    wait(py, |watch| {
-        let mut reader: Box<dyn ReadSeek> = match place {
-            Place::File(file) => Box::new(file.again()),
-            // A FIFO can be opened once only.
-            Place::Path(path) if !path.is_file() => return Ok(None),
-            Place::Path(path) => Box::new(io::open_watched(&*path, PATIENCE, watch)?),
-        };
-        Ok(bundle::is_archive(&mut *reader)?.then_some(reader))
-    })
+/// An archive, each member of which is read when it is asked for.
+fn archive<'py>(
+    py: Python<'py>,
+    core: Archive,
+    file: &Bound<'py, PyAny>,
+    is_mapped: bool,
+) -> PyResult<Bound<'py, PyAny>> {
+    let module = py.import("ndbytes._archive")?;
+    module.call_method1(intern!(py, "Archive"), (core, file, is_mapped))
 }
 
 /// What is left of a damaged array, and which of its items nothing vouches for.

@@ -6,7 +6,7 @@ use ndbytes::{
     Checks, Codec, Copying, DecodeOptions, Endian, Level, Metadata, Order, Threads, frame,
 };
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyMapping};
 
 /// How files and bytes of one's own are read.
 pub(crate) fn decode_options(limits: Option<Limits>, require_checksum: bool) -> DecodeOptions {
@@ -158,7 +158,7 @@ pub(crate) fn metadata(
 
 /// Whether it is many arrays under names.
 pub(crate) fn is_bundle(given: &Bound<'_, PyAny>) -> bool {
-    given.is_instance_of::<PyDict>()
+    given.is_instance_of::<PyDict>() || given.cast::<PyMapping>().is_ok()
 }
 
 /// A number of bytes as a caller gives it.

@@ -1,5 +1,6 @@
 //! `ndbytes._core.Parts`, on which handles of coded frames stand: parts of them, out of the blocks that they touch.
 
+use crate::archive::{self, Archive};
 use crate::array::{Bytes, Fresh, Memory, Target, to_array};
 use crate::decode::LARGE;
 use crate::dtype;
@@ -9,14 +10,14 @@ use crate::map::{CLOSED, integers};
 use crate::options::decode_options;
 use crate::verify::Report;
 use crate::work::wait;
-use ndbytes::io::{self, PATIENCE, ReadAt};
-use ndbytes::{BufferMut, DecodeOptions, Error, Order, Selection, Slice, Threads};
+use ndbytes::io::{self, PATIENCE, ReadAt, npz};
+use ndbytes::{BufferMut, DecodeOptions, Error, Filter, Header, Order, Selection, Slice, Threads};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A coded frame; `ndbytes.open` gives it the face of an array.
+/// A coded frame, or an array in an archive; `ndbytes.open` gives it the face of an array.
 #[pyclass(module = "ndbytes._core", frozen)]
 pub(crate) struct Parts {
     /// None once it is closed. Held for a moment only.
@@ -24,8 +25,44 @@ pub(crate) struct Parts {
 }
 
 struct Opened {
-    parts: io::Parts<Source>,
+    parts: Kind,
     path: Option<PathBuf>,
+}
+
+/// What parts are read of.
+enum Kind {
+    Frame(io::Parts<Source>),
+    Member(npz::Parts<archive::Source>),
+}
+
+impl Kind {
+    fn header(&self) -> &Header {
+        match self {
+            Self::Frame(parts) => parts.header(),
+            Self::Member(parts) => parts.header(),
+        }
+    }
+
+    fn size(&self, picks: &[Selection]) -> ndbytes::Result<usize> {
+        match self {
+            Self::Frame(parts) => parts.size(picks),
+            Self::Member(parts) => parts.size(picks),
+        }
+    }
+
+    fn read(
+        &self,
+        picks: &[Selection],
+        order: Order,
+        bytes: &mut [u8],
+        watch: io::Watch<'_>,
+    ) -> ndbytes::Result<()> {
+        let threads = Threads::default();
+        match self {
+            Self::Frame(parts) => parts.read(picks, order, threads, bytes, watch),
+            Self::Member(parts) => parts.read(picks, order, threads, bytes, watch),
+        }
+    }
 }
 
 enum Source {
@@ -90,7 +127,14 @@ impl Parts {
         let (options, bytes) = (decode_options(limits, true), Bytes::new(buffer)?);
         let len = bytes.len() as u64;
         let parts = py.detach(|| io::Parts::open(Source::Bytes(bytes), len, options)).py()?;
-        Ok(Self::over(Opened { parts, path: None }))
+        Ok(Self::over(Opened { parts: Kind::Frame(parts), path: None }))
+    }
+
+    /// An array in an archive, which may be closed behind it.
+    #[staticmethod]
+    fn of_member(py: Python<'_>, archive: &Archive, index: usize) -> PyResult<Self> {
+        let (parts, path) = archive.parts(py, index)?;
+        Ok(Self::over(Opened { parts: Kind::Member(parts), path }))
     }
 
     #[getter]
@@ -118,18 +162,33 @@ impl Parts {
     /// What its header names.
     #[getter]
     fn codec(&self) -> PyResult<String> {
-        Ok(self.opened()?.parts.coding().engine.to_string())
+        Ok(match &self.opened()?.parts {
+            Kind::Frame(parts) => parts.coding().engine.to_string(),
+            Kind::Member(parts) => parts.entry().method().py()?.name().to_owned(),
+        })
     }
 
     #[getter]
     fn filter(&self) -> PyResult<String> {
-        Ok(self.opened()?.parts.coding().filter.to_string())
+        Ok(match &self.opened()?.parts {
+            Kind::Frame(parts) => parts.coding().filter.to_string(),
+            Kind::Member(_) => Filter::NONE.to_string(),
+        })
     }
 
-    /// The lengths of a block along each axis.
+    /// The lengths of a block along each axis; none of a member, whose blocks are of bytes.
     #[getter]
-    fn block<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
-        PyTuple::new(py, &self.opened()?.parts.coding().block)
+    fn block<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        match &self.opened()?.parts {
+            Kind::Frame(parts) => PyTuple::new(py, &parts.coding().block).map(Some),
+            Kind::Member(_) => Ok(None),
+        }
+    }
+
+    /// Whether items lie with the first axis fastest.
+    #[getter]
+    fn fortran(&self) -> PyResult<bool> {
+        Ok(self.opened()?.order() == Order::F)
     }
 
     /// The part that the picks take, one for each axis: an array of its own, in the order of the file, or `out`, which has this shape
@@ -144,7 +203,7 @@ impl Parts {
         let opened = self.opened()?;
         let picks: Vec<Selection> = picks.into_iter().map(|pick| pick.0).collect();
         let read = |order: Order, bytes: &mut [u8], watch: io::Watch<'_>| {
-            let found = opened.parts.read(&picks, order, Threads::default(), bytes, watch);
+            let found = opened.parts.read(&picks, order, bytes, watch);
             found.map_err(|error| opened.explained(error))
         };
         if let Some(out) = out {
@@ -171,8 +230,12 @@ impl Parts {
     pub(crate) fn verify(&self, py: Python<'_>) -> PyResult<Report> {
         let opened = self.opened()?;
         Report::of(py, |watch| {
-            let state = opened.parts.verify(watch).map_err(|error| opened.explained(error))?;
-            let header = opened.parts.header();
+            let state = match &opened.parts {
+                Kind::Frame(parts) => parts.verify(watch),
+                Kind::Member(parts) => parts.verify(watch),
+            };
+            let (state, header) =
+                (state.map_err(|error| opened.explained(error))?, opened.parts.header());
             Ok((state, header.nbytes(), header.blocks(), None))
         })
     }
@@ -197,7 +260,7 @@ impl Parts {
         };
         let parts = io::Parts::open(Source::File(file), len, options);
         let parts = parts.map_err(|error| error.in_file(&path))?;
-        Ok(Self::over(Opened { parts, path: Some(path) }))
+        Ok(Self::over(Opened { parts: Kind::Frame(parts), path: Some(path) }))
     }
 
     fn over(opened: Opened) -> Self {

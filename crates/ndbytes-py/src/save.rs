@@ -1,7 +1,7 @@
 //! `ndbytes.save`.
 
 use crate::array::Source;
-use crate::bundle::{Bundle, write_options};
+use crate::bundle::Bundle;
 use crate::errors::{IntoPy as _, argument};
 use crate::file::Place;
 use crate::format::{Format, suffixes};
@@ -23,14 +23,15 @@ use std::io::Write;
 ///     The suffix says the format: ``.npy`` (what ``np.save`` writes), ``.ndb`` (checked), ``.npy.zz`` and ``.npy.gz``
 ///     (compressed), ``.npz`` (many arrays), ``.raw`` and ``.bin`` (the items alone). A file object gets a ``.npy``, an ``.npz`` for a dict,
 ///     or a frame with ``codec``.
-/// a : array or dict of arrays
+/// a : array or mapping of arrays
 ///     Any array without Python objects. A dict is for ``.npz``.
 /// format : str, optional
 ///     A suffix without its dot, instead of the file's own.
 /// codec : str, optional
-///     For ``.ndb``: ``"auto"``, which is the default, ``"none"`` for a file that can be mapped, and those of :func:`dumps`. For ``.npz``: ``"deflate"``, which is the default, or ``"stored"``.
+///     For ``.ndb``: ``"auto"``, which is the default, ``"none"`` for a file that can be mapped, and those of :func:`dumps`. For ``.npz``: ``"deflate"``, which is the
+///     default, ``"stored"``, or ``"zstd"``, which NumPy reads on Python 3.14 and newer only.
 /// level : int, optional
-///     For ``.npy.zz``, ``.npy.gz`` and ``.npz``: 0 to 9, as zlib's. For a codec of ``.ndb``: its own.
+///     For ``.npy.zz``, ``.npy.gz`` and ``.npz``: 0 to 9, as zlib's; for its ``"zstd"`` 1 to 19. For a codec of ``.ndb``: its own.
 /// block : tuple of ints, optional
 ///     For a codec of ``.ndb``: the lengths of a block along each axis, as for :func:`dumps`.
 /// checksum : bool, optional
@@ -90,7 +91,8 @@ pub(crate) fn save(
                 "an .npz has sums of its own, and no place for a name or attributes",
             ));
         }
-        let options = write_options(codec.or(Some("auto")), level)?;
+        let options = WriteOptions::named(codec.unwrap_or("auto"), level).py()?;
+        let options = WriteOptions { threads, ..options };
         return save_bundle(py, &mut place, &Bundle::new(a)?, options, durable);
     }
     if is_bundle(a) {
@@ -123,7 +125,7 @@ fn save_bundle(
 ) -> PyResult<()> {
     wait(py, |watch| match place {
         Place::Path(path) => io::replace(&*path, SaveOptions::durable(durable), |file| {
-            bundle.write(Writer::new(file, options), false, watch).map(drop)
+            bundle.write(Writer::file(file, options), false, watch).map(drop)
         }),
         Place::File(file) => bundle.write(Writer::new(file, options), false, watch).map(drop),
     })

@@ -73,7 +73,7 @@ fn of_file(
 
 /// Every member of an archive, to its end.
 fn archive(
-    reader: impl Read + Seek,
+    reader: impl Read + Seek + Send,
     options: &DecodeOptions,
     watch: io::Watch<'_>,
 ) -> ndbytes::Result<Whole> {

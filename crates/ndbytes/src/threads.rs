@@ -37,7 +37,7 @@ impl Threads {
     ///
     /// # Errors
     /// Whatever `work` or `each` return.
-    pub(crate) fn run<T: Send, R: Send>(
+    pub fn run<T: Send, R: Send>(
         self,
         parts: Vec<T>,
         work: &(impl Fn(T) -> Result<R> + Sync),

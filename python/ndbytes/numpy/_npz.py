@@ -226,20 +226,21 @@ class _Zip:
         self._own = not hasattr(file, "read")
         self.fp = open(os.fspath(file), "rb") if self._own else file
         try:
-            self._archive = _core.numpy.Archive(self.fp)
+            self._archive = _core.Archive.open(self.fp)
+            self._index = {name: index for index, name in enumerate(self._archive.names)}
         except BaseException as error:
             self.close()
             raise (_bad(error, None) if isinstance(error, Error) else error) from error
 
     def namelist(self):
-        return self._archive.names()
+        return list(self._index)
 
     def open(self, name):
         """The bytes of a member, as a file."""
         if self.fp is None:
             raise ValueError("Attempt to use ZIP archive that was already closed")
         try:
-            return _Member(self._archive.read(name))
+            return _Member(self._archive.bytes(self._index[name]))
         except UnsupportedError as error:
             return _Member(self._unpacked(name, error))
         except ArgumentError:
@@ -249,7 +250,7 @@ class _Zip:
 
     def _unpacked(self, name, error):
         """The bytes of a member that was packed in a way which Python knows and the core does not."""
-        method, start, end, size, crc = self._archive.place(name)
+        method, start, end, size, crc = self._archive.place(self._index[name])
         if method not in (12, 14):
             raise NotImplementedError(str(error)) from error
         import zlib

@@ -32,8 +32,15 @@ impl FileRegion {
     /// # Errors
     /// As [`Region::new`].
     pub(crate) fn new(number: RawFd, range: Range<u64>, mode: Mode) -> PyResult<Self> {
-        let file = File::from(duplicate(number).map_err(ndbytes::Error::from).py()?);
-        let mut region = Region::new(&file, range, mode).py()?;
+        Self::of(&File::from(duplicate(number).map_err(ndbytes::Error::from).py()?), range, mode)
+    }
+
+    /// Maps bytes of a file.
+    ///
+    /// # Errors
+    /// As [`Region::new`].
+    pub(crate) fn of(file: &File, range: Range<u64>, mode: Mode) -> PyResult<Self> {
+        let mut region = Region::new(file, range, mode).py()?;
         let is_read_only = mode == Mode::Read;
         let start = match region.bytes_mut() {
             Ok(bytes) => bytes.as_mut_ptr(),

@@ -17,6 +17,5 @@ pub(crate) fn add(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(map::map, &module)?)?;
     module.add_function(wrap_pyfunction!(write::write, &module)?)?;
     module.add_function(wrap_pyfunction!(zip::write_zip, &module)?)?;
-    module.add_class::<zip::Archive>()?;
     parent.add_submodule(&module)
 }

@@ -3,11 +3,11 @@
 use super::blocks::Inflating;
 use super::members::{Members, fill, overlap};
 use super::{Member, Parts, is_npy, once};
-use crate::buffer::Buffer;
+use crate::buffer::{Buffer, BufferMut};
 use crate::error::{Error, Result};
 use crate::format::npz::{DESCRIPTOR, Entry, LOCAL};
 use crate::format::{DecodeOptions, Decoded, Dest, Header, HeaderDecoder, npy};
-use crate::io::read::{fill_header, read, read_array, read_to_end};
+use crate::io::read::{fill_header, read, read_array};
 use crate::io::{Locked, Place, ReadAt, Watch};
 use crate::limits::Limits;
 use crate::threads::Threads;
@@ -48,6 +48,9 @@ pub struct Archive<R> {
     members: Arc<Members>,
     threads: Threads,
 }
+
+/// Bytes of a member to read at a time, and to touch ahead of what has come.
+const STEP: usize = 1 << 20;
 
 impl<R: Read + Seek> Archive<R> {
     /// Reads the directory of the archive that is all of `reader`; nothing is allocated before its bytes have come.
@@ -155,6 +158,10 @@ impl<R: Read + Seek> Archive<R> {
     pub fn into_inner(self) -> R {
         self.reader
     }
+
+    pub(super) fn reader_mut(&mut self) -> &mut R {
+        &mut self.reader
+    }
 }
 
 impl<R: Read + Seek + Send> Archive<R> {
@@ -191,7 +198,7 @@ impl<R: Read + Seek + Send> Archive<R> {
         if matches!(dest, Dest::Owned) && once::suits_array(entry, &header) {
             self.reader.seek(SeekFrom::Start(range.start))?;
             if let Some(bytes) = once::read(&mut self.reader, entry, watch)? {
-                return once::array(bytes, header, &options);
+                return once::array(bytes.freeze()?, header, &options);
             }
         }
         // It says where the fault is, if there is one.
@@ -204,6 +211,19 @@ impl<R: Read + Seek + Send> Archive<R> {
     /// As [`Archive::member`] and [`Member`]; [`Limit`](crate::ErrorKind::Limit) beyond `limits.array`;
     /// [`Memory`](crate::ErrorKind::Memory), and whatever `watch` returns.
     pub fn read(&mut self, index: usize, limits: &Limits, watch: Watch<'_>) -> Result<Buffer> {
+        self.read_mut(index, limits, watch)?.freeze()
+    }
+
+    /// The same, in memory that can be written to.
+    ///
+    /// # Errors
+    /// As [`Archive::read`].
+    pub fn read_mut(
+        &mut self,
+        index: usize,
+        limits: &Limits,
+        watch: Watch<'_>,
+    ) -> Result<BufferMut> {
         let range = self.checked(index)?;
         let members = Arc::clone(&self.members);
         let (entry, _) = members.get(index)?;
@@ -221,7 +241,19 @@ impl<R: Read + Seek + Send> Archive<R> {
                 return Ok(bytes);
             }
         }
-        read_to_end(self.member_in(index, range)?, Some(size), limits, watch)
+        let mut bytes = BufferMut::new(size)?;
+        let mut member = self.member_in(index, range)?;
+        let mut filled = 0;
+        while filled < bytes.capacity() {
+            let end = bytes.capacity().min(filled + STEP);
+            match read(&mut member, bytes.space(filled, end)?)? {
+                // A member that ends early says so itself.
+                0 => break,
+                n => filled += n,
+            }
+            watch(filled as u64)?;
+        }
+        Ok(bytes)
     }
 
     /// The header of an array, if it can be read.

@@ -1,7 +1,7 @@
 //! A deflated member whose blocks are inflated one by one, by any thread.
 
 use super::archive::inside;
-use crate::buffer::{Buffer, BufferMut};
+use crate::buffer::BufferMut;
 use crate::codec::{Crc32, unpack_block};
 use crate::error::{Error, Result};
 use crate::format::npz::{Block, Blocks, Entry};
@@ -97,7 +97,7 @@ impl<'a, S: ReadAt> Inflating<'a, S> {
     }
 
     /// All of its bytes.
-    pub(super) fn read_all(&self, threads: Threads, watch: Watch<'_>) -> Result<Buffer> {
+    pub(super) fn read_all(&self, threads: Threads, watch: Watch<'_>) -> Result<BufferMut> {
         let mut bytes = BufferMut::new(self.entry.size)?;
         let size = usize::try_from(self.blocks.size()).unwrap_or(usize::MAX);
         let parts = bytes.all()?.chunks_mut(size).zip(0..).collect();
@@ -110,7 +110,7 @@ impl<'a, S: ReadAt> Inflating<'a, S> {
             seen += more;
             watch(seen)
         })?;
-        bytes.freeze()
+        Ok(bytes)
     }
 
     /// Reads bytes of the member from `at` on to the front of the space, none behind its end. A block that is wanted whole goes

@@ -27,9 +27,11 @@ mod archive;
 mod blocks;
 mod member;
 mod members;
+mod named;
 mod once;
 mod parts;
 mod path;
+mod peek;
 mod unpacker;
 mod write;
 

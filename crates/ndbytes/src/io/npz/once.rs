@@ -47,7 +47,7 @@ pub(super) fn read(
     reader: &mut impl Read,
     entry: &Entry,
     watch: Watch<'_>,
-) -> Result<Option<Buffer>> {
+) -> Result<Option<BufferMut>> {
     let Ok(len) = usize::try_from(entry.packed) else { return Ok(None) };
     let mut packed = zeroed(len)?;
     let mut filled = 0;
@@ -73,12 +73,12 @@ pub(super) fn read(
 }
 
 /// The bytes of a member's stream, if it holds as many as its entry says, with their sum.
-fn inflated(packed: &[u8], entry: &Entry) -> Result<Option<Buffer>> {
+fn inflated(packed: &[u8], entry: &Entry) -> Result<Option<BufferMut>> {
     let mut bytes = BufferMut::new(entry.size)?;
     let space = bytes.all()?;
     unpack(packed, space)?;
     match entry.has_sum(Crc32::of(space)) {
-        true => bytes.freeze().map(Some),
+        true => Ok(Some(bytes)),
         false => Ok(None),
     }
 }

@@ -167,6 +167,17 @@ impl<S: ReadAt + Clone + Send> Parts<S> {
         }
     }
 
+    /// Reads all of the member, and compares it with its CRC-32; nothing is kept.
+    ///
+    /// # Errors
+    /// As [`Archive::read_array`].
+    pub fn verify(&self, watch: Watch<'_>) -> Result<ChecksumState> {
+        let discard = |_: &Header| Ok(Dest::Discard);
+        let options = DecodeOptions { limits: Limits::local(), ..DecodeOptions::default() };
+        let read = self.archive.clone().read_array(self.index, options, discard, watch);
+        read.map(|decoded| decoded.state)
+    }
+
     /// Bytes of a part: of one selection for each axis.
     ///
     /// # Errors
