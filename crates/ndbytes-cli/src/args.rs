@@ -65,7 +65,8 @@ pub(crate) struct DemoArgs {
 
 /// Says what is in a file: dtype, shape, order, size, checksum, and a spec to paste
 ///
-/// Quick at any size: it reads the header and looks for a checksum tail, but sums nothing; `verify` does.
+/// Quick at any size: it reads the header and looks for a checksum tail, but sums nothing; `verify` does. Of a .npz it
+/// lists the members; FILE.npz:NAME is one of them, for every command that reads arrays.
 /// Of a compressed file it unpacks the header only: name and attributes of a checked .npy in it stand at the
 /// end, and show with --stats. A pipe is read to its end, and so is verified as well.
 #[derive(Debug, Group)]
@@ -118,7 +119,8 @@ pub(crate) struct HeadArgs {
 /// attributes; .npy.zz and .npy.gz, a .npy in a zlib or gzip stream; .raw, .bin and .dat for bare items.
 /// Inputs are told apart by their first bytes, whatever they are called. An output that exists is replaced
 /// whole or not at all, so a file can be converted onto itself. Many files go to a folder, each under its
-/// own name with the new suffix. `-` is standard input or output.
+/// own name with the new suffix, or into one archive, .npz, those of a folder under their paths in it. The arrays of an archive go
+/// to a folder under their names, never outside of it, and take no file's place without --force. `-` is standard input or output.
 #[derive(Debug, Group)]
 #[command(after_help = "\
 Examples:
@@ -127,6 +129,8 @@ Examples:
   ndbytes convert a.npy -o a.ndb                    compressed in blocks, checked, and read a part at a time
   ndbytes convert a.npy -o a.npy.gz --level 9       what gunzip unpacks, and np.load(gzip.open(...)) reads
   ndbytes convert *.npy -o out/ --to raw --endian big
+  ndbytes convert -r results/ -o results.npz        an archive of all arrays in a folder
+  ndbytes convert results.npz -o results/           each array of an archive as a file; results.npz:NAME is one of them
   curl -s URL | ndbytes convert - -o - --raw 'f4[?,3]' > points.npy")]
 pub(crate) struct ConvertArgs {
     #[command(flatten)]
@@ -149,16 +153,20 @@ pub(crate) struct ConvertArgs {
     /// Let the cast round, wrap and cut off, as NumPy's astype does
     #[arg(long, requires = "cast")]
     pub(crate) lossy: bool,
-    /// The format to write, whatever the suffix says: npy, ndb, zz (.npy.zz), gz (.npy.gz) or raw
+    /// The format to write, whatever the suffix says: npy, ndb, zz (.npy.zz), gz (.npy.gz), npz or raw
     #[arg(long, value_name = "FORMAT", hide_possible_values = true)]
     pub(crate) to: Option<FormatArg>,
     /// How a .ndb is compressed: auto (small at good speed), fast, small (however long it takes), none (it can be mapped), or lz4, zstd,
-    /// deflate or pco behind the filter that suits the array. By default auto
+    /// deflate or pco behind the filter that suits the array. By default auto. How the members of a .npz are: deflate, the default,
+    /// stored (they can be mapped), or zstd (few others read it)
     #[arg(long, value_name = "CODEC")]
     pub(crate) codec: Option<String>,
-    /// How hard is compressed: of .npy.zz and .npy.gz 0 (stores) to 9 (small), by default 6; of zstd 1 to 19, deflate 1 to 9, pco 0 to 12
+    /// How hard is compressed: of .npy.zz, .npy.gz and .npz 0 (stores) to 9 (small), by default 6; of zstd 1 to 19, deflate 1 to 9, pco 0 to 12
     #[arg(long, value_name = "N")]
     pub(crate) level: Option<i32>,
+    /// Replace files that are there by arrays out of an archive, too
+    #[arg(short, long)]
+    pub(crate) force: bool,
     /// Write a checksum tail behind the array of a .npy; NumPy passes over it. It keeps name and attributes
     #[arg(long)]
     pub(crate) check: bool,
@@ -176,7 +184,7 @@ pub(crate) struct ConvertArgs {
 /// written) is an error that names the block and its bytes. Memory stays small at any size of file.
 ///
 /// With --manifest it compares arrays with the digests that `ndbytes digest` has printed: those of all lines, or of
-/// the FILEs given (-r takes .npz files too). A FILE belongs to the line with its path, and if there is none, to the
+/// the FILEs given. A FILE belongs to the line with its path, and if there is none, to the
 /// one line whose path is the same but for the format's suffix (.npy, .ndb, .npy.zz, .npy.gz, .raw, .bin, .dat): so
 /// in/a.ndb is held against the line of in/a.npy, which proves that converting it lost nothing. A leading ./ does not
 /// matter; folders and names must be the same.
@@ -192,7 +200,7 @@ pub(crate) struct VerifyArgs {
     /// Files to read; - is standard input
     #[arg(value_name = "FILE", required_unless_present = "manifest")]
     pub(crate) files: Vec<PathBuf>,
-    /// Take the .npy, .ndb, .npy.zz and .npy.gz files in folders, and in their folders
+    /// Take the .npy, .ndb, .npy.zz, .npy.gz and .npz files in folders, and in their folders
     #[arg(short, long)]
     pub(crate) recursive: bool,
     /// Work on N files at a time; 0 means one for each core
@@ -222,8 +230,8 @@ impl VerifyArgs {
 ///
 /// It is the BLAKE3 of dtype, shape and items, so equal arrays have equal digests as .npy with and without checksums,
 /// .ndb with any codec, .npz, compressed or raw, in any order and byte order; and other ones if a single bit differs,
-/// -0 from 0 too. Of a .npz every array has a line, FILE.npz:NAME; what else is in it is passed over; -r takes .npz
-/// files too. Files are verified as they are read: what is damaged is an error and has no digest. The lines are what
+/// -0 from 0 too. Of a .npz every array has a line, FILE.npz:NAME; what else is in it is passed over.
+/// Files are verified as they are read: what is damaged is an error and has no digest. The lines are what
 /// `ndbytes verify --manifest` reads; paths are printed as they were typed or found, and where one holds a backslash
 /// or a line break, as coreutils and b3sum escape it.
 #[derive(Debug, Group)]
@@ -269,7 +277,7 @@ pub(crate) struct ChecksumArgs {
     pub(crate) common: Common,
 }
 
-/// Compares the values of two arrays
+/// Compares the values of two arrays, or of all arrays of two archives
 ///
 /// Dtype and byte order may differ: 1 as <i4 equals 1.0 as >f8. NaN equals NaN, and what stands in the gaps of
 /// records does not count. Exits with 0 if they are equal, 1 if not, 5 if they cannot be compared.
@@ -392,7 +400,7 @@ pub(crate) struct Files {
     /// Files to read; - is standard input
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// Take the .npy, .ndb, .npy.zz and .npy.gz files in folders, and in their folders
+    /// Take the .npy, .ndb, .npy.zz and .npy.gz files in folders, and in their folders; and .npz, to read them
     #[arg(short, long)]
     pub(crate) recursive: bool,
     /// Work on N files at a time; 0 means one for each core

@@ -15,6 +15,8 @@ pub(crate) enum FormatArg {
     /// A `.npy` in a gzip stream.
     Gz,
     Raw,
+    /// Many arrays in a zip archive.
+    Npz,
 }
 
 impl FormatArg {
@@ -24,6 +26,7 @@ impl FormatArg {
             Self::Npy | Self::Zz | Self::Gz => "npy",
             Self::Ndb => "ndb",
             Self::Raw => "raw",
+            Self::Npz => "npz",
         }
     }
 
@@ -32,7 +35,7 @@ impl FormatArg {
         match self {
             Self::Zz => Some(Container::Zlib),
             Self::Gz => Some(Container::Gzip),
-            Self::Npy | Self::Ndb | Self::Raw => None,
+            Self::Npy | Self::Ndb | Self::Raw | Self::Npz => None,
         }
     }
 
@@ -56,6 +59,7 @@ pub(crate) fn named_as(path: &Path) -> Option<(&OsStr, FormatArg)> {
     let format = match path.extension()?.to_str()? {
         "npy" => FormatArg::Npy,
         "ndb" => FormatArg::Ndb,
+        "npz" => FormatArg::Npz,
         "raw" | "bin" | "dat" => FormatArg::Raw,
         packed => {
             let format = [FormatArg::Zz, FormatArg::Gz].into_iter().find(|format| {
@@ -80,11 +84,11 @@ mod tests {
             ("a.npy.zz", "a", FormatArg::Zz),
             ("a.v1.npy.gz", "a.v1", FormatArg::Gz),
             ("a.dat", "a", FormatArg::Raw),
+            ("a.npz", "a", FormatArg::Npz),
         ] {
             assert_eq!(named_as(Path::new(name)), Some((OsStr::new(stem), format)), "{name}");
         }
-        for name in
-            ["a", "a.gz", "a.raw.gz", "a.ndb.zz", "a.npy.zz.gz", "a.npz", ".npy", "npy.gz", "a.NPY"]
+        for name in ["a", "a.gz", "a.raw.gz", "a.ndb.zz", "a.npy.zz.gz", ".npy", "npy.gz", "a.NPY"]
         {
             assert_eq!(named_as(Path::new(name)), None, "{name}");
         }

@@ -1,6 +1,6 @@
 //! Lines of digests and paths, as b3sum and coreutils write them.
 
-use crate::formats::named_as;
+use crate::formats::{FormatArg, named_as};
 use ndbytes::{Digest, Error, Result};
 use std::collections::HashMap;
 use std::path::Path;
@@ -132,8 +132,10 @@ fn plain(label: &str) -> &str {
 fn stem(label: &str) -> &str {
     let label = plain(label);
     let path = Path::new(label);
-    let suffix =
-        named_as(path).zip(path.file_name()).map(|((stem, _), name)| name.len() - stem.len());
+    let suffix = named_as(path)
+        .filter(|(_, format)| *format != FormatArg::Npz)
+        .zip(path.file_name())
+        .map(|((stem, _), name)| name.len() - stem.len());
     label.get(..label.len().saturating_sub(suffix.unwrap_or(0))).unwrap_or(label)
 }
 

@@ -85,8 +85,8 @@ impl Session {
     /// # Errors
     /// [`ErrorKind::Io`] from standard output.
     pub(crate) fn report(&self, report: &Report) -> Result<Exit> {
-        if let Some(note) = report.note.as_deref().filter(|_| !self.quiet) {
-            self.complain(note);
+        if let Some(note) = &report.note {
+            self.note(note);
         }
         if self.json {
             self.print(&format!("{}\n", report.json))?;
@@ -147,6 +147,13 @@ impl Session {
             return Exit::OK;
         }
         exit
+    }
+
+    /// A line on standard error for whoever wants more than errors.
+    pub(crate) fn note(&self, message: &str) {
+        if !self.quiet {
+            self.complain(message);
+        }
     }
 
     /// One line on standard error.

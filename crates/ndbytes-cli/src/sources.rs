@@ -7,15 +7,18 @@ use clap::ValueEnum as _;
 use ndbytes::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// What the names of archives end in.
-const ARCHIVE: &str = "npz";
-
 /// Where bytes come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
     Stdin,
     File(PathBuf),
+    /// The array of this name in an archive.
+    Member(PathBuf, String),
 }
+
+/// Of what is no file.
+pub(crate) const IN_ARCHIVE: &str =
+    "an array in an archive is no file of its own; `ndbytes convert` makes one of it";
 
 /// The inputs in order, and what was wrong with finding some of them.
 #[derive(Debug, Default)]
@@ -25,8 +28,25 @@ pub(crate) struct Sources {
 }
 
 impl Source {
+    /// What was typed: a path, `-`, or `ARCHIVE.npz:NAME` where no file has that name.
     pub(crate) fn new(path: &Path) -> Self {
-        if path.as_os_str() == "-" { Self::Stdin } else { Self::File(path.to_owned()) }
+        if path.as_os_str() == "-" {
+            return Self::Stdin;
+        }
+        match path.to_str().and_then(|text| text.split_once(".npz:")) {
+            Some((archive, name)) if !path.exists() => {
+                Self::Member(PathBuf::from(format!("{archive}.npz")), name.to_owned())
+            }
+            _ => Self::File(path.to_owned()),
+        }
+    }
+
+    /// The array of this name in the archive that it is.
+    pub(crate) fn member(&self, name: &str) -> Self {
+        match self {
+            Self::File(path) => Self::Member(path.clone(), name.to_owned()),
+            other => other.clone(),
+        }
     }
 
     /// What to call it before a person, and in errors.
@@ -34,6 +54,7 @@ impl Source {
         match self {
             Self::Stdin => "standard input".to_owned(),
             Self::File(path) => printable(&path.display().to_string()),
+            Self::Member(path, name) => printable(&format!("{}:{name}", path.display())),
         }
     }
 
@@ -42,6 +63,21 @@ impl Source {
         match self {
             Self::Stdin => "-".to_owned(),
             Self::File(path) => path.display().to_string(),
+            Self::Member(path, name) => format!("{}:{name}", path.display()),
+        }
+    }
+
+    /// What a manifest calls it: the path as it was typed or found, and the name in the archive.
+    ///
+    /// # Errors
+    /// [`ndbytes::ErrorKind::Argument`] for a path that is no text.
+    pub(crate) fn label(&self) -> Result<String> {
+        match self {
+            Self::File(path) | Self::Member(path, _) if path.to_str().is_none() => {
+                let message = "its path is not UTF-8, so no manifest can hold it; rename it";
+                Err(Error::argument(message).in_file(path))
+            }
+            _ => Ok(self.typed()),
         }
     }
 
@@ -56,18 +92,23 @@ impl Source {
 
     /// Whether it can be read only once: a pipe or a socket.
     pub(crate) fn is_stream(&self) -> bool {
-        let Self::File(path) = self else { return true };
-        std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+        match self {
+            Self::Stdin => true,
+            Self::Member(..) => false,
+            Self::File(path) => std::fs::metadata(path)
+                .is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir()),
+        }
     }
 
     /// The file's path, for what only files can do.
     ///
     /// # Errors
-    /// [`ndbytes::ErrorKind::Argument`] for standard input, with `why`.
+    /// [`ndbytes::ErrorKind::Argument`] for standard input, with `why`, and for an array in an archive.
     pub(crate) fn path(&self, why: &str) -> Result<&Path> {
         match self {
             Self::File(path) => Ok(path),
             Self::Stdin => Err(Error::argument(why).in_file(self.name())),
+            Self::Member(..) => Err(Error::argument(IN_ARCHIVE).in_file(self.name())),
         }
     }
 }
@@ -78,26 +119,14 @@ impl Sources {
     /// # Errors
     /// [`ndbytes::ErrorKind::Argument`] if standard input is named twice.
     pub(crate) fn find(files: &Files) -> Result<Self> {
-        Self::find_only(files, FormatArg::describes_itself)
+        Self::find_only(files, |format| format.describes_itself() && format != FormatArg::Npz)
     }
 
     /// The same, where folders give only the formats that `takes` says.
     ///
     /// # Errors
     /// As [`Sources::find`].
-    pub(crate) fn find_only(files: &Files, takes: fn(FormatArg) -> bool) -> Result<Self> {
-        Self::find_by(files, Takes { formats: takes, archives: false })
-    }
-
-    /// The same, where folders give archives too.
-    ///
-    /// # Errors
-    /// As [`Sources::find`].
-    pub(crate) fn find_with_archives(files: &Files) -> Result<Self> {
-        Self::find_by(files, Takes { formats: FormatArg::describes_itself, archives: true })
-    }
-
-    fn find_by(files: &Files, takes: Takes) -> Result<Self> {
+    pub(crate) fn find_only(files: &Files, takes: Takes) -> Result<Self> {
         let mut sources = Self::default();
         for path in &files.files {
             match Source::new(path) {
@@ -118,13 +147,21 @@ impl Sources {
         self.found.iter().filter_map(Source::len).fold(0, u64::saturating_add)
     }
 
+    /// The same, where folders give archives too.
+    ///
+    /// # Errors
+    /// As [`Sources::find`].
+    pub(crate) fn find_with_archives(files: &Files) -> Result<Self> {
+        Self::find_only(files, FormatArg::describes_itself)
+    }
+
     fn add_folder(&mut self, folder: &Path, takes: Takes) {
         let before = (self.found.len(), self.errors.len());
         self.walk(folder, takes);
         if before == (self.found.len(), self.errors.len()) {
             let none = Error::io(std::io::ErrorKind::NotFound.into());
             self.errors.push(
-                none.context(format!("no {} file in this folder", takes.names())).in_file(folder),
+                none.context(format!("no {} file in this folder", names(takes))).in_file(folder),
             );
         }
     }
@@ -142,7 +179,7 @@ impl Sources {
             let Ok(own) = path.symlink_metadata() else { continue };
             if own.is_dir() {
                 self.walk(&path, takes);
-            } else if takes.takes(&path) && path.is_file() {
+            } else if named_as(&path).is_some_and(|(_, format)| takes(format)) && path.is_file() {
                 self.found.push(Source::File(path));
             }
         }
@@ -150,29 +187,15 @@ impl Sources {
 }
 
 /// Which files of a folder are meant.
-#[derive(Debug, Clone, Copy)]
-struct Takes {
-    formats: fn(FormatArg) -> bool,
-    archives: bool,
-}
+type Takes = fn(FormatArg) -> bool;
 
-impl Takes {
-    fn takes(self, path: &Path) -> bool {
-        let is_archive = || path.extension().is_some_and(|suffix| suffix == ARCHIVE);
-        named_as(path).is_some_and(|(_, format)| (self.formats)(format))
-            || (self.archives && is_archive())
-    }
-
-    /// The suffixes, as a person lists them.
-    fn names(self) -> String {
-        let formats = FormatArg::value_variants().iter().filter(|&&format| (self.formats)(format));
-        let mut suffixes: Vec<String> =
-            formats.map(|format| format!(".{}", format.suffix())).collect();
-        suffixes.extend(self.archives.then(|| format!(".{ARCHIVE}")));
-        match suffixes.split_last() {
-            Some((last, [])) => last.clone(),
-            Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
-            None => String::new(),
-        }
+/// Their suffixes, as a person lists them.
+fn names(takes: Takes) -> String {
+    let formats = FormatArg::value_variants().iter().filter(|&&format| takes(format));
+    let suffixes: Vec<String> = formats.map(|format| format!(".{}", format.suffix())).collect();
+    match suffixes.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => String::new(),
     }
 }

@@ -11,6 +11,7 @@ use ndbytes::raw::Raw;
 use ndbytes::values::{Difference, Tolerance, compare};
 use ndbytes::{Error, Result};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 pub(crate) fn run(session: &Session, args: &DiffArgs) -> Result<Exit> {
     let raw = input::declared(&args.raw)?;
@@ -20,15 +21,81 @@ pub(crate) fn run(session: &Session, args: &DiffArgs) -> Result<Exit> {
     if left == Source::Stdin && right == Source::Stdin {
         return Err(Error::argument("'-' stands twice; it can be read once"));
     }
-    let (a, b) = (load(session, &left, raw.as_ref())?, load(session, &right, raw.as_ref())?);
+    let ends = if raw.is_none() {
+        (input::contents(session, &left)?, input::contents(session, &right)?)
+    } else {
+        (None, None)
+    };
+    let pairs = match ends {
+        (None, None) => vec![Pair::Both(left, right)],
+        (Some(ours), Some(theirs)) => pairs(&left, &right, &ours.arrays, &theirs.arrays),
+        (Some(_), None) => return Err(one_of_many(&left)),
+        (None, Some(_)) => return Err(one_of_many(&right)),
+    };
+    let mut exit = Exit::OK;
+    for pair in pairs {
+        let report = match &pair {
+            Pair::Both(left, right) => both(session, left, right, raw.as_ref(), &tolerance),
+            Pair::One(source, other) => Ok(missing(source, other)),
+        };
+        exit = exit.max(match report.and_then(|report| session.report(&report)) {
+            Ok(exit) => exit,
+            Err(error) => session.fail(&error),
+        });
+        if session.is_over() {
+            break;
+        }
+    }
+    Ok(exit)
+}
+
+/// What is compared.
+enum Pair {
+    Both(Source, Source),
+    /// An array that only one of the archives has, and the other archive.
+    One(Source, Source),
+}
+
+/// The arrays of two archives by their names, in the order of the first one; then what only the second has.
+fn pairs(left: &Source, right: &Source, ours: &[String], theirs: &[String]) -> Vec<Pair> {
+    let known = |names: &[String]| names.iter().cloned().collect::<HashSet<_>>();
+    let (in_ours, in_theirs) = (known(ours), known(theirs));
+    let both = ours.iter().map(|name| match in_theirs.contains(name) {
+        true => Pair::Both(left.member(name), right.member(name)),
+        false => Pair::One(left.member(name), right.clone()),
+    });
+    let rest = theirs.iter().filter(|name| !in_ours.contains(*name));
+    both.chain(rest.map(|name| Pair::One(right.member(name), left.clone()))).collect()
+}
+
+fn one_of_many(archive: &Source) -> Error {
+    let message =
+        "an .npz holds many arrays, and is compared with another one; FILE.npz:NAME is one of them";
+    Error::argument(message).in_file(archive.name())
+}
+
+fn missing(source: &Source, other: &Source) -> Report {
+    let text = format!("{} has no counterpart in {}", source.name(), other.name());
+    let json = json!({ "left": source.typed(), "right": null, "equal": false });
+    Report { exit: Exit::DIFFERENCE, ..Report::new(text, json) }
+}
+
+fn both(
+    session: &Session,
+    left: &Source,
+    right: &Source,
+    raw: Option<&Raw>,
+    tolerance: &Tolerance,
+) -> Result<Report> {
+    let (a, b) = (load(session, left, raw)?, load(session, right, raw)?);
     let (a, b) = (a.array.view(), b.array.view());
-    let found = compare(&a, &b, &tolerance, &mut |_| session.check())
+    let found = compare(&a, &b, tolerance, &mut |_| session.check())
         .map_err(|error| error.context(format!("{} and {}", left.name(), right.name())))?;
     let first = found.first.clone().map(|index| {
         let (left, right) = values_at((&a, &b), &index);
         First { index, left, right }
     });
-    session.report(&report(&left, &right, &found, first.as_ref()))
+    Ok(report(left, right, &found, first.as_ref()))
 }
 
 fn positive(option: &str, value: f64) -> Result<f64> {

@@ -3,7 +3,7 @@
 use crate::args::DigestArgs;
 use crate::batch;
 use crate::exit::Exit;
-use crate::input::{self, Target};
+use crate::input;
 use crate::manifest;
 use crate::report::Report;
 use crate::session::Session;
@@ -13,16 +13,15 @@ use serde_json::json;
 
 pub(crate) fn run(session: &Session, args: &DigestArgs) -> Result<Exit> {
     let raw = input::declared(&args.raw)?;
-    let sources = Sources::find_with_archives(&args.files)?;
+    let mut sources = Sources::find_with_archives(&args.files)?;
     session.progress.expect(sources.size());
+    if raw.is_none() {
+        sources.expand(session);
+    }
     let found = batch::unfound(session, &sources);
-    let targets = match raw {
-        None => Target::all(session, &sources.found),
-        Some(_) => Target::whole(&sources.found),
-    };
-    let done = batch::run(session, &targets, |target, watch| {
-        let label = target.label()?;
-        let digest = target.digest(session, raw.as_ref(), watch)?;
+    let done = batch::run(session, &sources.found, |source, watch| {
+        let label = source.label()?;
+        let digest = input::digest_of(session, source, raw.as_ref(), watch)?;
         let json = json!({ "path": label, "digest": digest.to_string() });
         Ok(Report::new(manifest::line(&digest, &label), json))
     });

@@ -3,7 +3,7 @@
 use crate::args::VerifyArgs;
 use crate::batch;
 use crate::exit::Exit;
-use crate::input::{self, Target};
+use crate::input;
 use crate::manifest::{Line, Manifest};
 use crate::report::{Report, printable};
 use crate::session::Session;
@@ -17,21 +17,24 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An array, and the line it belongs to.
 struct Check<'m> {
-    target: Target,
+    source: Source,
     line: Result<&'m Line>,
 }
 
 pub(crate) fn run(session: &Session, args: &VerifyArgs, path: &Path) -> Result<Exit> {
     let raw = input::declared(&args.raw)?;
-    let sources = Sources::find_with_archives(&args.files())?;
+    let mut sources = Sources::find_with_archives(&args.files())?;
     let from = Source::new(path);
     if from == Source::Stdin && sources.found.contains(&from) {
         return Err(Error::argument("'-' stands twice; it can be read once"));
     }
     let manifest = read(session, &from)?;
     session.progress.expect(sources.size());
+    if raw.is_none() {
+        sources.expand(session);
+    }
     let found = batch::unfound(session, &sources);
-    let checks = checks(session, args, &manifest, &sources, raw.as_ref());
+    let checks = checks(args, &manifest, sources);
     let failed = AtomicUsize::new(0);
     let done = batch::run(session, &checks, |check, watch| {
         let report = compare(session, check, &from, raw.as_ref(), watch);
@@ -55,27 +58,17 @@ fn read(session: &Session, from: &Source) -> Result<Manifest> {
 }
 
 /// All lines of the manifest, or those of the files that were named.
-fn checks<'m>(
-    session: &Session,
-    args: &VerifyArgs,
-    manifest: &'m Manifest,
-    sources: &Sources,
-    raw: Option<&Raw>,
-) -> Vec<Check<'m>> {
+fn checks<'m>(args: &VerifyArgs, manifest: &'m Manifest, sources: Sources) -> Vec<Check<'m>> {
     if args.files.is_empty() {
         let check =
-            |line: &'m Line| Check { target: Target::labelled(&line.label), line: Ok(line) };
+            |line: &'m Line| Check { source: Source::new(Path::new(&line.label)), line: Ok(line) };
         return manifest.lines().iter().map(check).collect();
     }
-    let targets = match raw {
-        None => Target::all(session, &sources.found),
-        Some(_) => Target::whole(&sources.found),
+    let check = |source: Source| {
+        let line = source.label().and_then(|label| manifest.find(&label));
+        Check { line: line.map_err(|error| error.in_file(source.name())), source }
     };
-    let check = |target: Target| {
-        let line = target.label().and_then(|label| manifest.find(&label));
-        Check { line: line.map_err(|error| error.in_file(target.name())), target }
-    };
-    targets.into_iter().map(check).collect()
+    sources.found.into_iter().map(check).collect()
 }
 
 fn compare(
@@ -85,9 +78,9 @@ fn compare(
     raw: Option<&Raw>,
     watch: Watch<'_>,
 ) -> Result<Report> {
-    let (target, line) = (&check.target, check.line.clone()?);
-    let (name, label) = (target.name(), target.label()?);
-    let digest = target.digest(session, raw, watch)?;
+    let (source, line) = (&check.source, check.line.clone()?);
+    let (name, label) = (source.name(), source.label()?);
+    let digest = input::digest_of(session, source, raw, watch)?;
     let same = digest == line.digest;
     let json = json!({
         "path": label, "state": if same { "ok" } else { "differs" }, "digest": digest.to_string(),

@@ -1,6 +1,7 @@
 //! `ndbytes send`: files read and sent at the same time.
 
 use crate::args::{Files, SendArgs};
+use crate::batch;
 use crate::exit::Exit;
 use crate::formats::named_as;
 use crate::input;
@@ -27,11 +28,14 @@ pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
     }
     let (options, timeout) = net::options(&args.wire)?;
     let files = Files { files: args.files.clone(), recursive: false, jobs: 1 };
-    let sources = Sources::find(&files)?;
+    let mut sources = Sources::find(&files)?;
     session.progress.expect(sources.size());
+    for note in sources.expand(session) {
+        session.note(&note);
+    }
+    let mut exit = batch::unfound(session, &sources);
     let connection = Connection::open(session, &address, timeout)?;
     let mut sender = Sender::over(connection)?.with(options);
-    let mut exit = Exit::OK;
     for (index, source) in sources.found.iter().enumerate() {
         let job = Job { session, source, npy: args.wire.npy };
         let sent = job.send(&mut sender, &mut session.watch());
@@ -165,10 +169,13 @@ impl Job<'_> {
             return Metadata::default();
         }
         let file = match self.source {
-            Source::File(path) => named_as(path).map(|(stem, _)| stem).or_else(|| path.file_name()),
+            Source::File(path) => named_as(path)
+                .map(|(stem, _)| stem)
+                .or_else(|| path.file_name())
+                .map(|name| name.to_string_lossy().into_owned()),
+            Source::Member(_, name) => Some(name.clone()),
             Source::Stdin => None,
         };
-        let file = file.map(|name| name.to_string_lossy().into_owned());
         Metadata::new(own.name.clone().or(file), own.attrs.clone())
     }
 

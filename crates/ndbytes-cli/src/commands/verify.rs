@@ -3,11 +3,12 @@
 use crate::args::VerifyArgs;
 use crate::batch;
 use crate::exit::{Exit, kind_name};
-use crate::input::{self, Whole};
+use crate::input::{self, Archive, Whole};
 use crate::report::Report;
 use crate::session::Session;
 use crate::sources::{Source, Sources};
-use ndbytes::{ChecksumState, Dest, Error, ErrorKind, Result, Spec};
+use ndbytes::io::Watch;
+use ndbytes::{ChecksumState, Dest, Error, ErrorKind, Header, Result, Spec};
 use serde_json::json;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -20,13 +21,13 @@ pub(crate) fn run(session: &Session, args: &VerifyArgs) -> Result<Exit> {
             "--raw is for --manifest: bytes without a header have no checksum",
         ));
     }
-    let sources = Sources::find(&args.files())?;
+    let sources = Sources::find_with_archives(&args.files())?;
     session.progress.expect(sources.size());
     let found = batch::unfound(session, &sources);
     let failed = AtomicUsize::new(0);
     let done = batch::run(session, &sources.found, |source, watch| {
-        let report = match input::read(session, source, Dest::Discard, watch) {
-            Ok(read) => Ok(whole(source, &read, args.require_checksum)),
+        let report = match read(session, source, args.require_checksum, watch) {
+            Ok(report) => Ok(report),
             Err(error) if is_damage(&error) => Ok(damaged(source, error)),
             Err(error) => Err(error),
         };
@@ -39,6 +40,37 @@ pub(crate) fn run(session: &Session, args: &VerifyArgs) -> Result<Exit> {
         session.complain(&format!("{failed} of {files} files did not pass"));
     }
     Ok(found.max(done))
+}
+
+fn read(session: &Session, source: &Source, required: bool, watch: Watch<'_>) -> Result<Report> {
+    match input::archive(session, source)? {
+        Some(archive) => members(source, archive, watch),
+        None => {
+            let read = input::read(session, source, Dest::Discard, watch)?;
+            Ok(whole(source, &read, required))
+        }
+    }
+}
+
+/// Every member of an archive, to its end.
+fn members(source: &Source, mut archive: Archive<'_>, watch: Watch<'_>) -> Result<Report> {
+    let about = |error| input::named(error, source);
+    let count = archive.entries().len();
+    let mut bytes = 0;
+    for index in 0..count {
+        if archive.is_array(index).map_err(about)? {
+            let discard = |_: &Header| Ok(Dest::Discard);
+            let options = input::options(None);
+            let decoded = archive.read_array(index, options, discard, watch).map_err(about)?;
+            bytes += decoded.header.nbytes();
+        } else {
+            archive.member(index).and_then(|mut member| member.skip()).map_err(about)?;
+        }
+    }
+    let json = json!({
+        "path": source.typed(), "state": "ok", "data_bytes": bytes, "members": count, "compression": null,
+    });
+    Ok(Report::new(format!("{}: ok", source.name()), json))
 }
 
 /// Whether it is the file's bytes that are not as they should be.

@@ -1,14 +1,14 @@
 //! Reading what the command line names, whatever format it has.
 
+mod archive;
 mod headerless;
 mod peek;
 mod reader;
-mod target;
 
+pub(crate) use archive::{Archive, archive, contents, key_of, peek_member};
 pub(crate) use headerless::{declared, refuse_compressed, refuse_headerless, with_guess};
 pub(crate) use peek::peek;
 pub(crate) use reader::{Reader, open};
-pub(crate) use target::Target;
 
 use crate::session::Session;
 use crate::sources::Source;
@@ -18,6 +18,7 @@ use ndbytes::{
     Array, ChecksumState, Container, DecodeOptions, Decoded, Dest, Digest, Error, Header, Limits,
     Metadata, Result, Threads, digest_with, io,
 };
+use std::sync::atomic::Ordering;
 
 /// An array in memory, and what was known of it besides.
 #[derive(Debug)]
@@ -80,6 +81,11 @@ pub(crate) fn read_by<'d>(
     choose: impl FnOnce(&Header) -> Result<Dest<'d>>,
     watch: Watch<'_>,
 ) -> Result<Whole> {
+    if let Source::Member(path, name) = source {
+        let decoded = archive::read_member(session, path, name, choose, watch);
+        let decoded = decoded.map_err(|error| named(error, source))?;
+        return Ok(Whole { decoded, container: None });
+    }
     let reader = open(session, source)?;
     let (len, moved) = (reader.len, reader.moved());
     let about = |error| named(error, source);
@@ -95,7 +101,8 @@ pub(crate) fn read_by<'d>(
     let mut reader = io::sniff(reader).map_err(about)?;
     let container = reader.container();
     // Progress counts the bytes of the file, not what they unpack to.
-    let decoded = reader.read_whole(options(len), choose, &mut |_| watch(moved.get()));
+    let decoded =
+        reader.read_whole(options(len), choose, &mut |_| watch(moved.load(Ordering::Relaxed)));
     let decoded = decoded.map_err(|error| about(with_guess(error, source, len, container)))?;
     Ok(Whole { decoded, container })
 }
@@ -104,7 +111,7 @@ pub(crate) fn read_by<'d>(
 ///
 /// # Errors
 /// As [`load`].
-fn digest_of(
+pub(crate) fn digest_of(
     session: &Session,
     source: &Source,
     raw: Option<&Raw>,

@@ -7,14 +7,15 @@ use ndbytes::io::Peeked;
 use ndbytes::{Result, io};
 use std::io::Seek as _;
 
-/// Looks at header and tail; `None` for a stream, which can be read only once.
+/// Looks at header and tail; `None` for a stream, which can be read only once, and an array in an archive.
 ///
 /// # Errors
 /// As [`open`], [`refuse_headerless`] and [`io::peek`].
 pub(crate) fn peek(session: &Session, source: &Source) -> Result<Option<Peeked>> {
     refuse_headerless(source)?;
-    if source.is_stream() {
-        return Ok(None); // Opening it to look would break its writer's pipe.
+    // Opening a stream to look would break its writer's pipe.
+    if source.is_stream() || matches!(source, Source::Member(..)) {
+        return Ok(None);
     }
     let mut reader = open(session, source)?;
     let Some(len) = reader.len else { return Ok(None) };

@@ -2,12 +2,12 @@
 
 use super::named;
 use crate::session::Session;
-use crate::sources::Source;
+use crate::sources::{IN_ARCHIVE, Source};
 use ndbytes::{Error, Result, io};
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An open input whose waits end on Ctrl-C.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub(crate) struct Reader<'s> {
     stream: Stream,
     /// Its length, if it is a file.
     pub(crate) len: Option<u64>,
-    moved: Rc<Cell<u64>>,
+    moved: Arc<AtomicU64>,
     session: &'s Session,
 }
 
@@ -35,6 +35,7 @@ pub(crate) fn open<'s>(session: &'s Session, source: &Source) -> Result<Reader<'
             let file = stdin().map_err(|error| named(error.into(), source))?;
             Ok(Reader::new(Stream::Stdin(file), None, session))
         }
+        Source::Member(..) => Err(Error::argument(IN_ARCHIVE).in_file(source.name())),
         Source::File(path) => {
             let file = io::open_watched(path, session.patience, &mut |_| session.check())
                 .map_err(about_folder)?;
@@ -72,7 +73,7 @@ impl Read for Reader<'_> {
             Stream::Stdin(file) => file.read(space),
             Stream::File(file) => file.read(space),
         }?;
-        self.moved.set(self.moved.get() + n as u64);
+        self.moved.fetch_add(n as u64, Ordering::Relaxed);
         Ok(n)
     }
 }
@@ -88,7 +89,7 @@ impl Seek for Reader<'_> {
 
 impl<'s> Reader<'s> {
     fn new(stream: Stream, len: Option<u64>, session: &'s Session) -> Self {
-        Self { stream, len, moved: Rc::default(), session }
+        Self { stream, len, moved: Arc::default(), session }
     }
 
     /// The file behind it, or else itself: a stream, or a file that is compressed.
@@ -96,7 +97,7 @@ impl<'s> Reader<'s> {
         if self.len.is_some() {
             let container = io::sniff(&mut self)?.container();
             self.rewind()?;
-            self.moved.set(0);
+            self.moved.store(0, Ordering::Relaxed);
             if container.is_none()
                 && let Stream::File(input) = self.stream
             {
@@ -107,7 +108,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The bytes read so far, for whoever lends it to others.
-    pub(crate) fn moved(&self) -> Rc<Cell<u64>> {
+    pub(crate) fn moved(&self) -> Arc<AtomicU64> {
         self.moved.clone()
     }
 

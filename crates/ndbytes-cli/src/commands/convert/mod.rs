@@ -1,6 +1,8 @@
 //! `ndbytes convert`: an array read, and written in another form.
 
+mod extract;
 mod output;
+mod pack;
 mod plan;
 mod stream;
 
@@ -11,7 +13,7 @@ use crate::formats::FormatArg;
 use crate::input::{self, Loaded};
 use crate::report::{Report, counted};
 use crate::session::Session;
-use crate::sources::Sources;
+use crate::sources::{Source, Sources};
 use crate::values::cast;
 use ndbytes::io::{self, SaveOptions, Watch};
 use ndbytes::raw::{self, Raw};
@@ -47,7 +49,19 @@ pub(crate) fn run(session: &Session, args: &ConvertArgs) -> Result<Exit> {
         codec: Codec::None,
         save: SaveOptions::durable(args.durable),
     };
-    let sources = Sources::find(&args.files)?;
+    let mut sources = Sources::find(&args.files)?;
+    if change.raw.is_none() {
+        for note in sources.expand(session) {
+            session.note(&note);
+        }
+    }
+    if let Some(target) = plan::archive(args)? {
+        session.progress.expect(sources.size().saturating_mul(2));
+        return match batch::unfound(session, &sources) {
+            Exit::OK => pack::run(session, &change, &sources, args, &target),
+            exit => Ok(exit), // An archive that lacks some of what was asked for would look whole.
+        };
+    }
     let plan = plan::plan(&sources, args)?;
     refuse_idle(args, &plan.jobs)?;
     let format = plan.jobs.first().map(|job| job.format);
@@ -59,7 +73,7 @@ pub(crate) fn run(session: &Session, args: &ConvertArgs) -> Result<Exit> {
         _ => {}
     }
     session.progress.expect(sources.size().saturating_mul(change.passes(&plan.jobs)));
-    plan.make_folder()?;
+    plan.make_folders()?;
     let found = batch::unfound(session, &sources);
     let done = batch::run(session, &plan.jobs, |job, watch| change.convert(session, job, watch));
     Ok(found.max(done))
@@ -104,30 +118,43 @@ impl Change {
             let bytes = stream.run(session, self, raw, job, watch)?;
             return Ok(report(job, stream.spec(), bytes, stream.has_tail()));
         }
-        let mut loaded = input::load(session, &job.source, self.raw.as_ref(), watch)?;
-        if let Some(dtype) = &self.cast {
-            loaded.array = cast(&loaded.array.view(), dtype, self.lossy)
-                .map_err(|error| input::named(error, &job.source))?;
-        }
+        let loaded = self.load(session, &job.source, watch)?;
         let view = loaded.array.view();
-        let dtype = match self.endian {
-            Some(endian) => view.dtype().with_endian(endian),
-            None => view.dtype().clone(),
-        };
+        let dtype = self.dtype(&view);
         let tail = self.has_tail(job.format, &dtype);
         let mut encoder = self.encoder(job.format, &view, &loaded, tail)?;
         let bytes = output::write(&job.target, job.format, self.level, self.save, |mut out| {
             io::pieces(encoder.as_mut(), &mut out, watch)
         })?;
         let mut report = report(job, &Spec::exact(dtype, view.shape()), bytes, tail);
-        report.note = left_behind(job, &loaded, tail);
+        report.note = left_behind(&job.source, job.format, &loaded, tail);
         Ok(report)
+    }
+
+    /// Reads an array, and casts it where that is asked for.
+    fn load(&self, session: &Session, source: &Source, watch: Watch<'_>) -> Result<Loaded> {
+        let mut loaded = input::load(session, source, self.raw.as_ref(), watch)?;
+        if let Some(dtype) = &self.cast {
+            loaded.array = cast(&loaded.array.view(), dtype, self.lossy)
+                .map_err(|error| input::named(error, source))?;
+        }
+        Ok(loaded)
+    }
+
+    /// The dtype it is written as.
+    fn dtype(&self, view: &ArrayRef<'_>) -> DType {
+        match self.endian {
+            Some(endian) => view.dtype().with_endian(endian),
+            None => view.dtype().clone(),
+        }
     }
 
     /// Whether the array in the output has a checksum tail, which is also where name and attributes have a place.
     fn has_tail(&self, format: FormatArg, dtype: &DType) -> bool {
         match format {
-            FormatArg::Npy | FormatArg::Zz | FormatArg::Gz => self.check || dtype.has_extension(),
+            FormatArg::Npy | FormatArg::Zz | FormatArg::Gz | FormatArg::Npz => {
+                self.check || dtype.has_extension()
+            }
             FormatArg::Ndb => true,
             FormatArg::Raw => false,
         }
@@ -143,7 +170,7 @@ impl Change {
         let metadata = if tail { loaded.metadata.clone() } else { Metadata::default() };
         let (order, endian) = (self.order, self.endian);
         Ok(match format {
-            FormatArg::Npy | FormatArg::Zz | FormatArg::Gz => {
+            FormatArg::Npy | FormatArg::Zz | FormatArg::Gz | FormatArg::Npz => {
                 let checksum = self.check;
                 let options =
                     npy::EncodeOptions { endian, order, checksum, metadata, ..Default::default() };
@@ -189,11 +216,11 @@ fn report(job: &Job, spec: &Spec, bytes: u64, tail: bool) -> Report {
 }
 
 /// What the output does not have and the input had.
-fn left_behind(job: &Job, loaded: &Loaded, tail: bool) -> Option<String> {
-    let input = job.source.name();
+fn left_behind(source: &Source, format: FormatArg, loaded: &Loaded, tail: bool) -> Option<String> {
+    let input = source.name();
     let labelled = loaded.metadata.name.is_some() || loaded.metadata.attrs.is_some();
     if labelled && !tail {
-        let keep = if job.format == FormatArg::Raw { "" } else { "; --check keeps them" };
+        let keep = if format == FormatArg::Raw { "" } else { "; --check keeps them" };
         return Some(format!("{input}: its name and attributes are not in the output{keep}"));
     }
     let open = loaded.state == ChecksumState::Open;

@@ -18,37 +18,46 @@ pub(super) fn write(
     save: SaveOptions,
     fill: impl FnOnce(&mut dyn Write) -> Result<()>,
 ) -> Result<u64> {
-    let mut stored = 0;
-    let through = |file: &mut File| -> Result<()> {
-        let mut out = Counted { out: file, bytes: 0 };
-        match format.container() {
-            None => fill(&mut out)?,
-            Some(container) => {
-                let mut compressor = Compressor::new(&mut out, container, level);
-                fill(&mut compressor)?;
-                compressor.finish()?;
-            }
-        }
-        out.flush()?;
-        stored = out.bytes;
-        Ok(())
+    let through = |out: &mut Counted<'_>| -> Result<()> {
+        let Some(container) = format.container() else { return fill(out) };
+        let mut compressor = Compressor::new(out, container, level);
+        fill(&mut compressor)?;
+        compressor.finish().map(drop)
     };
     match target {
-        Target::File(path) => io::replace(path, save, through)?,
-        Target::Stdout => stdout()
-            .map_err(Error::from)
-            .and_then(|mut out| through(&mut out))
-            .map_err(about_stdout)?,
+        Target::Stdout => to_stdout(through),
+        Target::File(path) => {
+            let mut stored = 0;
+            io::replace(path, save, |file| {
+                stored = counted(file, through)?;
+                Ok(())
+            })?;
+            Ok(stored)
+        }
     }
-    Ok(stored)
 }
 
-fn about_stdout(error: Error) -> Error {
-    if error.path().is_some() { error } else { error.in_file("standard output") }
+/// Hands `fill` standard output; the bytes that it has taken.
+///
+/// # Errors
+/// Those of standard output, and whatever `fill` returns.
+pub(super) fn to_stdout(fill: impl FnOnce(&mut Counted<'_>) -> Result<()>) -> Result<u64> {
+    let written = stdout().map_err(Error::from).and_then(|mut out| counted(&mut out, fill));
+    written.map_err(|error| match error.path() {
+        Some(_) => error,
+        None => error.in_file("standard output"),
+    })
+}
+
+fn counted(file: &mut File, fill: impl FnOnce(&mut Counted<'_>) -> Result<()>) -> Result<u64> {
+    let mut out = Counted { out: file, bytes: 0 };
+    fill(&mut out)?;
+    out.flush()?;
+    Ok(out.bytes)
 }
 
 /// A writer that counts what it has taken.
-struct Counted<'f> {
+pub(super) struct Counted<'f> {
     out: &'f mut File,
     bytes: u64,
 }

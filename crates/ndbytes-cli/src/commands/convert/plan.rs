@@ -1,5 +1,6 @@
 //! Which output each input gets; everything that can be refused is refused before the first byte.
 
+use super::extract;
 use crate::args::ConvertArgs;
 use crate::formats::{FormatArg, named_as};
 use crate::report::printable;
@@ -44,8 +45,8 @@ impl Target {
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) jobs: Vec<Job>,
-    /// The folder that the outputs go to.
-    folder: Option<PathBuf>,
+    /// The folders that the outputs go to, from the outermost in.
+    folders: Vec<PathBuf>,
 }
 
 /// One job for each source.
@@ -56,15 +57,20 @@ pub(super) struct Plan {
 pub(super) fn plan(sources: &Sources, args: &ConvertArgs) -> Result<Plan> {
     if args.output.as_os_str() == "-" {
         let source = only(sources, "standard output takes one array")?;
-        if std::io::stdout().is_terminal() {
-            let message =
-                "standard output is a terminal, which arrays would garble; add > FILE or | COMMAND";
-            return Err(Error::argument(message));
-        }
+        refuse_terminal()?;
         let format = args.to.unwrap_or(FormatArg::Npy);
         return Ok(Plan::of(Job { source, target: Target::Stdout, format }));
     }
-    if is_folder(&args.output) || args.files.recursive || sources.found.len() > 1 {
+    if sources.found.is_empty() {
+        return Ok(Plan { jobs: Vec::new(), folders: Vec::new() });
+    }
+    let is_archive = |source: &Source| match source {
+        Source::Member(path, _) => args.files.files.contains(path),
+        _ => false,
+    };
+    // The one array of an archive goes where several would go, unless a file is named.
+    let extracts = sources.found.iter().any(is_archive) && named_as(&args.output).is_none();
+    if is_folder(&args.output) || args.files.recursive || sources.found.len() > 1 || extracts {
         return into_folder(sources, args);
     }
     let source = only(sources, "a file takes one array")?;
@@ -75,22 +81,50 @@ pub(super) fn plan(sources: &Sources, args: &ConvertArgs) -> Result<Plan> {
     Ok(Plan::of(Job { source, target: Target::File(args.output.clone()), format }))
 }
 
+/// Where an archive goes, if that is what is asked for.
+///
+/// # Errors
+/// [`ndbytes::ErrorKind::Argument`] for a folder, and a terminal.
+pub(super) fn archive(args: &ConvertArgs) -> Result<Option<Target>> {
+    let named = named_as(&args.output).map(|(_, format)| format);
+    let is_folder = is_folder(&args.output);
+    match args.to {
+        Some(FormatArg::Npz) if is_folder => {
+            let message = "an archive is one file; this is a folder";
+            Err(Error::argument(message).in_file(&args.output))
+        }
+        Some(FormatArg::Npz) if args.output.as_os_str() == "-" => {
+            refuse_terminal().map(|()| Some(Target::Stdout))
+        }
+        None if is_folder => Ok(None),
+        to if to.or(named) == Some(FormatArg::Npz) => Ok(Some(Target::File(args.output.clone()))),
+        _ => Ok(None),
+    }
+}
+
+fn refuse_terminal() -> Result<()> {
+    if std::io::stdout().is_terminal() {
+        let message =
+            "standard output is a terminal, which arrays would garble; add > FILE or | COMMAND";
+        return Err(Error::argument(message));
+    }
+    Ok(())
+}
+
 impl Plan {
     fn of(job: Job) -> Self {
-        Self { jobs: vec![job], folder: None }
+        Self { jobs: vec![job], folders: Vec::new() }
     }
 
-    /// Makes the folder that the outputs go to, if it is not there.
+    /// Makes the folders that the outputs go to, where they are not there.
     ///
     /// # Errors
     /// [`ndbytes::ErrorKind::Io`].
-    pub(super) fn make_folder(&self) -> Result<()> {
-        match &self.folder {
-            Some(folder) if !folder.exists() => {
-                std::fs::create_dir(folder).map_err(|error| Error::io(error).in_file(folder))
-            }
-            _ => Ok(()),
+    pub(super) fn make_folders(&self) -> Result<()> {
+        for folder in self.folders.iter().filter(|folder| !folder.exists()) {
+            std::fs::create_dir(folder).map_err(|error| Error::io(error).in_file(folder))?;
         }
+        Ok(())
     }
 }
 
@@ -118,7 +152,7 @@ fn by_suffix(output: &Path) -> Result<FormatArg> {
             let found =
                 suffix.map_or_else(|| "no suffix".to_owned(), |suffix| format!(".{suffix}"));
             format!(
-                "{found} says no format; .npy, .ndb, .npy.zz, .npy.gz, .raw and .bin do, or --to; a folder ends with /"
+                "{found} says no format; .npy, .ndb, .npy.zz, .npy.gz, .npz, .raw and .bin do, or --to; a folder ends with /"
             )
         }
     };
@@ -135,8 +169,12 @@ fn into_folder(sources: &Sources, args: &ConvertArgs) -> Result<Plan> {
     let format = args.to.unwrap_or(FormatArg::Npy);
     let mut taken: HashMap<PathBuf, &Source> = HashMap::new();
     let mut jobs = Vec::new();
+    let places = extract::places(sources, folder, format, args.force)?;
     for source in &sources.found {
-        let path = folder.join(file_name(source, format)?);
+        let path = match places.get(source) {
+            Some(place) => folder.join(place),
+            None => folder.join(file_name(source, format)?),
+        };
         if let Some(first) = taken.insert(path.clone(), source) {
             let message = format!(
                 "both {} and {} would become this file; nothing was written",
@@ -147,7 +185,9 @@ fn into_folder(sources: &Sources, args: &ConvertArgs) -> Result<Plan> {
         }
         jobs.push(Job { source: source.clone(), target: Target::File(path), format });
     }
-    Ok(Plan { jobs, folder: Some(folder.clone()) })
+    let mut folders = vec![folder.clone()];
+    folders.extend(extract::folders(places.values()).map(|inner| folder.join(inner)));
+    Ok(Plan { jobs, folders })
 }
 
 /// The input's own name with the format's suffix; never a path.

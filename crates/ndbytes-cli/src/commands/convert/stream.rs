@@ -57,6 +57,7 @@ impl Stream {
             }
             // Blocks are chosen with an eye on all of the array.
             FormatArg::Ndb if change.codec != Codec::None => return Ok(None),
+            FormatArg::Npz => return Ok(None),
             FormatArg::Ndb => {
                 let (header, sum) = frame::encode_header(&dtype, &shape, fortran, &metadata)?;
                 (Format::Frame, header, sum)

@@ -21,8 +21,13 @@ pub(crate) fn run(session: &Session, args: &HeadArgs) -> Result<Exit> {
         (None, Some(rows)) => Some(Slices::rows(rows)),
         (None, None) => None,
     };
-    let sources = Sources::find(&args.files)?;
+    let mut sources = Sources::find_with_archives(&args.files)?;
     session.progress.expect(sources.size());
+    if raw.is_none() {
+        for note in sources.expand(session) {
+            session.note(&note);
+        }
+    }
     let several = sources.found.len() > 1;
     let found = batch::unfound(session, &sources);
     let done = batch::run(session, &sources.found, |source, watch| {

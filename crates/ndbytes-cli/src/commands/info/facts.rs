@@ -6,6 +6,7 @@ use crate::report::{Report, counted, grouped, percent, printable};
 use crate::sources::Source;
 use crate::values::Stats;
 use ndbytes::frame::Grown;
+use ndbytes::io::npz::{Entry, Method};
 use ndbytes::raw::Raw;
 use ndbytes::{ChecksumState, Container, DType, Filter, Format, Header, Metadata, Order, Spec};
 use serde_json::{Value, json};
@@ -22,6 +23,8 @@ pub(super) struct Facts {
     pub(super) metadata: Metadata,
     /// What the file is compressed with.
     pub(super) container: Option<Container>,
+    /// How an archive stores it.
+    pub(super) method: Option<&'static str>,
     /// Bytes of the file; a pipe has no length.
     pub(super) stored: Option<u64>,
     /// What was asked for with `--stats`.
@@ -70,6 +73,7 @@ impl Facts {
             checksum,
             metadata,
             container: None,
+            method: None,
             stored: None,
             stats: None,
         }
@@ -85,6 +89,7 @@ impl Facts {
             checksum: Checksum::None,
             metadata: Metadata::default(),
             container: None,
+            method: None,
             stored: None,
             stats: None,
         }
@@ -99,6 +104,12 @@ impl Facts {
             ChecksumState::Open => Checksum::Open,
         };
         Self { container, ..Self::of(decoded.header, checksum, decoded.metadata) }
+    }
+
+    /// The same of an array in an archive, which has its sum.
+    pub(super) fn within(self, entry: &Entry, checksum: Checksum) -> Self {
+        let (method, stored) = (Some(method(entry)), Some(entry.stored_size()));
+        Self { checksum, method, stored, ..self }
     }
 
     fn items(&self) -> u64 {
@@ -120,6 +131,9 @@ impl Facts {
 
     fn checksum_text(&self) -> String {
         let state = self.checksum.sentence();
+        if self.method.is_some() {
+            return format!("{state}: the archive's CRC-32");
+        }
         match self.container {
             Some(container) if !matches!(self.checksum, Checksum::Open) => {
                 format!("{state}: the {} of the {container} stream", container.sum_name())
@@ -132,6 +146,7 @@ impl Facts {
     fn checksum_kind(&self) -> Option<&'static str> {
         match (self.checksum, self.container) {
             (Checksum::None, _) => None,
+            _ if self.method.is_some() => Some("crc32"),
             (_, None) => Some("crc32c"),
             (_, Some(Container::Zlib)) => Some("adler32"),
             (_, Some(Container::Gzip)) => Some("crc32"),
@@ -153,6 +168,7 @@ impl Facts {
         };
         let format = match self.container {
             Some(container) => format!("{format} in {container}"),
+            None if self.method.is_some() => format!("{format} in an archive"),
             None => format,
         };
         let order = match self.order {
@@ -185,6 +201,11 @@ impl Facts {
         if let Some(stored) = self.stored.filter(|_| self.container.is_some() || coding.is_some()) {
             let part = percent(stored, start.saturating_add(self.nbytes()));
             lines.push(("stored", format!("{}, {part} of that", counted(stored, "byte"))));
+        }
+        if let (Some(method), Some(stored)) = (self.method, self.stored) {
+            let part = percent(stored, start.saturating_add(self.nbytes()));
+            let stored = counted(stored, "byte");
+            lines.push(("stored", format!("{stored}, {part} of that, as {method}")));
         }
         lines.push(("checksum", self.checksum_text()));
         if let Some(name) = &self.metadata.name {
@@ -236,6 +257,7 @@ impl Facts {
             "block": coding.map(|coding| &coding.block),
             "grows": coding.is_some_and(|coding| coding.grown.is_some()),
             "compression": self.container.map(|container| container.to_string()),
+            "method": self.method,
             "checksum": self.checksum.word(),
             "checksum_kind": self.checksum_kind(),
             "name": self.metadata.name,
@@ -244,6 +266,11 @@ impl Facts {
             "stats": self.stats.as_ref().map(json_of),
         })
     }
+}
+
+/// What `--codec` calls how a member is stored.
+pub(super) fn method(entry: &Entry) -> &'static str {
+    entry.method().map_or("unsupported", Method::name)
 }
 
 fn lines_of(stats: &Stats) -> Vec<(&'static str, String)> {

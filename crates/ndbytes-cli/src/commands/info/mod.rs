@@ -1,6 +1,7 @@
 //! `ndbytes info`: what is in a file, without summing it.
 
 mod facts;
+mod listing;
 
 use crate::args::InfoArgs;
 use crate::batch;
@@ -17,16 +18,25 @@ use std::io::Read;
 
 pub(crate) fn run(session: &Session, args: &InfoArgs) -> Result<Exit> {
     let raw = input::declared(&args.raw)?;
-    let sources = Sources::find(&args.files)?;
+    let mut sources = Sources::find_with_archives(&args.files)?;
+    if args.stats && raw.is_none() {
+        sources.expand(session);
+    }
     let found = batch::unfound(session, &sources);
     let done = batch::run(session, &sources.found, |source, watch| {
+        if raw.is_none()
+            && let Some(archive) = input::archive(session, source)?
+        {
+            return listing::report(source, archive);
+        }
         let facts = match &raw {
             _ if args.stats => measured(session, source, raw.as_ref(), watch),
             Some(raw) => declared(session, source, raw, watch),
             None => read(session, source, watch),
         };
         let facts = facts.map_err(|error| input::named(error, source))?;
-        Ok(Facts { stored: source.len(), ..facts }.report(source))
+        let stored = facts.stored.or_else(|| source.len());
+        Ok(Facts { stored, ..facts }.report(source))
     });
     Ok(found.max(done))
 }
@@ -56,7 +66,13 @@ fn measured(
     input::refuse_headerless(source)?;
     let read = input::read(session, source, Dest::Owned, watch)?;
     let stats = read.decoded.array.as_ref().map(|array| stats(&array.view())).transpose()?;
-    Ok(Facts { stats, ..Facts::verified(read) })
+    let facts = Facts { stats, ..Facts::verified(read) };
+    Ok(match source {
+        Source::Member(path, name) => {
+            facts.within(&input::peek_member(session, path, name)?.0, Checksum::Verified)
+        }
+        _ => facts,
+    })
 }
 
 /// Bytes of a stream.
@@ -74,6 +90,12 @@ fn count(mut reader: Reader<'_>, watch: Watch<'_>) -> Result<u64> {
 }
 
 fn read(session: &Session, source: &Source, watch: Watch<'_>) -> Result<Facts> {
+    if let Source::Member(path, name) = source {
+        let (entry, peeked) = input::peek_member(session, path, name)?;
+        let metadata = peeked.metadata().clone();
+        let facts = Facts::of(peeked.header, Checksum::Present, metadata);
+        return Ok(facts.within(&entry, Checksum::Present));
+    }
     let Some(peeked) = input::peek(session, source)? else {
         // Only its end shows whether a stream has a tail; so it is verified as well.
         return Ok(Facts::verified(input::read(session, source, Dest::Discard, watch)?));
