@@ -113,7 +113,8 @@ class Handle:
 
     @property
     def codec(self):
-        """What compresses the blocks of the data, by the header; ``"none"`` for data in one piece."""
+        """What compresses the blocks of the data, by the header; ``"none"`` for data in one piece. Of an array in a ``.npz`` how that stores
+        it."""
         return self._open.codec
 
     @property

@@ -46,7 +46,9 @@ def info(x, *, limits=None) -> dict:
     """
     if not isinstance(x, Handle):
         return _core.peek(x, limits)
-    declared = x._declared
+    declared, member = x._declared, x._options.get("member")
+    if member is not None:
+        return _core.peek(x._where, limits)["members"][member]
     if declared is None:
         return _core.peek(x._where, limits)
     return {

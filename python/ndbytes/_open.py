@@ -3,17 +3,18 @@
 import os
 
 from ndbytes import _core
+from ndbytes._archive import Archive
 from ndbytes._errors import ArgumentError, ArgumentTypeError
 from ndbytes._growing import Growing, created, is_open
 from ndbytes._handle import Handle
 from ndbytes._memory import Held, Mapped
-from ndbytes._parts import Coded
+from ndbytes._parts import Coded, Member
 
 _MODES = {"readonly": "r", "readwrite": "r+", "copyonwrite": "c", "write": "w+", "w": "w+"}
 _NO_CODEC = {"codec": None, "level": None}
 
 
-def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset=0, gap=0, codec=None, level=None,
+def open(path_or_buffer, mode="r", *, member=None, dtype=None, shape=None, order=None, offset=0, gap=0, codec=None, level=None,
          block=None, checksum=None, name=None, attrs=None, limits=None, require_checksum=False) -> Handle:
     """Opens an array for reading, for reading and writing, or to append rows, without loading it.
 
@@ -26,6 +27,10 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
     mode : {'r', 'r+', 'c', 'w+'}, optional
         r: read. r+: what is written goes to the file. c: what is written stays in memory. w+ (or w): a new file of
         zeros, in place of an old one. NumPy's long names are taken too.
+    member : str, optional
+        The array of this name in a ``.npz``, which is only read: of one that ndbytes has deflated the blocks that are touched, each of
+        which is held against its sum; of one that is stored as it is the bytes alone, which nothing vouches for. One that others have
+        deflated is read whole at the first access, and kept.
     dtype, shape, order, offset, gap : optional
         What a file without a header holds, as for ``frombuffer``; for a new file what it is to hold (``.npy``, or
         ``.raw`` and ``.bin`` without a header). A new ``.ndb`` has the shape ``(None, ...)``: it has no rows, and ``append`` adds them.
@@ -49,6 +54,8 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
         For a file that is none of these, whose size does not fit, or that is damaged as far as can be seen.
     ArgumentError
         For arguments that cannot be meant.
+    KeyError
+        For a member that is not there.
     OSError
         From the system, with errno and filename.
 
@@ -80,15 +87,16 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
     given = {"limits": limits, "require_checksum": require_checksum}
     if mode != "w+" and (checksum is not None or name is not None or attrs is not None):
         raise ArgumentError("checksum, name and attrs are for a new file, of mode w+")
+    if member is not None:
+        if mode != "r" or {"codec": codec, "level": level} != _NO_CODEC or block is not None:
+            raise ArgumentError(f"an array in an .npz is only read, found mode {mode!r}; save() makes a new archive")
+        _check_undeclared(declared)
+        return _member(path_or_buffer, member, given)
     if _is_buffer(path_or_buffer):
         if mode != "r":
             raise ArgumentError(f"a buffer is only read: mode {mode!r} is for files")
         return Handle(_held(path_or_buffer, declared, given), mode, path_or_buffer, declared)
-    try:
-        path = os.fsdecode(path_or_buffer)
-    except TypeError:
-        found = type(path_or_buffer).__name__
-        raise ArgumentTypeError(f"expected a path or a buffer, found {found}; load() takes file objects") from None
+    path = _path(path_or_buffer)
     options = {**declared, **given}
     coding = {"codec": codec, "level": level}
     if mode == "w+" and path.endswith(".ndb"):
@@ -121,11 +129,33 @@ def open(path_or_buffer, mode="r", *, dtype=None, shape=None, order=None, offset
     return Handle(memory, mode, path, options)
 
 
+def _member(given, member, options):
+    """A handle of an array in an archive."""
+    limits = options["limits"]
+    if _is_buffer(given):
+        core = _core.Archive.of_buffer(given, limits)
+    else:
+        given = _path(given)
+        core = _core.Archive.open(given, limits)
+    with Archive(core, given, False) as archive:
+        index = archive._index(member)
+        memory = Member(_core.Parts.of_member(core, index))
+    return Handle(memory, "r", given, {**options, "member": archive.files[index]})
+
+
+def _path(given):
+    try:
+        return os.fsdecode(given)
+    except TypeError:
+        found = type(given).__name__
+        raise ArgumentTypeError(f"expected a path or a buffer, found {found}; load() takes file objects") from None
+
+
 def _one(path, limits):
     """What is known of the array in a file that holds one."""
     found = _core.peek(path, limits)
     if found["format"] == "npz":
-        raise ArgumentError(f"{path}: an .npz holds many arrays: load() gives them by their names")
+        raise ArgumentError(f"{path}: an .npz holds many arrays: name one with member=, or load() it")
     return found
 
 

@@ -5,6 +5,9 @@ import numpy as np
 from ndbytes._index import _axes, _item, _positions, _refuse, _spelled_out, is_field
 from ndbytes._memory import _empty, _integers
 
+# Bytes that are read together, where items are named one by one: as many as an archive's blocks have.
+_TOGETHER = 1 << 20
+
 
 class Coded:
     """A file or buffer of blocks. Those that an index touches are read and decoded, each once."""
@@ -25,6 +28,11 @@ class Coded:
     codec = property(lambda self: self.core.codec)
     filter = property(lambda self: self.core.filter)
     block = property(lambda self: self.core.block)
+
+    @property
+    def _grid(self):
+        """The lengths along each axis of what is best read together."""
+        return self.block
 
     def read(self, index, out=None):
         """What the array has at an index; with ``out``, which has its shape and dtype, in there."""
@@ -135,7 +143,7 @@ class Coded:
 
     def _scattered(self, picks, lists, count):
         """Where several arrays name items one by one: those of the same blocks are read together."""
-        axes, block = list(lists), self.block
+        axes, block = list(lists), self._grid
         kept = [axis for axis in range(len(picks)) if axis not in lists]
         rest = tuple(picks[axis][1] for axis in kept)
         result = np.ndarray((count, *rest), self.dtype)
@@ -159,6 +167,20 @@ class Coded:
                 inside.append(at)
             result[some] = self.core.read(picks).transpose(axes + kept)[tuple(inside)]
         return result
+
+
+class Member(Coded):
+    """An array in an archive. Of one that has an index of blocks, those are read and decoded that an index touches; they are of bytes, in
+    the order in which the items lie."""
+
+    @property
+    def _grid(self):
+        left, lengths = max(1, _TOGETHER // self.dtype.itemsize), [1] * len(self.shape)
+        fastest = range(len(lengths)) if self.core.fortran else reversed(range(len(lengths)))
+        for axis in fastest:
+            lengths[axis] = max(1, min(self.shape[axis], left))
+            left //= lengths[axis]
+        return tuple(lengths)
 
 
 def _pick(item, length):

@@ -251,8 +251,8 @@ def test_save_options(what, tmp_path):
 
 
 def test_save_of_unknown_codecs_and_attributes(tmp_path):
-    with pytest.raises(ndb.UnsupportedError, match='codec "zstd" is not one of'):
-        ndb.save(tmp_path / "x.npz", A, codec="zstd")
+    with pytest.raises(ndb.UnsupportedError, match='codec "pco" is not one of'):
+        ndb.save(tmp_path / "x.npz", A, codec="pco")
     unknown = 'there is no codec "gzip"; there are none, auto, fast, small, lz4, zstd, deflate and pco'
     for wrong in (lambda: ndb.save(tmp_path / "x.ndb", A, codec="gzip"), lambda: ndb.dumps(A, codec="gzip")):
         with pytest.raises(ndb.ArgumentError, match=unknown):

@@ -177,8 +177,49 @@ def read_items(raw, dtype, count):
     return array if whole == len(array) else array[:whole].copy()
 
 
+class Held(io.BufferedIOBase):
+    """Bytes in memory as a file, which become an array's without a copy."""
+
+    def __init__(self, data):
+        self._data, self._at = memoryview(data), 0
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def seek(self, offset, whence=0):
+        self._at = max(0, offset + (0, self._at, len(self._data))[whence])
+        return self._at
+
+    def read(self, size=-1):
+        end = len(self._data) if size is None or size < 0 else self._at + size
+        part = self._data[self._at : end]
+        self._at += len(part)
+        return part.tobytes()
+
+    def readinto(self, space):
+        part = self._data[self._at : self._at + len(space)]
+        space[: len(part)] = part
+        self._at += len(part)
+        return len(part)
+
+    def items(self, dtype, count):
+        """The next items, as an array on these bytes; None where they are not all there, or do not lie as an array's should."""
+        size = count * dtype.itemsize
+        part = self._data[self._at : self._at + size]
+        if not 0 < size == len(part) or part.readonly:
+            return None
+        array = np.ndarray(count, dtype, part)
+        if not array.flags.aligned:
+            return None
+        self._at += size
+        return array
+
+
 #: Classes of files whose own `readinto` gives what their `read` gives; in a subclass only one of them may be overridden.
-DIRECT = [io.FileIO, io.BufferedReader, io.BufferedRandom, io.BytesIO]
+DIRECT = (io.FileIO, io.BufferedReader, io.BufferedRandom, io.BytesIO, Held)
 
 
 def fill(file, array):

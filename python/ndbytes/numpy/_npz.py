@@ -3,6 +3,7 @@
 import io
 import os
 import pickle
+import stat
 import weakref
 from collections.abc import Mapping
 
@@ -11,7 +12,7 @@ import numpy as np
 from ndbytes import _core
 from ndbytes._errors import ArgumentError, ChecksumError, Error, UnsupportedError
 from ndbytes.numpy import format
-from ndbytes.numpy._file import DIRECT, is_special
+from ndbytes.numpy._file import Held, is_special
 from ndbytes.numpy._header import MAX_HEADER_SIZE as _MAX_HEADER_SIZE
 
 
@@ -226,7 +227,7 @@ class _Zip:
         self._own = not hasattr(file, "read")
         self.fp = open(os.fspath(file), "rb") if self._own else file
         try:
-            self._archive = _core.Archive.open(self.fp)
+            self._archive = _opened(self.fp)
             self._index = {name: index for index, name in enumerate(self._archive.names)}
         except BaseException as error:
             self.close()
@@ -240,9 +241,9 @@ class _Zip:
         if self.fp is None:
             raise ValueError("Attempt to use ZIP archive that was already closed")
         try:
-            return _Member(self._archive.bytes(self._index[name]))
+            return Held(self._archive.bytes(self._index[name]))
         except UnsupportedError as error:
-            return _Member(self._unpacked(name, error))
+            return Held(self._unpacked(name, error))
         except ArgumentError:
             raise  # Of a call inside another one, which says nothing of the archive.
         except Error as error:
@@ -280,6 +281,13 @@ class _Zip:
             opened.close()
 
 
+def _opened(file):
+    """The archive in a file; one of the system is read by its descriptor, and other threads run meanwhile."""
+    if type(file) in (io.FileIO, io.BufferedReader) and stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return _core.Archive.of_descriptor(file.fileno())
+    return _core.Archive.open(file)
+
+
 def _bad(error, name):
     """What NumPy's users catch for this error."""
     import zipfile
@@ -294,35 +302,3 @@ def _bad(error, name):
     if name is None and "no zip archive" in str(error) or "no end record" in str(error):
         return zipfile.BadZipFile("File is not a zip file")
     return zipfile.BadZipFile(str(error))
-
-
-class _Member(io.BufferedIOBase):
-    """The bytes of a member as a file."""
-
-    def __init__(self, data):
-        self._data, self._at = memoryview(data), 0
-
-    def readable(self):
-        return True
-
-    def seekable(self):
-        return True
-
-    def seek(self, offset, whence=0):
-        self._at = max(0, offset + (0, self._at, len(self._data))[whence])
-        return self._at
-
-    def read(self, size=-1):
-        end = len(self._data) if size is None or size < 0 else self._at + size
-        part = self._data[self._at : end]
-        self._at += len(part)
-        return part.tobytes()
-
-    def readinto(self, space):
-        part = self._data[self._at : self._at + len(space)]
-        space[: len(part)] = part
-        self._at += len(part)
-        return len(part)
-
-
-DIRECT.append(_Member)

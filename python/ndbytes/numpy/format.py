@@ -9,7 +9,7 @@ import numpy as np
 from ndbytes import _core
 from ndbytes.numpy import _header
 from ndbytes.numpy._buffer import bare
-from ndbytes.numpy._file import fill, read_items
+from ndbytes.numpy._file import Held, fill, read_items
 from ndbytes.numpy._memmap import _extent, _mode, memmap
 from ndbytes.numpy._header import (
     ARRAY_ALIGN,
@@ -164,6 +164,8 @@ def _items(fp, dtype, count):
         if dtype.itemsize == 0:
             return np.ndarray((count,), dtype)
         return read_items(fp, dtype, count)
+    if isinstance(fp, Held) and (array := fp.items(dtype, count)) is not None:
+        return array
     array = np.ndarray(count, dtype)
     found, wanted = fill(fp, array), array.nbytes
     if found < wanted:
