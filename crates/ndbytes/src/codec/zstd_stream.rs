@@ -25,7 +25,7 @@ impl ZstdPacker {
         }
         let mut context = CCtx::try_create().ok_or_else(|| Error::memory(1 << 17))?;
         let set = context.set_parameter(CParameter::CompressionLevel(level));
-        set.and_then(|_| context.set_pledged_src_size(size)).map_err(|code| no_memory(code))?;
+        set.and_then(|_| context.set_pledged_src_size(size)).map_err(no_memory)?;
         Ok(Self { context, end: false })
     }
 

@@ -126,10 +126,7 @@ fn a_tail_of_its_own_is_read_behind_blocks() {
         let owned = |_: &_| Ok(Dest::Owned);
         let read = archive.read_array(0, DecodeOptions::default(), owned, &mut unwatched).unwrap();
         let array = read.array.unwrap();
-        assert_eq!(
-            (array.dtype(), &array.data()[..] == &brains.data()[..]),
-            (brains.dtype(), true)
-        );
+        assert_eq!((array.dtype(), array.data()[..] == brains.data()[..]), (brains.dtype(), true));
         let parts = archive.parts(0, DecodeOptions::default()).unwrap();
         assert_eq!(&parts.header().dtype, brains.dtype());
         let mut out = [0; 4];

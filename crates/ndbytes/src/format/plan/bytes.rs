@@ -186,12 +186,12 @@ mod tests {
             let order = if fortran { Order::F } else { Order::C };
             let given: Vec<_> = selections.iter().collect();
             let runs = ByteRuns::new(&shape, itemsize, &given, order).unwrap();
-            let data: Vec<u8> = (0..shape.iter().product::<usize>() * itemsize).map(|n| n as u8).collect();
+            let data: Vec<u8> = (0..shape.iter().product::<usize>() * itemsize).map(|n| u8::try_from(n % 256).unwrap()).collect();
             let (mut found, mut last, mut count) = (vec![0; runs.size()], 0, 0);
             for run in runs.iter() {
                 prop_assert!(run.from >= last, "they ascend");
                 (last, count) = (run.from, count + run.len);
-                let from = run.from as usize;
+                let from = usize::try_from(run.from).unwrap();
                 found[run.to..run.to + run.len].copy_from_slice(&data[from..from + run.len]);
             }
             prop_assert_eq!(count, runs.size());

@@ -6,12 +6,16 @@ use crate::codec::{Crc32, unpack_block};
 use crate::error::{Error, Result};
 use crate::format::npz::{Block, Blocks, Entry};
 use crate::format::{DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Shares};
-use crate::io::read::{fill_header, run_body};
-use crate::io::{ReadAt, Watch};
+use crate::io::read::{fill_header, read, run_body};
+use crate::io::{Place, ReadAt, Watch};
 use crate::kernel::zeroed;
 use crate::threads::Threads;
+use std::io::{Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+
+/// Bytes that are read at a time where nobody wants them.
+const REST: usize = 1 << 16;
 
 /// Reads the blocks of a member.
 pub(super) struct Inflating<'a, S> {
@@ -66,33 +70,20 @@ impl<'a, S: ReadAt> Inflating<'a, S> {
         threads: Threads,
         watch: Watch<'_>,
     ) -> Result<Decoded> {
-        let mut at = 0;
-        let mut next = |space: &mut [u8]| {
-            let n = self.read(at, space)?;
-            at += n as u64;
-            Ok(n)
-        };
+        let mut reader = Place::new(self, self.entry.size);
         let mut machine = HeaderDecoder::new(options);
-        let header = fill_header(&mut next, &mut machine)?;
+        let header = fill_header(&mut |space| read(&mut reader, space), &mut machine)?;
         let (start, block) = (header.len, self.blocks.size());
         let mut body = machine.body(choose(&header)?)?;
         let shares = Shares::blocks(block - start % block, block);
         let fetch = |at: u64, space: &mut [u8]| self.read(start + at, space);
         let fetched = body.fetch(&fetch, shares, threads, &mut |seen| watch(start + seen))?;
-        let mut at = start + fetched;
-        let mut next = |space: &mut [u8]| {
-            let n = self.read(at, space)?;
-            at += n as u64;
-            Ok(n)
-        };
-        run_body(&mut next, &mut body, &mut |seen| watch(start + fetched + seen))?;
+        let start = reader.seek(SeekFrom::Start(start + fetched))?;
+        let mut next = |space: &mut [u8]| read(&mut reader, space);
+        run_body(&mut next, &mut body, &mut |seen| watch(start + seen))?;
         // What nobody asked for has a sum, too.
-        let mut at = at;
-        let mut space = Vec::new();
-        while at < self.entry.size {
-            space.resize(1 << 16, 0);
-            at += self.read(at, &mut space)? as u64;
-        }
+        let mut rest = vec![0; REST];
+        while read(&mut reader, &mut rest)? > 0 {}
         body.finish()
     }
 
@@ -170,6 +161,12 @@ impl<'a, S: ReadAt> Inflating<'a, S> {
             error.at(offset).context(format_args!("block {number} of {}", self.entry.label()))
         })?;
         self.entry.check_block(&block, Crc32::of(out), start..end)
+    }
+}
+
+impl<S: ReadAt> ReadAt for Inflating<'_, S> {
+    fn read_at(&self, space: &mut [u8], offset: u64) -> std::io::Result<usize> {
+        Ok(self.read(offset, space)?)
     }
 }
 

@@ -425,7 +425,7 @@ impl<S: ReadAt> ReadAt for Raw<'_, S> {
                 let space = space.get_mut(..most).unwrap_or_default();
                 source.read_at(space, range.start.saturating_add(offset))
             }
-            Self::Blocks(blocks) => Ok(blocks.read(offset, space)?),
+            Self::Blocks(blocks) => blocks.read_at(space, offset),
         }
     }
 }

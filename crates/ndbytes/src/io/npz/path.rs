@@ -105,7 +105,7 @@ fn is_device(component: &str) -> bool {
     let stem = component.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
     let numbered = NUMBERED.iter().filter_map(|device| stem.strip_prefix(device)).any(|rest| {
         let mut rest = rest.chars();
-        let digit = rest.next().is_some_and(|c| matches!(c, '0'..='9') || SUPERSCRIPT.contains(&c));
+        let digit = rest.next().is_some_and(|c| c.is_ascii_digit() || SUPERSCRIPT.contains(&c));
         digit && rest.next().is_none()
     });
     numbered || DEVICES.contains(&&*stem)

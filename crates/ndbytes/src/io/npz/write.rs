@@ -52,6 +52,9 @@ impl Default for WriteOptions {
     }
 }
 
+/// Makes room in a target, from some byte on, for so many.
+type Room<W> = fn(&W, u64, u64) -> Result<()>;
+
 /// Writes an archive, member by member.
 ///
 /// [`Writer::finish`] writes the directory: an archive that is dropped before has none, and is read by nobody. The same
@@ -63,7 +66,7 @@ pub struct Writer<W> {
     /// Goes back to a local header; none where the target cannot.
     seek: Option<fn(&mut W, SeekFrom) -> IoResult<u64>>,
     /// Makes room for what is about to be written; none where the target cannot.
-    room: Option<fn(&W, u64, u64) -> Result<()>>,
+    room: Option<Room<W>>,
     options: WriteOptions,
     entries: Vec<Entry>,
     names: HashSet<String>,
