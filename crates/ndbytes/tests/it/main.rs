@@ -24,7 +24,11 @@ mod npz;
 #[cfg(feature = "deflate")]
 mod npz_blocks;
 #[cfg(feature = "deflate")]
+mod npz_fake;
+#[cfg(feature = "deflate")]
 mod npz_hostile;
+#[cfg(feature = "deflate")]
+mod npz_hostile_blocks;
 mod parts;
 mod pipe;
 mod stream_faults;

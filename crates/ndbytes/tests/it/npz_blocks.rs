@@ -187,6 +187,8 @@ fn parts_are_those_of_the_array_however_it_is_stored() {
         vec![slice(20, 30, 1), whole(96), whole(128)],
         vec![slice(10, 3, 0), slice(0, 0, 1), whole(128)],
         vec![slice(10, 3, 0), slice(0, 2, 1), slice(3, 100, 1)],
+        // This row is in two blocks, both of which come again.
+        vec![Selection::List(vec![21, 63, 21]), whole(96), whole(128)],
     ];
     for method in [Method::Stored, Method::Deflated, Method::Zstd] {
         let members = [("c.npy", rows.clone()), ("f.npy", columns.clone())];

@@ -202,7 +202,7 @@ mod tests {
     /// The field of a member of these bytes in blocks of 64 KiB, and what the directory says of it.
     fn made(size: usize) -> (Blocks, [u64; 2], u32) {
         let bytes: Vec<u8> = (0..size).map(|n| u8::try_from(n * 7 % 251).unwrap()).collect();
-        let stored = |n: usize| u32::try_from(10 + n).unwrap();
+        let stored = |n: usize| u32::try_from(100 + n).unwrap();
         let blocks =
             bytes.chunks(1 << 16).enumerate().map(|(n, part)| (stored(n), Crc32::of(part)));
         let packed = blocks.clone().map(|(stored, _)| u64::from(stored)).sum();

@@ -190,7 +190,8 @@ impl<S: ReadAt + Clone + Send> Parts<S> {
     }
 
     /// Reads the part that the selections take, one for each axis, all of each with all of the others: the items come into `out` without
-    /// gaps, [`Order::F`] with the first axis fastest, else the last. Each block that is touched is read once.
+    /// gaps, [`Order::F`] with the first axis fastest, else the last. Each block that is touched is read once, where no position is
+    /// repeated.
     ///
     /// `watch` is told the bytes of blocks that were read.
     ///
@@ -265,34 +266,37 @@ impl<S: ReadAt + Clone + Send> Parts<S> {
         watch: Watch<'_>,
     ) -> Result<()> {
         let pieces = || runs.iter().flat_map(|run| self.pieces(run));
+        // Which blocks follow each other: where positions are repeated, a block may come again.
         let mut last = None;
-        let mut numbers = pieces().map(|piece| piece.number).filter(|&number| {
-            let is_new = last.is_none_or(|last| number > last);
-            last = Some(number);
-            is_new
-        });
+        let mut numbers = pieces()
+            .map(|piece| piece.number)
+            .filter(|&number| last.replace(number) != Some(number));
         let ahead = if self.block_size() <= AHEAD { 2 * threads.get() } else { threads.get() };
         let (mut pieces, mut seen) = (pieces().peekable(), 0);
         loop {
             let batch: Vec<u64> = numbers.by_ref().take(ahead).collect();
-            let Some(&end) = batch.last() else { return Ok(()) };
-            let threads = self.worth(threads, batch.len() as u64);
+            if batch.is_empty() {
+                return Ok(());
+            }
+            let mut wanted = batch.clone();
+            wanted.sort_unstable();
+            wanted.dedup();
+            let threads = self.worth(threads, wanted.len() as u64);
             let mut blocks = Vec::new();
-            threads.run(batch, &|number| self.block(number), &mut |block| {
+            threads.run(wanted, &|number| self.block(number), &mut |block| {
                 seen += block.bytes.len() as u64;
                 blocks.push(block);
                 watch(seen)
             })?;
-            blocks.sort_unstable_by_key(|block| block.number);
-            let mut blocks = blocks.into_iter().peekable();
-            while let Some(Piece { number, from, to, len }) =
-                pieces.next_if(|piece| piece.number <= end)
-            {
-                while blocks.next_if(|block| block.number < number).is_some() {}
-                let bytes = blocks.peek().and_then(|block| block.bytes.get(from..from + len));
-                match (out.get_mut(to..to + len), bytes) {
-                    (Some(out), Some(bytes)) => out.copy_from_slice(bytes),
-                    _ => return Err(Error::overflow("a part")),
+            for number in batch {
+                let block = blocks.iter().find(|block| block.number == number);
+                let bytes = block.map(|block| &block.bytes[..]).unwrap_or_default();
+                while let Some(piece) = pieces.next_if(|piece| piece.number == number) {
+                    let Piece { from, to, len, .. } = piece;
+                    match (out.get_mut(to..to + len), bytes.get(from..from + len)) {
+                        (Some(out), Some(bytes)) => out.copy_from_slice(bytes),
+                        _ => return Err(Error::overflow("a part")),
+                    }
                 }
             }
         }
