@@ -86,6 +86,31 @@ class Saver:
         return self.run(seed, "strace", "-f", "-qq", "-o", os.devnull, "-e", f"inject={call}:{how}:when={nth}")
 
 
+def killed_everywhere(saver, old):
+    """Kills it at each of its system calls, over an old file or none: one of the two is there, whole. The calls."""
+    if old:
+        assert saver.run(1) is None
+    calls = saver.calls(2)
+    assert ("rename", 1) in calls
+    before, seen, strays = saver.whole(1) if old else None, set(), 0
+    for call, nth in calls:
+        if before is None:
+            saver.path.unlink(missing_ok=True)
+        else:
+            saver.path.write_bytes(before)
+        saver.killed(2, call, nth)
+        found = saver.found()
+        assert found in (before, saver.whole(2)), f"torn by a kill at {call} {nth}"
+        seen.add(found == before)
+        strays += len(saver.others())
+        # What the killed one left is gone once the file is saved again.
+        assert saver.run(3) is None
+        assert saver.others() == [] and saver.found() == saver.whole(3)
+    # Some kills came before the replacement, some after it, and some left something to clean.
+    assert seen == {True, False} and strays > 0
+    return calls
+
+
 def answered(result):
     out = result.stdout
 

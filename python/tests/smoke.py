@@ -163,6 +163,18 @@ def damage(_):
     raises(ndb.FormatError, ndb.loads, b"neither of these formats, and long enough to be one of them" * 10)
 
 
+@exercises("Archive", "savez")
+def archives(folder):
+    for save in (ndb.save, lambda path, arrays: ndb.savez(path, **arrays)):
+        save(folder / "x.npz", {"a": A, "net/b": BIG})
+        with ndb.load(folder / "x.npz") as archive:
+            assert isinstance(archive, ndb.Archive) and list(archive) == ["a", "net/b"]
+            same(archive["a"], A)
+            same(archive.read()["net/b"], BIG)
+        with ndb.open(folder / "x.npz", member="net/b") as handle:
+            same(handle[3:5], BIG[3:5])
+
+
 @exercises("numpy.save", "numpy.load", "numpy.savez", "numpy.savez_compressed", "numpy.NpzFile")
 def numpy_files(folder):
     npio = ndb.numpy

@@ -3,6 +3,7 @@
 import collections.abc
 import io
 import os
+import shutil
 import subprocess
 import textwrap
 import threading
@@ -357,19 +358,6 @@ def test_savez_has_numpys_names(tmp_path):
 
 @pytest.mark.parametrize("codec", CODECS)
 def test_one_way_files_and_pipes(codec, tmp_path):
-    class OneWay(io.RawIOBase):
-        def __init__(self):
-            self.bytes = bytearray()
-
-        def writable(self):
-            return True
-
-        def write(self, data):
-            self.bytes += data
-            return len(data)
-
-    file = OneWay()
-    ndb.save(file, MIXED, codec=codec)
     read, write = os.pipe()
     got = []
     reader = threading.Thread(target=lambda: got.append(open(read, "rb").read()))
@@ -383,7 +371,7 @@ def test_one_way_files_and_pipes(codec, tmp_path):
     reader.start()
     ndb.save(fifo, MIXED, codec=codec)
     reader.join()
-    assert bytes(file.bytes) == got[0] == got[1]
+    assert streamed(MIXED, codec) == got[0] == got[1]
     with np.load(io.BytesIO(got[0])) as theirs:
         for key, array in MIXED.items():
             same(theirs[key], np.asarray(array))
@@ -445,6 +433,44 @@ def test_no_descriptor_is_left(saved):
             ndb.load(saved, mmap="r")["a"]
         del d
     assert count() == before
+
+
+PROGRAMS = {"unzip": ["-tqq"], "bsdtar": ["-tf"], "7z": ["t"]}
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("program", PROGRAMS)
+def test_other_programs_find_no_fault(program, codec, tmp_path):
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program}")
+    arrays = MIXED | {"big": np.random.default_rng(0).integers(0, 9, 5 << 20).astype("u1")}
+    ndb.save(tmp_path / "file.npz", arrays, codec=codec)
+    (tmp_path / "streamed.npz").write_bytes(streamed(arrays, codec))
+    for name in "file.npz", "streamed.npz":
+        line = [program, *PROGRAMS[program], tmp_path / name]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.returncode == 0 and done.stderr == "", done
+        if program == "bsdtar":
+            out = subprocess.run([program, "-xOf", tmp_path / name, "big.npy"], capture_output=True, check=True).stdout
+            assert (np.load(io.BytesIO(out)) == arrays["big"]).all()
+
+
+def streamed(arrays, codec):
+    """The archive as it goes to a pipe."""
+
+    class OneWay(io.RawIOBase):
+        bytes = b""
+
+        def writable(self):
+            return True
+
+        def write(self, data):
+            self.bytes += data
+            return len(data)
+
+    file = OneWay()
+    ndb.save(file, arrays, codec=codec)
+    return file.bytes
 
 
 SCRIPT = """
