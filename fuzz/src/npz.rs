@@ -112,7 +112,7 @@ fn arrays(archive: &[u8], limits: &Limits) {
         let size = opened.entries()[index].size();
         let choose = |_: &_| Ok(Dest::Owned);
         if let Ok(read) = opened.read_array(index, options, choose, &mut io::unwatched) {
-            let nbytes = read.array.expect("an owned array").nbytes() as u64;
+            let nbytes = read.array.as_ref().expect("an owned array").nbytes() as u64;
             assert!(nbytes < size, "an array of {nbytes} bytes out of {size}");
             let mut bytes = Vec::new();
             let mut member = opened.member(index).expect("it was read");
