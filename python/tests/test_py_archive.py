@@ -95,7 +95,6 @@ def test_any_number_of_members(codec, count, tmp_path):
         assert list(d.read()) == list(arrays)
 
 
-@pytest.mark.parametrize("codec", CODECS)
 def test_zstd_members_go_both_ways(tmp_path):
     path = tmp_path / "x.npz"
     sizes = []
@@ -130,6 +129,7 @@ def test_the_bytes_are_the_same_for_any_number_of_threads(codec, tmp_path):
         assert (ndb.load(tmp_path / "x.npz", threads=threads)["big"] == arrays["big"]).all()
 
 
+@pytest.mark.parametrize("codec", CODECS)
 def test_names_are_keys_and_nothing_else(codec, tmp_path):
     arrays = {key: np.arange(i) for i, key in enumerate(KEYS)}
     ndb.save(tmp_path / "x.npz", arrays, codec=codec)

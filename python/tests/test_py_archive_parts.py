@@ -100,6 +100,7 @@ def test_every_dtype(codec, tmp_path):
                 same(handle[index], array[index])
 
 
+@pytest.mark.unpickles
 def test_what_a_handle_says(saved):
     with ndb.open(saved, member="a") as handle:
         infos = zipfile.ZipFile(saved).infolist()

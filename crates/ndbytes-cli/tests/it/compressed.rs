@@ -84,7 +84,7 @@ fn info_unpacks_the_header_and_verifies_what_is_read_to_its_end() {
         "path": "a.npy.gz", "format": "npy", "version": "1.0", "descr": "'<u2'", "dtype": "uint16",
         "shape": [300, 4], "order": "C", "items": 1200, "itemsize": 2, "header_bytes": 128, "data_bytes": 2400,
         "file_bytes": 2551, "compression": "gzip", "checksum": "present", "checksum_kind": "crc32", "name": null,
-        "attrs": null, "spec": "<u2[300,4]", "stats": null, "codec": "none", "filter": "none", "block": null, "grows": false,
+        "attrs": null, "spec": "<u2[300,4]", "stats": null, "codec": "none", "filter": "none", "block": null, "grows": false, "method": null,
     });
     assert_eq!(room.run(&["info", "--json", "a.npy.gz"]).json(), [expected]);
     let verified = "  checksum  verified: the CRC-32 of the gzip stream";

@@ -125,11 +125,11 @@ fn outputs_that_cannot_be_meant() {
     for (args, err) in [
         (
             &["a.npy", "-o", "a.txt"][..],
-            "ndbytes: a.txt: .txt says no format; .npy, .ndb, .npy.zz, .npy.gz, .raw and .bin do, or --to; a folder ends with /",
+            "ndbytes: a.txt: .txt says no format; .npy, .ndb, .npy.zz, .npy.gz, .npz, .raw and .bin do, or --to; a folder ends with /",
         ),
         (
             &["a.npy", "-o", "a"],
-            "ndbytes: a: no suffix says no format; .npy, .ndb, .npy.zz, .npy.gz, .raw and .bin do, or --to; a folder ends with /",
+            "ndbytes: a: no suffix says no format; .npy, .ndb, .npy.zz, .npy.gz, .npz, .raw and .bin do, or --to; a folder ends with /",
         ),
         (
             &["a.npy", "b.npy", "-o", "-"],

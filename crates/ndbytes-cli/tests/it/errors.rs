@@ -33,7 +33,7 @@ fn missing_files_and_folders() {
         );
         let formats = match command {
             "checksum" => ".npy or .ndb",
-            _ => ".npy, .ndb, .npy.zz or .npy.gz",
+            _ => ".npy, .ndb, .npy.zz, .npy.gz or .npz",
         };
         let err = format!("ndbytes: d: no {formats} file in this folder: entity not found");
         room.run(&[command, "-r", "d"]).failed(3, &err);
@@ -58,7 +58,7 @@ fn bytes_that_are_no_npy_file() {
         (
             b"PK\x03\x04\x14\x00\x00\x00",
             5,
-            "not a .npy or .ndb file: expected \\x93NUMPY or \\x89NDBF, found PK\\x03\\x04\\x14\\x00; this looks like a zip or .npz archive (at byte 0)",
+            "the zip archive is cut: it has no end record (at byte 8)",
         ),
         (b"\x93NUMPY\x04\x00\x10\x00", 5, "npy version 4.0; 1.0, 2.0 and 3.0 are read (at byte 6)"),
         (cut, 5, "npy header: the input ends after 20 bytes, at least 68 are needed (at byte 20)"),

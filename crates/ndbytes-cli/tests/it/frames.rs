@@ -70,7 +70,7 @@ fn info_says_what_a_header_holds() {
         "path": "a.ndb", "format": "ndb", "version": "0", "descr": "'<u2'", "dtype": "uint16", "shape": [2, 3],
         "order": "C", "items": 6, "itemsize": 2, "header_bytes": 128, "data_bytes": 12, "file_bytes": 184,
         "compression": null, "checksum": "present", "checksum_kind": "crc32c", "name": "scan",
-        "attrs": {"unit": "mV"}, "spec": "<u2[2,3]", "stats": null, "codec": "none", "filter": "none", "block": null, "grows": false,
+        "attrs": {"unit": "mV"}, "spec": "<u2[2,3]", "stats": null, "codec": "none", "filter": "none", "block": null, "grows": false, "method": null,
     });
     assert_eq!(room.run(&["info", "--json", "a.ndb"]).json(), [expected]);
 }

@@ -30,7 +30,7 @@ fn says_all_there_is_for_a_program() {
         "checksum_kind": "crc32c", "compression": null, "file_bytes": 350,
         "name": "scan", "attrs": {"unit": "mV"}, "spec": "<u2[2,3]", "stats": null, "codec": "none", "filter": "none",
         "block": null,
-        "grows": false,
+        "grows": false, "method": null,
     });
     assert_eq!(done.json(), [expected]);
 }
