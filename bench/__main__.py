@@ -13,8 +13,8 @@ from pathlib import Path
 from . import record, report
 
 SECTIONS = ["P", "goals", "A", "L", "E", "C", "F", "S"]
-#: Asked for by name only: it takes longer than all the others.
-EXTRA = ["D"]
+#: Asked for by name only, and what a record of all of it is called: they take longer than all the others.
+EXTRA = {"D": "codecs", "Z": "npz"}
 #: It writes stores of 64 MiB with every peer before it reads anything.
 NOT_QUICK = ["F"]
 #: Seconds after which no further section begins: on a machine with other work it would not end in time.
@@ -28,9 +28,10 @@ def main() -> int:
 
         return readme.fill()
     only = options.only.split(",") if options.only else SECTIONS
-    if unknown := [name for name in only if name not in SECTIONS + EXTRA]:
-        sys.exit(f"error: no section {', '.join(unknown)}; there are {', '.join(SECTIONS + EXTRA)}")
-    mode = "quick" if options.quick else "codecs" if only == EXTRA else "partial" if options.only else "full"
+    if unknown := [name for name in only if name not in [*SECTIONS, *EXTRA]]:
+        sys.exit(f"error: no section {', '.join(unknown)}; there are {', '.join([*SECTIONS, *EXTRA])}")
+    alone = EXTRA.get(options.only)
+    mode = "quick" if options.quick else alone or ("partial" if options.only else "full")
     mode = "partial" if options.quick and options.only else mode
     found = record.Record(record.about(mode))
     options.work.mkdir(parents=True, exist_ok=True)
@@ -43,7 +44,7 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="cargo xtask bench", description="ndbytes and its peers side by side.")
     parser.add_argument("--quick", action="store_true", help="fewer rounds, nothing over 64 MiB; under two minutes")
-    parser.add_argument("--only", help=f"some of {','.join(SECTIONS + EXTRA)}, with commas between; A brings B")
+    parser.add_argument("--only", help=f"some of {','.join([*SECTIONS, *EXTRA])}, with commas between; A brings B")
     parser.add_argument("--rounds", type=int, default=5, help="at least so many (5)")
     parser.add_argument("--work", type=Path, default=Path("target/bench"), help="where files are written, on the disk to be measured")
     parser.add_argument("--out", type=Path, default=record.FOLDER, help="where the record goes")
@@ -53,12 +54,13 @@ def parse() -> argparse.Namespace:
 
 def everything(found: record.Record, only: list[str], options: argparse.Namespace, folder: Path):
     from . import access, codecs, files, goals, layouts, limits, linear, memory, net
+    from .goals import npz
     from .run import Run
 
-    sections = {"P": limits, "A": memory, "L": layouts, "C": files, "D": codecs, "E": net, "F": access, "S": linear, "goals": goals}
+    sections = {"P": limits, "A": memory, "L": layouts, "C": files, "D": codecs, "E": net, "F": access, "S": linear, "Z": npz, "goals": goals}
     limit = float("inf") if options.only else QUICK if options.quick else FULL
     run = Run(options.quick, folder, options.work / "data", found, options.rounds, limit)
-    for name in SECTIONS + EXTRA:
+    for name in [*SECTIONS, *EXTRA]:
         if name not in only:
             found.miss(name, "all", "all", f"not asked for: `cargo xtask bench --only {name}`")
             continue

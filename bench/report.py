@@ -14,6 +14,7 @@ TITLES = {
     "E": "TCP on loopback",
     "F": "Parts of a large stored array",
     "S": "Seconds per GiB",
+    "Z": "Archives",
 }
 ABOUT = (
     "Medians over interleaved rounds. A ratio is the median of the ratios within each round, to the contender marked 1.00; "
