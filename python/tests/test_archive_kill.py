@@ -75,7 +75,7 @@ def test_an_error_from_every_system_call(command, folder, codec):  # noqa: F811
     assert packer.run(1) is None
     before, failed = packer.found(), set()
     for call, nth in packer.calls(2):
-        if call in MEMORY:
+        if call in MEMORY | {"getrandom"}:  # Without it Rust's own tables of hashes end the program.
             continue
         packer.path.write_bytes(before)
         error = packer.failing(2, call, nth, "error=EIO")

@@ -31,8 +31,8 @@ struct Opened {
 
 /// What parts are read of.
 enum Kind {
-    Frame(io::Parts<Source>),
-    Member(npz::Parts<archive::Source>),
+    Frame(Box<io::Parts<Source>>),
+    Member(Box<npz::Parts<archive::Source>>),
 }
 
 impl Kind {
@@ -127,14 +127,14 @@ impl Parts {
         let (options, bytes) = (decode_options(limits, true), Bytes::new(buffer)?);
         let len = bytes.len() as u64;
         let parts = py.detach(|| io::Parts::open(Source::Bytes(bytes), len, options)).py()?;
-        Ok(Self::over(Opened { parts: Kind::Frame(parts), path: None }))
+        Ok(Self::over(Opened { parts: Kind::Frame(Box::new(parts)), path: None }))
     }
 
     /// An array in an archive, which may be closed behind it.
     #[staticmethod]
     fn of_member(py: Python<'_>, archive: &Archive, index: usize) -> PyResult<Self> {
         let (parts, path) = archive.parts(py, index)?;
-        Ok(Self::over(Opened { parts: Kind::Member(parts), path }))
+        Ok(Self::over(Opened { parts: Kind::Member(Box::new(parts)), path }))
     }
 
     #[getter]
@@ -260,7 +260,7 @@ impl Parts {
         };
         let parts = io::Parts::open(Source::File(file), len, options);
         let parts = parts.map_err(|error| error.in_file(&path))?;
-        Ok(Self::over(Opened { parts: Kind::Frame(parts), path: Some(path) }))
+        Ok(Self::over(Opened { parts: Kind::Frame(Box::new(parts)), path: Some(path) }))
     }
 
     fn over(opened: Opened) -> Self {

@@ -107,7 +107,7 @@ fn file_name(path: &Path, args: &ConvertArgs) -> Result<String> {
         .filter_map(|folder| path.strip_prefix(folder).ok());
     let relative = within.next().or_else(|| path.file_name().map(Path::new));
     let relative = relative.ok_or_else(|| unnamed("has no name to take in an archive"))?;
-    let stem = named_as(relative).map_or(relative.file_name(), |(stem, _)| Some(stem));
+    let stem = named_as(relative).map_or_else(|| relative.file_name(), |(stem, _)| Some(stem));
     let parts = relative.parent().into_iter().flat_map(Path::iter).chain(stem);
     let parts = parts.map(|part| part.to_str()).collect::<Option<Vec<&str>>>();
     let parts =

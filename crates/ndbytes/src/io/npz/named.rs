@@ -25,7 +25,7 @@ impl WriteOptions {
                 Ok(Self { method: Method::Deflated, level, ..Self::default() })
             }
             ("zstd", level) => {
-                let zstd_level = level.unwrap_or(Self::default().zstd_level);
+                let zstd_level = level.unwrap_or_else(|| Self::default().zstd_level);
                 if !(1..=19).contains(&zstd_level) {
                     return Err(Error::argument(format!(
                         "the zstd level is {zstd_level}; 1 to 19 are allowed"
