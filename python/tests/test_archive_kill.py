@@ -1,5 +1,6 @@
 """An archive is replaced whole or not at all: killed at any system call, refused by any, and on a full disk."""
 
+import io
 import os
 import subprocess
 
@@ -80,7 +81,10 @@ def test_an_error_from_every_system_call(command, folder, codec):  # noqa: F811
         packer.path.write_bytes(before)
         error = packer.failing(2, call, nth, "error=EIO")
         assert packer.others() == [], (call, nth)
-        if error is None:
+        if error is None and call == "lseek":  # What does not know its place is written to as a pipe is.
+            with np.load(packer.path) as found, np.load(io.BytesIO(packer.whole(2))) as wanted:
+                assert all((found[name] == wanted[name]).all() for name in "abc")
+        elif error is None:
             assert packer.found() == packer.whole(2), (call, nth)
         else:
             failed.add(call)

@@ -3,6 +3,7 @@
 use crate::args::ChecksumArgs;
 use crate::batch;
 use crate::exit::Exit;
+use crate::formats::FormatArg;
 use crate::input::{self, Reader};
 use crate::report::Report;
 use crate::session::Session;
@@ -14,7 +15,7 @@ use std::io::Read as _;
 
 pub(crate) fn run(session: &Session, args: &ChecksumArgs) -> Result<Exit> {
     let sources = Sources::find_only(&args.files, |format| {
-        format.describes_itself() && format.container().is_none()
+        matches!(format, FormatArg::Npy | FormatArg::Ndb)
     })?;
     let passes = if args.strip { 2 } else { 1 };
     session.progress.expect(sources.size().saturating_mul(passes));
