@@ -44,11 +44,11 @@ impl Bundle {
         zero_gaps: bool,
         watch: Watch<'_>,
     ) -> Result<W> {
-        for (name, source) in &self.0 {
-            let options = npy::EncodeOptions { zero_gaps, ..npy::EncodeOptions::bare() };
-            let mut encoder = npy::Encoder::new(&source.view()?, &options)?;
-            writer.add(&member_name(name), &mut encoder, watch)?;
-        }
+        let options = npy::EncodeOptions { zero_gaps, ..npy::EncodeOptions::bare() };
+        let members = self.0.iter().map(|(name, source)| {
+            Ok((member_name(name), npy::Encoder::new(&source.view()?, &options)?))
+        });
+        writer.add_all(members.collect::<Result<Vec<_>>>()?, watch)?;
         writer.finish()
     }
 }

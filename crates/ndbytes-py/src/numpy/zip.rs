@@ -54,10 +54,10 @@ fn write_parts<W: Write>(
     parts: &[Part],
     watch: Watch<'_>,
 ) -> Result<()> {
-    for part in parts {
+    let members = parts.iter().map(|part| {
         let array: Option<ArrayRef<'_>> = part.source.as_ref().map(Source::view).transpose()?;
-        let mut encoder = Headed::new(&part.head, array.as_ref(), part.order)?;
-        writer.add(&part.name, &mut encoder, watch)?;
-    }
+        Ok((part.name.clone(), Headed::new(&part.head, array.as_ref(), part.order)?))
+    });
+    writer.add_all(members.collect::<Result<Vec<_>>>()?, watch)?;
     writer.finish().map(drop)
 }

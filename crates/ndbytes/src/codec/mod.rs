@@ -22,7 +22,7 @@ pub(crate) use deflate::trailing;
 pub use deflate::{Container, Deflater, Inflater, Level, Step};
 #[cfg(feature = "deflate")]
 pub(crate) use deflate::{
-    Packer, Pull, compress, decompress, too_long, unpack, unpack_block, unpack_contained,
+    Packed, Packer, Pull, compress, decompress, too_long, unpack, unpack_block, unpack_contained,
 };
 pub use engine::Engine;
 #[cfg(all(feature = "zstd", feature = "deflate", feature = "std"))]

@@ -111,6 +111,48 @@ fn the_bytes_are_the_same_for_any_number_of_threads_and_read_in_every_way() {
 }
 
 #[test]
+fn small_members_are_compressed_beside_each_other_to_the_same_bytes() {
+    let values = numbers(3 * MIB / 2);
+    // One of them is large, and all small ones together are more than a batch.
+    let lens = [0, 1, 100, MIB / 3, 3 * MIB / 2, 7].into_iter().chain([MIB - 50; 9]);
+    let members: Vec<(String, ArrayRef<'_>)> = lens
+        .enumerate()
+        .map(|(at, len)| (format!("m{at}"), ArrayRef::from_slice(&values[..len], &[len]).unwrap()))
+        .collect();
+    let named: Vec<_> =
+        members.iter().map(|(name, array)| (name.as_str(), array.clone())).collect();
+    for streamed in [false, true] {
+        let wanted = written(&named, options(Method::Deflated, 1), streamed);
+        for threads in [1, 2, 4] {
+            let encoders = members.iter().map(|(name, array)| {
+                (name.clone(), Encoder::new(array, &EncodeOptions::bare()).unwrap())
+            });
+            let options = options(Method::Deflated, threads);
+            let found = if streamed {
+                let mut writer = Writer::streamed(Vec::new(), options);
+                writer.add_all(encoders, &mut unwatched).unwrap();
+                writer.finish().unwrap()
+            } else {
+                let mut writer = Writer::new(Cursor::new(Vec::new()), options);
+                writer.add_all(encoders, &mut unwatched).unwrap();
+                writer.finish().unwrap().into_inner()
+            };
+            assert!(found == wanted, "{threads} threads, streamed: {streamed}");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_comes_again_among_small_members_is_refused() {
+    let array = ArrayRef::from_slice(&[1u8, 2], &[2]).unwrap();
+    let encoder = || Encoder::new(&array, &EncodeOptions::bare()).unwrap();
+    let mut writer = Writer::streamed(Vec::new(), options(Method::Deflated, 2));
+    let members = ["a", "b", "a"].map(|name| (name.to_owned(), encoder()));
+    let error = writer.add_all(members, &mut unwatched).unwrap_err();
+    assert_eq!(error.message(), "the archive has a member \"a\" already");
+}
+
+#[test]
 fn a_tail_of_its_own_is_read_behind_blocks() {
     let values = numbers(MIB / 2);
     let view = ArrayRef::from_slice(&values, &[values.len()]).unwrap();

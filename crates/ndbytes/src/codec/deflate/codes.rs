@@ -10,9 +10,10 @@ pub(super) struct Code<const SIZE: usize> {
     meaning: fn(u16) -> Option<Entry>,
 }
 
-/// A code of literals and lengths, or one of distances: often a literal and the code behind it are in the table, which
-/// the nearest cache holds.
-pub(super) type Wide = Code<{ 1 << 12 }>;
+/// A code of literals and lengths: often a literal and the code behind it are in the table. A wider one takes as long to make as it saves.
+type Wide = Code<{ LENGTH as usize }>;
+/// A code of distances.
+type Middle = Code<{ 1 << 9 }>;
 /// The code of the lengths of other codes, none longer than 7 bits.
 pub(super) type Narrow = Code<{ 1 << 7 }>;
 
@@ -20,56 +21,47 @@ const LONGEST: usize = 15;
 /// Literals and lengths, those without a meaning among them.
 const SYMBOLS: usize = 288;
 
-/// What stands at the front of some bits: literals, with or without what ends them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What stands at the front of some bits: literals, with or without what ends them; or a distance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Entry(u16);
 
-/// Where the kind stands in an entry, above its bits, which are the lowest, where shifts want them.
-const KIND: usize = 6;
-/// Where the bits stand that it is known by.
-const KNOWN: usize = 8;
+/// A code that is longer than the table is wide, or none.
+const LONG: u16 = 1 << 6;
+/// The end of the block, which is no code to go on behind either.
+const END: u16 = LONG | 1 << 7;
+/// A length, behind which a distance stands: the size of the table of literals, behind which that of distances stands.
+const LENGTH: u16 = 1 << 11;
+/// Where the bits stand that it is known by; its bits are the lowest, where shifts want them.
+const KNOWN: usize = 12;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// A code that is longer than the table is wide, or none.
-    Long = 0,
-    Literals = 1 << KIND,
-    /// A length, behind which a distance stands.
-    Length = 2 << KIND,
-    /// The end of the block.
-    End = 3 << KIND,
+impl Default for Entry {
+    fn default() -> Self {
+        Self(LONG)
+    }
 }
 
 impl Entry {
-    /// Of a symbol with so many bits behind its code.
-    fn new(bits: u16, kind: Kind) -> Self {
-        Self(bits | kind as u16)
+    /// What is before the first code of a block.
+    pub(super) const START: Self = Self(0);
+
+    /// Whether it is no code to go on behind.
+    #[inline(always)]
+    pub(super) fn is_other(self) -> bool {
+        self.0 & LONG != 0
     }
 
-    #[inline(always)]
-    fn is(self, kind: Kind) -> bool {
-        self.0 & Kind::End as u16 == kind as u16
-    }
-
-    #[inline(always)]
-    pub(super) fn is_long(self) -> bool {
-        self.is(Kind::Long)
-    }
-
-    #[inline(always)]
-    pub(super) fn is_literals(self) -> bool {
-        self.is(Kind::Literals)
-    }
-
-    #[inline(always)]
     pub(super) fn is_end(self) -> bool {
-        self.is(Kind::End)
+        self.0 & END == END
+    }
+
+    fn is_literals(self) -> bool {
+        self.0 & (END | LENGTH) == 0
     }
 
     /// Bits of all of it, those behind a length or distance code among them.
     #[inline(always)]
     pub(super) fn bits(self) -> u32 {
-        u32::from(self.0) & ((1 << KIND) - 1)
+        u32::from(self.0) & u32::from(LONG - 1)
     }
 
     /// Bits that it was known by.
@@ -83,13 +75,58 @@ impl Entry {
     }
 }
 
+/// Both codes of a block, in one table: which of them is next depends on the entry before, and so costs no jump.
+pub(super) struct Pair {
+    table: Box<[Entry; 2 * LENGTH as usize]>,
+    literals: Wide,
+    distances: Middle,
+}
+
+impl Pair {
+    fn new(literals: Wide, distances: Middle) -> Self {
+        let mut table = Box::new([Entry::default(); 2 * LENGTH as usize]);
+        let both = literals.table.iter().chain(distances.table.iter().cycle());
+        table.iter_mut().zip(both).for_each(|(place, entry)| *place = *entry);
+        Self { table, literals, distances }
+    }
+
+    /// The codes of literals and of distances that have these lengths; None where that is not possible.
+    pub(super) fn of(literals: &[u8], distances: &[u8]) -> Option<Self> {
+        Some(Self::new(Wide::literals(literals)?, Middle::distances(distances)?))
+    }
+
+    /// The two codes of blocks that bring none.
+    pub(super) fn fixed() -> Option<Self> {
+        let mut lengths = [8; SYMBOLS];
+        lengths.get_mut(144..256)?.fill(9);
+        lengths.get_mut(256..280)?.fill(7);
+        Self::of(&lengths, &[5; 32])
+    }
+
+    /// What stands at the front of these bits, behind another one.
+    #[inline(always)]
+    pub(super) fn next(&self, bits: u64, before: Entry) -> Entry {
+        let low = usize::try_from(bits & u64::from(LENGTH - 1)).unwrap_or_default();
+        self.table[low | usize::from(before.0 & LENGTH)]
+    }
+
+    /// The same for any code, by its bits one for one.
+    #[cold]
+    pub(super) fn long(&self, bits: u64, before: Entry) -> Option<Entry> {
+        match before.0 & LENGTH {
+            0 => self.literals.long(bits),
+            _ => self.distances.long(bits),
+        }
+    }
+}
+
 /// The bits behind the code of a literal, length or end; None for a symbol that means nothing.
 fn literal(symbol: u16) -> Option<Entry> {
     Some(match symbol {
-        0..=255 => Entry::new(0, Kind::Literals),
-        256 => Entry::new(0, Kind::End),
-        257..=264 | 285 => Entry::new(0, Kind::Length),
-        265..=284 => Entry::new((symbol - 261) / 4, Kind::Length),
+        0..=255 => Entry(0),
+        256 => Entry(END),
+        257..=264 | 285 => Entry(LENGTH),
+        265..=284 => Entry((symbol - 261) / 4 | LENGTH),
         _ => return None,
     })
 }
@@ -97,33 +134,25 @@ fn literal(symbol: u16) -> Option<Entry> {
 /// The bits behind the code of a distance.
 fn distance(symbol: u16) -> Option<Entry> {
     let bits = (symbol / 2).saturating_sub(1);
-    (symbol < 30).then(|| Entry::new(bits, Kind::Literals))
-}
-
-/// The two codes of blocks that bring none.
-pub(super) fn fixed() -> Option<(Wide, Wide)> {
-    let mut lengths = [8; SYMBOLS];
-    lengths.get_mut(144..256)?.fill(9);
-    lengths.get_mut(256..280)?.fill(7);
-    Some((Wide::literals(&lengths)?, Wide::distances(&[5; 32])?))
+    (symbol < 30).then_some(Entry(bits))
 }
 
 impl<const SIZE: usize> Code<SIZE> {
     const BITS: usize = SIZE.ilog2() as usize;
 
-    pub(super) fn literals(lengths: &[u8]) -> Option<Self> {
+    fn literals(lengths: &[u8]) -> Option<Self> {
         let mut code = Self::new(lengths, literal)?;
         code.join_literals();
         Some(code)
     }
 
-    pub(super) fn distances(lengths: &[u8]) -> Option<Self> {
+    fn distances(lengths: &[u8]) -> Option<Self> {
         Self::new(lengths, distance)
     }
 
     /// The code of the lengths of the others.
     pub(super) fn of_lengths(lengths: &[u8]) -> Option<Self> {
-        Self::new(lengths, |_| Some(Entry::new(0, Kind::Literals)))
+        Self::new(lengths, |_| Some(Entry(0)))
     }
 
     /// The code whose symbols have codes of these lengths; None where that is not possible, or some bits would be no code
@@ -181,7 +210,7 @@ impl<const SIZE: usize> Code<SIZE> {
             while place.is_literals() {
                 let next = single[bits >> place.known()];
                 // Bits that are not in the table are zeros here: what depends on them does not count.
-                if next.is_long() || place.known() + next.known() > Self::BITS {
+                if next.is_other() && !next.is_end() || place.known() + next.known() > Self::BITS {
                     break;
                 }
                 *place = next.behind(place.known());
@@ -189,15 +218,8 @@ impl<const SIZE: usize> Code<SIZE> {
         }
     }
 
-    #[inline(always)]
-    pub(super) fn entry(&self, bits: u64) -> Entry {
-        let at = usize::try_from(bits & (SIZE as u64 - 1)).unwrap_or_default();
-        self.table[at]
-    }
-
     /// The entry of any code, by its bits one for one.
-    #[cold]
-    pub(super) fn long(&self, bits: u64) -> Option<Entry> {
+    fn long(&self, bits: u64) -> Option<Entry> {
         let (symbol, len) = self.symbol(bits)?;
         (self.meaning)(symbol).map(|entry| entry.behind(len as usize))
     }

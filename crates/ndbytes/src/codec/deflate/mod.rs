@@ -14,7 +14,7 @@ mod whole;
 
 pub use deflater::Deflater;
 pub use inflater::Inflater;
-pub(crate) use pack::Packer;
+pub(crate) use pack::{Packed, Packer};
 pub(crate) use unpack::{unpack, unpack_block, unpack_contained};
 #[cfg(feature = "std")]
 pub(crate) use whole::trailing;

@@ -2,7 +2,7 @@
 //!
 //! An engine that only makes whole streams says neither, and both are needed to let another stream follow.
 
-use super::codes::{Code, Entry, Narrow, Wide, fixed};
+use super::codes::{Entry, Narrow, Pair};
 use super::unpack::FLUSH;
 
 /// A whole stream with its final bit cleared and an empty stored block at its end, up to a byte; None for bytes that are no
@@ -43,7 +43,7 @@ fn walk(stream: &[u8]) -> Option<Walked> {
         match kind {
             0 => stored(&mut bits)?,
             1 => {
-                let pair = constant.take().or_else(fixed)?;
+                let pair = constant.take().or_else(Pair::fixed)?;
                 codes(&mut bits, &pair)?;
                 constant = Some(pair);
             }
@@ -130,47 +130,35 @@ fn stored(bits: &mut Bits<'_>) -> Option<()> {
 }
 
 /// Skips the codes of a block, its end among them.
-fn codes(all: &mut Bits<'_>, (literals, distances): &(Wide, Wide)) -> Option<()> {
+fn codes(all: &mut Bits<'_>, pair: &Pair) -> Option<()> {
     // A copy of its own stays in registers.
-    let mut bits = Bits { ..*all };
+    let (mut bits, mut entry) = (Bits { ..*all }, Entry::START);
     loop {
         bits.refill()?;
-        // Three codes of 15 bits and what stands behind the third are not more than there are: it is these chains of
-        // looking up and shifting that take the time.
-        let mut entry = next(&mut bits, literals)?;
-        if entry.is_literals() {
-            entry = next(&mut bits, literals)?;
-            if entry.is_literals() {
-                entry = next(&mut bits, literals)?;
-                if entry.is_literals() {
-                    continue;
+        // A length and a distance with all that is behind their codes are not more bits than there are.
+        for _ in 0..2 {
+            let before = entry;
+            entry = pair.next(bits.buffer, before);
+            if entry.is_other() {
+                if !entry.is_end() {
+                    entry = pair.long(bits.buffer, before)?;
+                }
+                if entry.is_end() {
+                    bits.skip(entry.bits());
+                    *all = bits;
+                    return Some(());
                 }
             }
+            bits.skip(entry.bits());
         }
-        if entry.is_end() {
-            *all = bits;
-            return Some(());
-        }
-        bits.refill()?;
-        next(&mut bits, distances)?;
     }
-}
-
-#[inline(always)]
-fn next<const SIZE: usize>(bits: &mut Bits<'_>, code: &Code<SIZE>) -> Option<Entry> {
-    let mut entry = code.entry(bits.buffer);
-    if entry.is_long() {
-        entry = code.long(bits.buffer)?;
-    }
-    bits.skip(entry.bits());
-    Some(entry)
 }
 
 /// The order in which the lengths of the code of lengths stand.
 const ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
 
 /// The codes that a block begins with.
-fn dynamic(bits: &mut Bits<'_>) -> Option<(Wide, Wide)> {
+fn dynamic(bits: &mut Bits<'_>) -> Option<Pair> {
     bits.refill()?;
     let (literals, distances) = (257 + bits.take(5), 1 + bits.take(5));
     let count = 4 + bits.take(4);
@@ -196,7 +184,7 @@ fn dynamic(bits: &mut Bits<'_>) -> Option<(Wide, Wide)> {
         at += times;
     }
     let (literals, distances) = lengths.get(..total)?.split_at_checked(literals)?;
-    Some((Wide::literals(literals)?, Wide::distances(distances)?))
+    Pair::of(literals, distances)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use super::extra::{ALIGNMENT, ZIP64};
 use super::index::INDEX;
 use super::local::{LOCAL, LOCAL_MAGIC};
-use super::{Entry, IN_ZIP64, Method, directory, flag};
+use super::{Blocks, Entry, IN_ZIP64, Method, directory, flag};
+use crate::codec::Packed;
 use crate::error::{Error, Result, quoted};
 
 /// Bytes of the record behind the data of a member whose local header came before its sizes were known.
@@ -60,6 +61,15 @@ impl Entry {
             });
         };
         Err(Error::argument(format!("the member name {} {wrong}", quoted(name))))
+    }
+
+    /// Takes note of the stream that its data became, in blocks of the base-2 logarithm `log`; one block needs no index.
+    pub(crate) fn set_packed(&mut self, (packed, log): (Packed, u8)) {
+        (self.crc, self.size, self.packed) = (packed.crc, packed.size, packed.packed);
+        if packed.blocks.len() > 1 {
+            let blocks = packed.blocks.iter().map(|block| (block.packed, block.crc));
+            self.blocks = Blocks::new(log, packed.size, blocks);
+        }
     }
 
     /// The header in front of the data; with `aligned`, of a length that puts the data at a multiple of 64 bytes.

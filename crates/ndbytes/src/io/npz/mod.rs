@@ -32,6 +32,7 @@ mod once;
 mod parts;
 mod path;
 mod peek;
+mod together;
 mod unpacker;
 mod write;
 

@@ -2,7 +2,7 @@
 
 #[cfg(feature = "zstd")]
 use crate::codec::ZstdPacker;
-use crate::codec::{Crc32, Level, Packer};
+use crate::codec::{Crc32, Level, Packed, Packer};
 use crate::error::{Error, Result, quoted};
 use crate::format::npz::{Blocks, Entry, Method, end};
 use crate::format::{Encode, Piece};
@@ -116,8 +116,19 @@ impl<W: Write> Writer<W> {
         encoder: &mut dyn Encode<'a>,
         watch: Watch<'_>,
     ) -> Result<()> {
+        let mut entry = self.begin(name)?;
+        self.data(&mut entry, encoder, watch)?;
+        self.end(entry)
+    }
+
+    pub(super) fn options(&self) -> WriteOptions {
+        self.options
+    }
+
+    /// Writes what stands in front of the data of a member.
+    pub(super) fn begin(&mut self, name: &str) -> Result<Entry> {
         self.check()?;
-        let mut entry = Entry::new(name, self.options.method, self.at, self.seek.is_none())?;
+        let entry = Entry::new(name, self.options.method, self.at, self.seek.is_none())?;
         if self.names.contains(name) {
             let message = format!("the archive has a member {} already", quoted(name));
             return Err(Error::argument(message));
@@ -125,13 +136,17 @@ impl<W: Write> Writer<W> {
         self.broken = true;
         let header = entry.local(self.is_aligned());
         self.put(&header)?;
-        self.data(&mut entry, encoder, watch)?;
+        Ok(entry)
+    }
+
+    /// Writes what tells of the data of a member, behind them or in front.
+    pub(super) fn end(&mut self, entry: Entry) -> Result<()> {
         match self.seek {
             Some(seek) => self.patch(seek, &entry)?,
             None => self.put(&entry.descriptor())?,
         }
         self.broken = false;
-        self.names.insert(name.to_owned());
+        self.names.insert(entry.name().to_owned());
         self.entries.push(entry);
         Ok(())
     }
@@ -174,7 +189,7 @@ impl<W: Write> Writer<W> {
         }
     }
 
-    fn put(&mut self, bytes: &[u8]) -> Result<()> {
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<()> {
         self.target.write_all(bytes)?;
         self.at += bytes.len() as u64;
         Ok(())
@@ -248,23 +263,8 @@ impl<W: Write> Writer<W> {
         encoder: &mut dyn Encode<'a>,
         watch: Watch<'_>,
     ) -> Result<()> {
-        let log = Blocks::usual(encoder.total().unwrap_or_default());
-        let WriteOptions { level, threads, .. } = self.options;
-        let block = usize::try_from(1u64 << log).map_err(|_| Error::overflow("a block"))?;
-        let mut packer = Packer::new(None, level, threads, block);
-        let mut sink = |bytes: &[u8]| self.put(bytes);
-        let mut seen = 0;
-        while let Some(piece) = encoder.next()? {
-            packer.push(&piece, &mut sink)?;
-            seen += piece.len() as u64;
-            watch(seen)?;
-        }
-        let packed = packer.finish(&mut sink)?;
-        (entry.crc, entry.size, entry.packed) = (packed.crc, packed.size, packed.packed);
-        if packed.blocks.len() > 1 {
-            let blocks = packed.blocks.iter().map(|block| (block.packed, block.crc));
-            entry.blocks = Blocks::new(log, packed.size, blocks);
-        }
+        let options = self.options;
+        entry.set_packed(pack(encoder, options, &mut |bytes| self.put(bytes), watch)?);
         Ok(())
     }
 
@@ -313,6 +313,25 @@ impl<W: Write> Writer<W> {
         seek(&mut self.target, SeekFrom::Start(self.at))?;
         Ok(())
     }
+}
+
+/// Deflates a member to `sink`, and tells the base-2 logarithm of how long its blocks are.
+pub(super) fn pack<'a>(
+    encoder: &mut dyn Encode<'a>,
+    options: WriteOptions,
+    sink: &mut dyn FnMut(&[u8]) -> Result<()>,
+    watch: Watch<'_>,
+) -> Result<(Packed, u8)> {
+    let log = Blocks::usual(encoder.total().unwrap_or_default());
+    let block = usize::try_from(1u64 << log).map_err(|_| Error::overflow("a block"))?;
+    let mut packer = Packer::new(None, options.level, options.threads, block);
+    let mut seen = 0;
+    while let Some(piece) = encoder.next()? {
+        packer.push(&piece, sink)?;
+        seen += piece.len() as u64;
+        watch(seen)?;
+    }
+    Ok((packer.finish(sink)?, log))
 }
 
 /// From this many bytes on another thread sums what is written.
