@@ -5,6 +5,8 @@ use crate::kernel::{Look, Stores, copy_by_steps, copy_folded};
 use crate::threads::Threads;
 use crc_fast::{CrcAlgorithm, Digest, checksum, checksum_combine};
 use std::ops::Range;
+#[cfg(feature = "deflate")]
+use zlib_rs::crc32::crc32_combine;
 
 /// Bytes of one checked block of data: 1 MiB.
 pub const BLOCK: usize = 1 << 20;
@@ -105,7 +107,8 @@ impl Crc32 {
 
     /// The sum of bytes whose sum is `first`, with `len` bytes behind them whose sum is `next`.
     pub(crate) fn joined(first: u32, next: u32, len: u64) -> u32 {
-        low(checksum_combine(CrcAlgorithm::Crc32IsoHdlc, first.into(), next.into(), len))
+        // That of `crc_fast` takes a hundred times as long, which an index of a thousand blocks shows.
+        crc32_combine(first, next, len)
     }
 }
 

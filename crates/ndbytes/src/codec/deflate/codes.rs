@@ -126,7 +126,7 @@ fn literal(symbol: u16) -> Option<Entry> {
         0..=255 => Entry(0),
         256 => Entry(END),
         257..=264 | 285 => Entry(LENGTH),
-        265..=284 => Entry((symbol - 261) / 4 | LENGTH),
+        265..=284 => Entry(((symbol - 261) / 4) | LENGTH),
         _ => return None,
     })
 }

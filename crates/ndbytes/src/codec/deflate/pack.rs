@@ -6,6 +6,7 @@ use super::{Container, Level};
 use crate::codec::Crc32;
 use crate::error::{Error, Result};
 use crate::threads::Threads;
+use zlib_rs::adler32::adler32_combine;
 
 /// Compresses bytes that come in pieces, in blocks, on several threads, to one stream.
 ///
@@ -214,7 +215,7 @@ impl Packer {
             }
             while let Some(done) = waiting.get_mut(next).and_then(Option::take) {
                 self.packed.add(&done)?;
-                self.adler = adler_joined(self.adler, done.adler, done.size);
+                self.adler = adler32_combine(self.adler, done.adler, done.size);
                 sink(&done.packed)?;
                 next += 1;
             }
@@ -272,17 +273,6 @@ fn gzip_header(level: u32) -> [u8; 10] {
         _ => 0,
     };
     [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, effort, 255]
-}
-
-/// The Adler-32 of bytes whose sum is `first`, with `len` bytes behind them whose sum is `next`.
-fn adler_joined(first: u32, next: u32, len: u64) -> u32 {
-    const BASE: u64 = 65_521;
-    let halves = |sum: u32| (u64::from(sum & 0xffff), u64::from(sum >> 16));
-    let ((a1, b1), (a2, b2)) = (halves(first), halves(next));
-    // Each of the first bytes, and the 1 that a sum begins with, is counted once more for each byte that follows.
-    let a = (a1 + a2 + BASE - 1) % BASE;
-    let b = (b1 + b2 + (len % BASE) * (a1 + BASE - 1)) % BASE;
-    u32::try_from(b << 16 | a).unwrap_or_default()
 }
 
 #[cfg(test)]
