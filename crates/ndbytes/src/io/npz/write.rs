@@ -11,6 +11,7 @@ use crate::io::write_file::{ROOM, make_room};
 use crate::threads::Threads;
 use std::collections::HashSet;
 use std::fs::File;
+use std::io::{Error as IoError, ErrorKind as IoKind, IoSlice};
 use std::io::{Result as IoResult, Seek, SeekFrom, Write};
 use std::sync::mpsc::sync_channel;
 use std::thread;
@@ -195,6 +196,24 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
+    /// Writes pieces in one go: the system keeps what comes so in larger pages, which a map of it has sooner.
+    fn put_together(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
+        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
+        let mut rest = &mut slices[..];
+        while !rest.is_empty() {
+            match self.target.write_vectored(rest) {
+                Ok(0) => return Err(IoError::from(IoKind::WriteZero).into()),
+                Ok(n) => {
+                    self.at += n as u64;
+                    IoSlice::advance_slices(&mut rest, n);
+                }
+                Err(error) if error.kind() == IoKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
     /// Writes the data of a member, and notes what it was.
     fn data<'a>(
         &mut self,
@@ -245,10 +264,19 @@ impl<W: Write> Writer<W> {
                 crc
             };
             let summing = thread::Builder::new().spawn_scoped(scope, sum)?;
-            while let Some(piece) = encoder.next()? {
-                // It is there as long as the sender is.
-                let _ = sender.send(piece.clone());
-                self.put(&piece)?;
+            loop {
+                let (mut batch, mut size) = (Vec::new(), 0);
+                while size < BATCH {
+                    let Some(piece) = encoder.next()? else { break };
+                    // It is there as long as the sender is.
+                    let _ = sender.send(piece.clone());
+                    size += piece.len();
+                    batch.push(piece);
+                }
+                if batch.is_empty() {
+                    break;
+                }
+                self.put_together(&batch)?;
                 watch(self.at - start)?;
             }
             drop(sender);
@@ -336,7 +364,8 @@ pub(super) fn pack<'a>(
 
 /// From this many bytes on another thread sums what is written.
 const PARALLEL: u64 = 8 << 20;
-/// Pieces that may wait for it.
-const AHEAD: usize = 4;
+/// Bytes that are written at once then, and pieces that may wait for that thread.
+const BATCH: usize = 16 << 20;
+const AHEAD: usize = 16;
 /// Bytes of the directory, and of what zstd makes, that are written at a time.
 const BUFFER: usize = 1 << 16;
