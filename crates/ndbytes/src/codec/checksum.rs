@@ -78,6 +78,10 @@ impl Crc32c {
 
 /// A CRC-32 (ISO 3309, as of zip and gzip) of bytes that come in pieces.
 #[cfg(feature = "deflate")]
+#[cfg_attr(
+    not(feature = "std"),
+    allow(dead_code, reason = "streams are summed by blocks, only archives piece by piece")
+)]
 #[derive(Debug, Clone)]
 pub(crate) struct Crc32(Digest);
 
@@ -89,6 +93,10 @@ impl Default for Crc32 {
 }
 
 #[cfg(feature = "deflate")]
+#[cfg_attr(
+    not(feature = "std"),
+    allow(dead_code, reason = "streams are summed by blocks, only archives piece by piece")
+)]
 impl Crc32 {
     /// Takes the next bytes in.
     pub(crate) fn update(&mut self, bytes: &[u8]) {

@@ -16,14 +16,12 @@ pub(crate) use checksum::PartSums;
 pub use checksum::{BLOCK, BlockSums, Crc32c, crc32c};
 pub use choose::Codec;
 pub(crate) use choose::{Plan, Sample};
-#[cfg(all(feature = "deflate", feature = "std"))]
-pub(crate) use deflate::trailing;
 #[cfg(feature = "deflate")]
 pub use deflate::{Container, Deflater, Inflater, Level, Step};
+#[cfg(all(feature = "deflate", feature = "std"))]
+pub(crate) use deflate::{Packed, Packer, trailing, unpack, unpack_block};
 #[cfg(feature = "deflate")]
-pub(crate) use deflate::{
-    Packed, Packer, Pull, compress, decompress, too_long, unpack, unpack_block, unpack_contained,
-};
+pub(crate) use deflate::{Pull, compress, decompress, too_long, unpack_contained};
 pub use engine::Engine;
 #[cfg(all(feature = "zstd", feature = "deflate", feature = "std"))]
 pub(crate) use zstd_stream::{ZstdPacker, ZstdUnpacker};

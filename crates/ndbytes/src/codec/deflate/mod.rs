@@ -14,8 +14,12 @@ mod whole;
 
 pub use deflater::Deflater;
 pub use inflater::Inflater;
-pub(crate) use pack::{Packed, Packer};
-pub(crate) use unpack::{unpack, unpack_block, unpack_contained};
+#[cfg(feature = "std")]
+pub(crate) use pack::Packed;
+pub(crate) use pack::Packer;
+pub(crate) use unpack::unpack_contained;
+#[cfg(any(feature = "std", test))]
+pub(crate) use unpack::{unpack, unpack_block};
 #[cfg(feature = "std")]
 pub(crate) use whole::trailing;
 pub(crate) use whole::{Pull, compress, decompress, too_long};

@@ -88,6 +88,7 @@ impl Packer {
     }
 
     /// The same by so many threads.
+    #[cfg(feature = "std")]
     pub(crate) fn with_threads(self, threads: Threads) -> Self {
         Self { threads, ..self }
     }
@@ -116,6 +117,7 @@ impl Packer {
     ///
     /// # Errors
     /// As [`Packer::push`].
+    #[cfg(any(feature = "std", test))]
     pub(crate) fn flush(&mut self, sink: Sink<'_>) -> Result<()> {
         self.drain(false, sink)
     }

@@ -1,7 +1,10 @@
 //! Streams and their blocks to memory of known size, by an engine that is quick and does not say what is wrong.
 
-use super::{Container, Inflater};
+use super::Container;
+#[cfg(any(feature = "std", test))]
+use super::Inflater;
 use crate::codec::Crc32;
+#[cfg(any(feature = "std", test))]
 use crate::error::{Error, Result};
 use crate::kernel::inflate;
 
@@ -11,6 +14,7 @@ use crate::kernel::inflate;
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed) if it holds less or more, ends the stream and is not the last, or does not
 /// end it and is.
+#[cfg(any(feature = "std", test))]
 pub(crate) fn unpack_block(packed: &[u8], last: bool, out: &mut [u8]) -> Result<()> {
     if last {
         return unpack(packed, out);
@@ -24,12 +28,14 @@ pub(crate) fn unpack_block(packed: &[u8], last: bool, out: &mut [u8]) -> Result<
 /// What ends a block that is not the last: the length of an empty stored block, and its complement.
 pub(super) const FLUSH: [u8; 4] = [0, 0, 255, 255];
 /// An empty block that ends a stream.
+#[cfg(any(feature = "std", test))]
 const END: [u8; 2] = [3, 0];
 
 /// Inflates a whole bare stream to memory of its exact size.
 ///
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed) if it holds less or more, or bytes are left behind it.
+#[cfg(any(feature = "std", test))]
 pub(crate) fn unpack(packed: &[u8], out: &mut [u8]) -> Result<()> {
     if inflate(packed, out) == Some((packed.len(), out.len())) {
         return Ok(());
@@ -73,6 +79,7 @@ pub(crate) fn unpack_contained(
     (holds && taken == packed.len()).then_some(made)
 }
 
+#[cfg(any(feature = "std", test))]
 fn unpack_slowly(packed: &[u8], out: &mut [u8]) -> Result<()> {
     let (mut inflater, mut rest, mut len, wanted) = (Inflater::bare(), packed, 0, out.len());
     // One byte more than is wanted, to see a stream that goes on.

@@ -253,35 +253,30 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes pieces while another thread sums them, and gives their sum.
+    /// Writes pieces that another thread makes and sums, and gives their sum.
     fn put_beside<'a>(&mut self, encoder: &mut dyn Encode<'a>, watch: Watch<'_>) -> Result<u32> {
         let start = self.at;
         thread::scope(|scope| {
-            let (sender, pieces) = sync_channel::<Piece<'a>>(AHEAD);
-            let sum = move || {
+            let (sender, pieces) = sync_channel::<Result<Piece<'a>>>(AHEAD);
+            let make = move || {
                 let mut crc = Crc32::default();
-                pieces.iter().for_each(|piece| crc.update(&piece));
-                crc
+                while let Some(made) = encoder.next().transpose() {
+                    made.iter().for_each(|piece| crc.update(piece));
+                    let is_last = made.is_err();
+                    // Nobody listens any more where the target has failed.
+                    if sender.send(made).is_err() || is_last {
+                        break;
+                    }
+                }
+                crc.value()
             };
-            let summing = thread::Builder::new().spawn_scoped(scope, sum)?;
-            loop {
-                let (mut batch, mut size) = (Vec::new(), 0);
-                while size < BATCH {
-                    let Some(piece) = encoder.next()? else { break };
-                    // It is there as long as the sender is.
-                    let _ = sender.send(piece.clone());
-                    size += piece.len();
-                    batch.push(piece);
-                }
-                if batch.is_empty() {
-                    break;
-                }
-                self.put_together(&batch)?;
+            let making = thread::Builder::new().spawn_scoped(scope, make)?;
+            while let Ok(first) = pieces.recv() {
+                let batch = std::iter::once(first).chain(pieces.try_iter().take(AHEAD));
+                self.put_together(&batch.collect::<Result<Vec<_>>>()?)?;
                 watch(self.at - start)?;
             }
-            drop(sender);
-            let sum = summing.join();
-            Ok(sum.unwrap_or_else(|panic| std::panic::resume_unwind(panic)).value())
+            making.join().map_or_else(|panic| std::panic::resume_unwind(panic), Ok)
         })
     }
 
@@ -362,10 +357,9 @@ pub(super) fn pack<'a>(
     Ok((packer.finish(sink)?, log))
 }
 
-/// From this many bytes on another thread sums what is written.
+/// From this many bytes on another thread makes and sums what is written.
 const PARALLEL: u64 = 8 << 20;
-/// Bytes that are written at once then, and pieces that may wait for that thread.
-const BATCH: usize = 16 << 20;
-const AHEAD: usize = 16;
+/// Pieces that it may be ahead.
+const AHEAD: usize = 8;
 /// Bytes of the directory, and of what zstd makes, that are written at a time.
 const BUFFER: usize = 1 << 16;
