@@ -153,6 +153,25 @@ pub(super) fn run_body(
     }
 }
 
+/// Fills memory until it or the reader ends, and says how many bytes came: it is touched as they come.
+pub(super) fn fill_buffer(
+    reader: &mut impl Read,
+    buffer: &mut BufferMut,
+    watch: Watch<'_>,
+) -> Result<usize> {
+    const STEP: usize = 1 << 20;
+    let mut filled = 0;
+    while filled < buffer.capacity() {
+        let end = buffer.capacity().min(filled + STEP);
+        match read(reader, buffer.space(filled, end)?)? {
+            0 => break,
+            n => filled += n,
+        }
+        watch(filled as u64)?;
+    }
+    Ok(filled)
+}
+
 /// Everything up to the end of the input, of which `hint` bytes are expected.
 ///
 /// # Errors
@@ -164,20 +183,11 @@ pub fn read_to_end(
     limits: &Limits,
     watch: Watch<'_>,
 ) -> Result<Buffer> {
-    const STEP: usize = 1 << 20;
     if let Some(hint) = hint.filter(|&hint| hint > limits.array) {
         return Err(Error::limit("array", hint, limits.array));
     }
     let mut expected = BufferMut::new(hint.unwrap_or(0))?;
-    let mut filled = 0;
-    while filled < expected.capacity() {
-        let end = expected.capacity().min(filled + STEP);
-        match read(&mut reader, expected.space(filled, end)?)? {
-            0 => break,
-            n => filled += n,
-        }
-        watch(filled as u64)?;
-    }
+    let filled = fill_buffer(&mut reader, &mut expected, watch)?;
     let mut more = vec![0; 1];
     let n = read(&mut reader, &mut more)?;
     if n == 0 {

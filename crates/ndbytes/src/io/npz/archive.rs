@@ -7,7 +7,7 @@ use crate::buffer::{Buffer, BufferMut};
 use crate::error::{Error, Result};
 use crate::format::npz::{DESCRIPTOR, Entry, LOCAL};
 use crate::format::{DecodeOptions, Decoded, Dest, Header, HeaderDecoder, npy};
-use crate::io::read::{fill_header, read, read_array};
+use crate::io::read::{fill_buffer, fill_header, read, read_array};
 use crate::io::{Locked, Place, ReadAt, Watch};
 use crate::limits::Limits;
 use crate::threads::Threads;
@@ -48,9 +48,6 @@ pub struct Archive<R> {
     members: Arc<Members>,
     threads: Threads,
 }
-
-/// Bytes of a member to read at a time, and to touch ahead of what has come.
-const STEP: usize = 1 << 20;
 
 impl<R: Read + Seek> Archive<R> {
     /// Reads the directory of the archive that is all of `reader`; nothing is allocated before its bytes have come.
@@ -242,17 +239,8 @@ impl<R: Read + Seek + Send> Archive<R> {
             }
         }
         let mut bytes = BufferMut::new(size)?;
-        let mut member = self.member_in(index, range)?;
-        let mut filled = 0;
-        while filled < bytes.capacity() {
-            let end = bytes.capacity().min(filled + STEP);
-            match read(&mut member, bytes.space(filled, end)?)? {
-                // A member that ends early says so itself.
-                0 => break,
-                n => filled += n,
-            }
-            watch(filled as u64)?;
-        }
+        // A member that ends early says so itself.
+        fill_buffer(&mut self.member_in(index, range)?, &mut bytes, watch)?;
         Ok(bytes)
     }
 

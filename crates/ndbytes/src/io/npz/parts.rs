@@ -3,13 +3,14 @@
 use super::Archive;
 use super::archive::inside;
 use super::blocks::{Inflating, fill_at};
-use crate::array::{Order, nbytes};
+use crate::array::Order;
 use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 use crate::format::npz::{Entry, Method};
 use crate::format::{
     ByteRun, ByteRuns, ChecksumState, DecodeOptions, Dest, Header, HeaderDecoder, Selection,
 };
+use crate::io::parts::part_size;
 use crate::io::peek::behind;
 use crate::io::read::{fill_header, read};
 use crate::io::{Place, ReadAt, Watch, unwatched};
@@ -183,10 +184,7 @@ impl<S: ReadAt + Clone + Send> Parts<S> {
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) if they overflow.
     pub fn size(&self, selections: &[Selection]) -> Result<usize> {
-        let shape: Vec<usize> = selections.iter().map(Selection::len).collect();
-        let itemsize = self.header.dtype.itemsize();
-        nbytes(&shape, itemsize)?;
-        Ok(shape.iter().product::<usize>() * itemsize)
+        part_size(&self.header, selections)
     }
 
     /// Reads the part that the selections take, one for each axis, all of each with all of the others: the items come into `out` without

@@ -66,6 +66,14 @@ struct Space {
     taken: Vec<u8>,
 }
 
+/// Bytes of what selections take of an array.
+pub(super) fn part_size(header: &Header, selections: &[Selection]) -> Result<usize> {
+    let shape: Vec<usize> = selections.iter().map(Selection::len).collect();
+    let itemsize = header.dtype.itemsize();
+    nbytes(&shape, itemsize)?;
+    Ok(shape.iter().product::<usize>() * itemsize)
+}
+
 /// Reads the header, and the mark of a frame that grows.
 fn front(source: &impl ReadAt, options: &DecodeOptions) -> Result<Header> {
     settled(|| {
@@ -146,10 +154,7 @@ impl<S: ReadAt> Parts<S> {
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) if they overflow.
     pub fn size(&self, selections: &[Selection]) -> Result<usize> {
-        let shape: Vec<usize> = selections.iter().map(Selection::len).collect();
-        let itemsize = self.header.dtype.itemsize();
-        nbytes(&shape, itemsize)?;
-        Ok(shape.iter().product::<usize>() * itemsize)
+        part_size(&self.header, selections)
     }
 
     /// Reads the part that the selections take, one for each axis, all of each with all of the others: the items come into `out` without
