@@ -82,15 +82,8 @@ impl Crc32c {
     not(feature = "std"),
     allow(dead_code, reason = "streams are summed by blocks, only archives piece by piece")
 )]
-#[derive(Debug, Clone)]
-pub(crate) struct Crc32(Digest);
-
-#[cfg(feature = "deflate")]
-impl Default for Crc32 {
-    fn default() -> Self {
-        Self(Digest::new(CrcAlgorithm::Crc32IsoHdlc))
-    }
-}
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Crc32(u32);
 
 #[cfg(feature = "deflate")]
 #[cfg_attr(
@@ -100,17 +93,20 @@ impl Default for Crc32 {
 impl Crc32 {
     /// Takes the next bytes in.
     pub(crate) fn update(&mut self, bytes: &[u8]) {
-        self.0.update(bytes);
+        // Twice as fast as that of `crc_fast` without AVX-512.
+        let mut crc = libdeflater::Crc::with_initial(self.0);
+        crc.update(bytes);
+        self.0 = crc.sum();
     }
 
     /// The sum of all bytes so far.
     pub(crate) fn value(&self) -> u32 {
-        low(self.0.finalize())
+        self.0
     }
 
     /// The sum of `bytes`.
     pub(crate) fn of(bytes: &[u8]) -> u32 {
-        low(checksum(CrcAlgorithm::Crc32IsoHdlc, bytes))
+        libdeflater::crc32(bytes)
     }
 
     /// The sum of bytes whose sum is `first`, with `len` bytes behind them whose sum is `next`.

@@ -19,7 +19,7 @@ pub(crate) use choose::{Plan, Sample};
 #[cfg(feature = "deflate")]
 pub use deflate::{Container, Deflater, Inflater, Level, Step};
 #[cfg(all(feature = "deflate", feature = "std"))]
-pub(crate) use deflate::{Packed, Packer, trailing, unpack, unpack_block};
+pub(crate) use deflate::{Packed, Packer, block_log, trailing, unpack, unpack_block};
 #[cfg(feature = "deflate")]
 pub(crate) use deflate::{Pull, compress, decompress, too_long, unpack_contained};
 pub use engine::Engine;

@@ -1,6 +1,6 @@
 //! Writing zlib and gzip streams.
 
-use super::{SaveOptions, Watch, replace, write::pieces};
+use super::{SaveOptions, Watch, replace};
 use crate::codec::{Container, Level, Packer};
 use crate::error::{Error, Result};
 use crate::format::Encode;
@@ -14,15 +14,21 @@ use std::path::Path;
 /// As [`write`](super::write()).
 pub fn write_compressed<'a>(
     encoder: &mut dyn Encode<'a>,
-    writer: impl Write,
+    mut writer: impl Write,
     container: Container,
     level: Level,
     threads: Threads,
     watch: Watch<'_>,
 ) -> Result<()> {
-    let mut compressor = Compressor::new(writer, container, level).with_threads(threads);
-    pieces(encoder, &mut compressor, watch)?;
-    Ok(compressor.finish()?.flush()?)
+    let mut packer = Packer::usual(Some(container), level, threads, encoder.total());
+    let (mut sink, mut seen) = (|bytes: &[u8]| Ok(writer.write_all(bytes)?), 0);
+    while let Some(piece) = encoder.next()? {
+        packer.push(&piece, &mut sink)?;
+        seen += piece.len() as u64;
+        watch(seen)?;
+    }
+    packer.finish(&mut sink)?;
+    Ok(writer.flush()?)
 }
 
 /// Saves what the machine gives at `path` as one stream; see [`replace`].
@@ -75,7 +81,7 @@ const MOST: usize = 1 << 24;
 impl<W: Write> Compressor<W> {
     /// A stream that has not begun; nothing is written yet.
     pub fn new(writer: W, container: Container, level: Level) -> Self {
-        Self::over(writer, Packer::usual(Some(container), level, Threads::default()))
+        Self::over(writer, Packer::usual(Some(container), level, Threads::default(), None))
     }
 
     fn over(writer: W, packer: Packer) -> Self {

@@ -88,9 +88,15 @@ fn read_every_way(file: &[u8], index: usize) -> Vec<u8> {
 #[test]
 fn the_bytes_are_the_same_for_any_number_of_threads_and_read_in_every_way() {
     // The header takes 128 bytes: members around the edges of blocks.
-    for (bytes, blocks) in
-        [(MIB - 128, 0), (MIB - 124, 2), (2 * MIB - 128, 2), (2 * MIB - 124, 3), (5 * MIB + 4, 6)]
-    {
+    for (bytes, blocks) in [
+        (MIB / 4 - 128, 0),
+        (MIB / 4 - 124, 2),
+        (MIB - 132, 4),
+        (MIB - 128, 2),
+        (2 * MIB - 128, 2),
+        (2 * MIB - 124, 3),
+        (5 * MIB + 4, 6),
+    ] {
         let values = numbers(bytes / 4);
         let view = ArrayRef::from_slice(&values, &[values.len()]).unwrap();
         let members = [("a.npy", view.clone())];

@@ -10,9 +10,9 @@ use crate::threads::Threads;
 pub(super) fn choose(level: Level, blocks: &[&[u8]], threads: Threads) -> Result<Recipe> {
     match level.get() {
         0 => Ok(Recipe::Stored),
-        6 => balanced(&Trial { samples: samples(blocks), threads }),
-        9 => densest(&Trial { samples: samples(blocks), threads }),
-        level => Ok(Recipe::Whole(i32::try_from(level).unwrap_or_default())),
+        6 => balanced(&Trial::new(blocks, threads)),
+        9 => densest(&Trial::new(blocks, threads)),
+        level => simple(&Trial::new(blocks, threads), i32::try_from(level).unwrap_or_default()),
     }
 }
 
@@ -20,23 +20,26 @@ pub(super) fn choose(level: Level, blocks: &[&[u8]], threads: Threads) -> Result
 const SAMPLE: usize = 3 << 14;
 /// Bytes that one sample stands for.
 const SHARE: usize = 1 << 22;
-/// Samples are taken from this many bytes on: below, they would take longer than what they save.
-const LEAST: usize = 1 << 18;
+/// From this many bytes on all recipes are tried: of less, trying takes longer than what it saves.
+const MUCH: usize = 1 << 19;
+/// Below this many nothing is tried, and of less than much only what is quick, on a shorter sample.
+const LEAST: usize = 1 << 16;
 
 /// Pieces from all over some blocks; none of few bytes.
 fn samples<'b>(blocks: &[&'b [u8]]) -> Vec<&'b [u8]> {
     let total: usize = blocks.iter().map(|block| block.len()).sum();
-    if total < LEAST {
-        return Vec::new();
-    }
-    let count = (total / SHARE).clamp(1, 4);
+    let (count, len) = match total {
+        0..LEAST => return Vec::new(),
+        LEAST..MUCH => (1, SAMPLE / 3),
+        _ => ((total / SHARE).clamp(1, 4), SAMPLE),
+    };
     let sample = |at: usize| {
         // In the middle of its share, or where the block that it is in ends.
         let mut place = (2 * at + 1) * (total / (2 * count));
         for block in blocks {
             if place < block.len() {
-                let start = place.min(block.len().saturating_sub(SAMPLE));
-                return block.get(start..block.len().min(start + SAMPLE));
+                let start = place.min(block.len().saturating_sub(len));
+                return block.get(start..block.len().min(start + len));
             }
             place -= block.len();
         }
@@ -48,18 +51,41 @@ fn samples<'b>(blocks: &[&'b [u8]]) -> Vec<&'b [u8]> {
 /// Samples, and the threads that try recipes on them.
 struct Trial<'b> {
     samples: Vec<&'b [u8]>,
+    /// Whether only what is quick may be tried.
+    is_quick: bool,
     threads: Threads,
 }
 
-impl Trial<'_> {
-    fn size(&self, recipe: Recipe) -> Result<u64> {
-        let mut sum = 0;
-        self.threads.run(self.samples.clone(), &|sample| size(sample, recipe), &mut |size| {
-            sum += size as u64;
+impl<'b> Trial<'b> {
+    fn new(blocks: &[&'b [u8]], threads: Threads) -> Self {
+        let total = blocks.iter().map(|block| block.len()).sum::<usize>();
+        Self { samples: samples(blocks), is_quick: total < MUCH, threads }
+    }
+
+    /// How many bytes each recipe makes of all samples.
+    fn sizes<const N: usize>(&self, recipes: [Recipe; N]) -> Result<[u64; N]> {
+        let tries = recipes.iter().enumerate();
+        let tries = tries
+            .flat_map(|(at, recipe)| self.samples.iter().map(move |sample| (at, *recipe, *sample)));
+        let mut sizes = [0; N];
+        let work =
+            |(at, recipe, sample): (usize, Recipe, &[u8])| Ok((at, size(sample, recipe)? as u64));
+        self.threads.run(tries.collect(), &work, &mut |(at, size): (usize, u64)| {
+            sizes.get_mut(at).into_iter().for_each(|sum| *sum += size);
             Ok(())
         })?;
-        Ok(sum)
+        Ok(sizes)
     }
+}
+
+/// What a level is named after, or runs where those are hardly longer.
+fn simple(trial: &Trial<'_>, level: i32) -> Result<Recipe> {
+    let named = Recipe::Whole(level);
+    if trial.samples.is_empty() {
+        return Ok(named);
+    }
+    let [runs, other] = trial.sizes([Recipe::Runs, named])?;
+    Ok(if runs * 100 <= other * 101 { Recipe::Runs } else { named })
 }
 
 /// The fastest recipe whose size is about that of zlib's level 6.
@@ -70,27 +96,35 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
     if trial.samples.is_empty() {
         return Ok(Recipe::Whole(7));
     }
-    let (five, six) = (trial.size(Recipe::Whole(5))?, trial.size(Recipe::Whole(6))?);
+    if trial.is_quick {
+        return quick(trial);
+    }
+    let [runs, one, five] = trial.sizes([Recipe::Runs, Recipe::Whole(1), Recipe::Whole(5)])?;
+    // Where searching finds nothing, searching longer is not tried.
+    if is_as_short(runs, one.min(five)) {
+        return Ok(Recipe::Runs);
+    }
+    let [six, seven] = trial.sizes([Recipe::Whole(6), Recipe::Whole(7)])?;
     let is_deep = five * 1000 > six * 1003;
-    let seven = if is_deep { trial.size(Recipe::Whole(7))? } else { six };
+    let seven = if is_deep { seven } else { six };
     let zlib = (six + seven).div_ceil(2).min(seven * 103 / 100);
     let most = zlib * 101 / 100;
     let mut best = (seven, Recipe::Whole(if is_deep { 7 } else { 6 }));
     // From fast to slow, as measured.
-    for recipe in [
-        Recipe::Whole(1),
-        Recipe::Whole(4),
-        Recipe::Whole(5),
-        Recipe::Streamed(5),
-        Recipe::Whole(6),
-        Recipe::Streamed(6),
-    ] {
-        let size = match recipe {
-            Recipe::Whole(5) => five,
-            Recipe::Whole(6) => six,
-            // A sample is short, which hides what level 1 does not find.
-            Recipe::Whole(1) => trial.size(recipe)? * 1009 / 1000,
-            _ => trial.size(recipe)?,
+    let known = [
+        (Recipe::Runs, Some(runs)),
+        // A sample is short, which hides what level 1 does not find.
+        (Recipe::Whole(1), Some(one * 1009 / 1000)),
+        (Recipe::Whole(4), None),
+        (Recipe::Whole(5), Some(five)),
+        (Recipe::Streamed(5), None),
+        (Recipe::Whole(6), Some(six)),
+        (Recipe::Streamed(6), None),
+    ];
+    for (recipe, size) in known {
+        let size = match size {
+            Some(size) => size,
+            None => trial.sizes([recipe])?[0],
         };
         if size <= most {
             return Ok(recipe);
@@ -102,8 +136,27 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
     Ok(best.1)
 }
 
+/// The same without trying what takes long: libdeflate's level 6 is that of zlib where little is found.
+fn quick(trial: &Trial<'_>) -> Result<Recipe> {
+    /// How much shorter many matches make it.
+    const DEEP: u64 = 3;
+    let [runs, one] = trial.sizes([Recipe::Runs, Recipe::Whole(1)])?;
+    let total: usize = trial.samples.iter().map(|sample| sample.len()).sum();
+    Ok(match () {
+        () if is_as_short(runs, one) => Recipe::Runs,
+        () if one * DEEP > total as u64 => Recipe::Whole(6),
+        () => Recipe::Whole(7),
+    })
+}
+
+/// Whether a recipe makes hardly more than another.
+fn is_as_short(size: u64, other: u64) -> bool {
+    size * 1000 <= other * 1005
+}
+
 /// The recipe that makes the least.
 fn densest(trial: &Trial<'_>) -> Result<Recipe> {
-    let (one, other) = (Recipe::Whole(9), Recipe::Streamed(9));
-    Ok(if trial.size(one)? <= trial.size(other)? { one } else { other })
+    let recipes = [Recipe::Whole(9), Recipe::Streamed(9), Recipe::Runs];
+    let sizes = trial.sizes(recipes)?.into_iter().zip(recipes);
+    Ok(sizes.min_by_key(|(size, _)| *size).map_or(Recipe::Whole(9), |(_, recipe)| recipe))
 }

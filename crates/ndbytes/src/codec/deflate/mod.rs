@@ -2,12 +2,16 @@
 //!
 //! This is the only room that names the engine.
 
+mod bits;
 mod choose;
 mod codes;
 mod deflater;
+mod huffman;
 mod inflater;
 mod pack;
 mod pack_block;
+mod parted;
+mod runs;
 mod unpack;
 mod walk;
 mod whole;
@@ -17,6 +21,8 @@ pub use inflater::Inflater;
 #[cfg(feature = "std")]
 pub(crate) use pack::Packed;
 pub(crate) use pack::Packer;
+#[cfg(feature = "std")]
+pub(crate) use pack::block_log;
 pub(crate) use unpack::unpack_contained;
 #[cfg(any(feature = "std", test))]
 pub(crate) use unpack::{unpack, unpack_block};
@@ -24,9 +30,11 @@ pub(crate) use unpack::{unpack, unpack_block};
 pub(crate) use whole::trailing;
 pub(crate) use whole::{Pull, compress, decompress, too_long};
 
+use crate::codec::Crc32;
 use crate::error::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
+use zlib_rs::adler32::adler32_combine;
 
 /// What stands around the compressed bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -74,6 +82,24 @@ impl Container {
         match self {
             Self::Zlib => "Adler-32",
             Self::Gzip => "CRC-32",
+        }
+    }
+}
+
+impl Container {
+    /// The sum that ends a stream of these bytes.
+    fn sum(self, bytes: &[u8]) -> u32 {
+        match self {
+            Self::Zlib => libdeflater::adler32(bytes),
+            Self::Gzip => Crc32::of(bytes),
+        }
+    }
+
+    /// The sum of bytes whose sum is `first`, with `len` bytes behind them whose sum is `next`.
+    fn joined(self, first: u32, next: u32, len: u64) -> u32 {
+        match self {
+            Self::Zlib => adler32_combine(first, next, len),
+            Self::Gzip => Crc32::joined(first, next, len),
         }
     }
 }

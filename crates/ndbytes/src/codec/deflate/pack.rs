@@ -6,6 +6,7 @@ use super::{Container, Level};
 use crate::codec::Crc32;
 use crate::error::{Error, Result};
 use crate::threads::Threads;
+use std::sync::{Mutex, PoisonError};
 use zlib_rs::adler32::adler32_combine;
 
 /// Compresses bytes that come in pieces, in blocks, on several threads, to one stream.
@@ -26,6 +27,8 @@ pub(crate) struct Packer {
     /// Of a full section, for how many more.
     recipe: Option<(Recipe, usize)>,
     packed: Packed,
+    /// Memory of blocks that are out.
+    idle: Mutex<Vec<Vec<u8>>>,
 }
 
 /// What a stream became.
@@ -59,7 +62,15 @@ const SECTION: usize = 1 << 24;
 const CHOICE: usize = 4;
 
 /// The sum of no bytes.
-const ADLER: u32 = 1;
+pub(super) const ADLER: u32 = 1;
+
+/// The base-2 logarithm of the bytes of a block, of a stream of so many: a MiB, where a quarter of that leaves only one.
+pub(crate) fn block_log(size: u64) -> u8 {
+    const LEAST: u32 = 18;
+    const MOST: u32 = 20;
+    let half = (size / 2).checked_ilog2().unwrap_or_default();
+    u8::try_from(half.clamp(LEAST, MOST)).unwrap_or_default()
+}
 
 impl Packer {
     /// A stream that has not begun, bare or in a container, of blocks of `block` bytes.
@@ -79,12 +90,18 @@ impl Packer {
             adler: ADLER,
             recipe: None,
             packed: Packed::default(),
+            idle: Mutex::default(),
         }
     }
 
-    /// The same with blocks of the usual size.
-    pub(crate) fn usual(container: Option<Container>, level: Level, threads: Threads) -> Self {
-        Self::new(container, level, threads, 1 << 20)
+    /// The same with blocks of the usual size, of a stream of so many bytes, if it is known.
+    pub(crate) fn usual(
+        container: Option<Container>,
+        level: Level,
+        threads: Threads,
+        size: Option<u64>,
+    ) -> Self {
+        Self::new(container, level, threads, 1 << block_log(size.unwrap_or(u64::MAX)))
     }
 
     /// The same by so many threads.
@@ -204,8 +221,11 @@ impl Packer {
             let recipe = self.recipe(section)?;
             parts.extend(section.iter().map(|block| (*block, recipe)));
         }
+        let idle = &self.idle;
         let work = |(at, (bytes, recipe)): (usize, (&[u8], Recipe))| {
-            let packed = pack_block(bytes, last && at + 1 == count, recipe)?;
+            let space = idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let packed =
+                pack_block(bytes, last && at + 1 == count, recipe, space.unwrap_or_default())?;
             Ok((at, Done::new(bytes, packed, container)))
         };
         let mut waiting: Vec<Option<Done>> = (0..count).map(|_| None).collect();
@@ -219,6 +239,7 @@ impl Packer {
                 self.packed.add(&done)?;
                 self.adler = adler32_combine(self.adler, done.adler, done.size);
                 sink(&done.packed)?;
+                idle.lock().unwrap_or_else(PoisonError::into_inner).push(done.packed);
                 next += 1;
             }
             Ok(())
@@ -348,10 +369,10 @@ mod tests {
         for (found, raw) in packed.blocks.iter().zip(back.chunks_mut(block)) {
             let (stored, after) = rest.split_at(found.packed as usize);
             (rest, left) = (after, left - 1);
-            unpack_block(stored, left == 0, raw).unwrap();
+            unpack_block(&mut stored.to_vec(), left == 0, raw).unwrap();
             assert_eq!(Crc32::of(raw), found.crc);
             assert!(left == 0 || stored.ends_with(&[0, 0, 255, 255]));
-            assert!(unpack_block(stored, left != 0, raw).is_err());
+            assert!(unpack_block(&mut stored.to_vec(), left != 0, raw).is_err());
         }
         assert!(back == bytes);
     }

@@ -1,5 +1,7 @@
 //! One block of a stream that is compressed in blocks.
 
+use super::bits::Bits;
+use super::runs::runs;
 use super::walk::joinable;
 use super::{Deflater, Level, Step};
 use crate::error::{Error, Result};
@@ -9,24 +11,35 @@ use libdeflater::{CompressionLvl, Compressor};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recipe {
     Stored,
-    /// libdeflate at one of its levels: the fastest, and mostly the densest, where few matches are worth finding.
+    /// Literals and runs of one byte: the fastest, where no matches are worth finding.
+    Runs,
+    /// libdeflate at one of its levels: fast, and mostly the densest, where few matches are worth finding.
     Whole(i32),
     /// zlib-rs at one of its levels: denser in the same time where there are many matches.
     Streamed(u32),
 }
 
 /// The bare stream of `bytes` alone: with its end if it is the `last` of its stream, or else up to a byte, behind which
-/// others may stand.
-pub(super) fn pack_block(bytes: &[u8], last: bool, recipe: Recipe) -> Result<Vec<u8>> {
+/// others may stand. It takes the place of whatever is in `out`, whose memory is used again.
+pub(super) fn pack_block(
+    bytes: &[u8],
+    last: bool,
+    recipe: Recipe,
+    mut out: Vec<u8>,
+) -> Result<Vec<u8>> {
+    out.clear();
     match recipe {
-        Recipe::Stored => Ok(stored(bytes, last)),
-        _ if is_noise(bytes)? => Ok(stored(bytes, last)),
-        Recipe::Streamed(level) => streamed(bytes, last, level),
+        Recipe::Stored => stored(bytes, last, out),
+        Recipe::Runs => runs(bytes, last, out),
+        _ if is_noise(bytes)? => stored(bytes, last, out),
+        Recipe::Streamed(level) => streamed(bytes, last, level, out),
         Recipe::Whole(level) => {
-            let whole = whole(bytes, level)?;
+            let whole = whole(bytes, level, out)?;
             match last {
                 true => Ok(whole),
-                false => joinable(whole).map_or_else(|| streamed(bytes, false, STREAMED), Ok),
+                false => {
+                    joinable(whole).map_or_else(|| streamed(bytes, false, STREAMED, Vec::new()), Ok)
+                }
             }
         }
     }
@@ -39,8 +52,9 @@ const STREAMED: u32 = 6;
 pub(super) fn size(bytes: &[u8], recipe: Recipe) -> Result<usize> {
     Ok(match recipe {
         Recipe::Stored => bytes.len(),
-        Recipe::Whole(level) => whole(bytes, level)?.len(),
-        Recipe::Streamed(level) => streamed(bytes, true, level)?.len(),
+        Recipe::Runs => runs(bytes, true, Vec::new())?.len(),
+        Recipe::Whole(level) => whole(bytes, level, Vec::new())?.len(),
+        Recipe::Streamed(level) => streamed(bytes, true, level, Vec::new())?.len(),
     })
 }
 
@@ -54,36 +68,26 @@ fn is_noise(bytes: &[u8]) -> Result<bool> {
     for piece in bytes.chunks(bytes.len() / PIECES).take(PIECES) {
         let middle = piece.len() / 2;
         let piece = piece.get(middle..middle + PIECE).unwrap_or_default();
-        if whole(piece, 1)?.len() < PIECE {
+        if whole(piece, 1, Vec::new())?.len() < PIECE {
             return Ok(false);
         }
     }
     Ok(true)
 }
 
-fn stored(bytes: &[u8], last: bool) -> Vec<u8> {
-    const MOST: usize = 0xffff;
-    let mut out = Vec::with_capacity(bytes.len() + 5 * (bytes.len() / MOST + 2));
-    let mut parts: Vec<_> = bytes.chunks(MOST).collect();
-    if !last || bytes.is_empty() {
-        parts.push(&[]);
+fn stored(bytes: &[u8], last: bool, out: Vec<u8>) -> Result<Vec<u8>> {
+    let mut bits = Bits::new(out);
+    bits.stored(bytes, last)?;
+    if !last && !bytes.is_empty() {
+        bits.stored(&[], last)?;
     }
-    let end = parts.len() - 1;
-    for (at, part) in parts.into_iter().enumerate() {
-        let len = u16::try_from(part.len()).unwrap_or_default();
-        out.push(u8::from(last && at == end));
-        out.extend(len.to_le_bytes());
-        out.extend((!len).to_le_bytes());
-        out.extend(part);
-    }
-    out
+    Ok(bits.done())
 }
 
-fn whole(bytes: &[u8], level: i32) -> Result<Vec<u8>> {
+fn whole(bytes: &[u8], level: i32, mut out: Vec<u8>) -> Result<Vec<u8>> {
     let no_memory = || Error::memory(bytes.len() as u64);
     let level = CompressionLvl::new(level).map_err(|_| Error::argument("no such level"))?;
     let mut engine = Compressor::new(level);
-    let mut out = Vec::new();
     let most = engine.deflate_compress_bound(bytes.len());
     out.try_reserve_exact(most).map_err(|_| no_memory())?;
     out.resize(most, 0);
@@ -92,9 +96,8 @@ fn whole(bytes: &[u8], level: i32) -> Result<Vec<u8>> {
     Ok(out)
 }
 
-fn streamed(bytes: &[u8], last: bool, level: u32) -> Result<Vec<u8>> {
+fn streamed(bytes: &[u8], last: bool, level: u32, mut out: Vec<u8>) -> Result<Vec<u8>> {
     let mut deflater = Deflater::bare(Level::new(level)?);
-    let mut out = Vec::new();
     let mut rest = bytes;
     while !rest.is_empty() {
         let step = run(&mut out, |space| deflater.step(rest, space))?;

@@ -1,41 +1,36 @@
 //! Streams and their blocks to memory of known size, by an engine that is quick and does not say what is wrong.
 
-use super::Container;
-#[cfg(any(feature = "std", test))]
 use super::Inflater;
-use crate::codec::Crc32;
-#[cfg(any(feature = "std", test))]
+use super::{Container, parted};
 use crate::error::{Error, Result};
 use crate::kernel::inflate;
+use crate::threads::Threads;
 
 /// Inflates one block of a stream that was compressed in blocks to memory of its exact size; `last` if it is the one
-/// that ends the stream.
+/// that ends the stream. One that is not is changed, so that it does.
 ///
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed) if it holds less or more, ends the stream and is not the last, or does not
 /// end it and is.
-#[cfg(any(feature = "std", test))]
-pub(crate) fn unpack_block(packed: &[u8], last: bool, out: &mut [u8]) -> Result<()> {
-    if last {
-        return unpack(packed, out);
+pub(crate) fn unpack_block(packed: &mut Vec<u8>, last: bool, out: &mut [u8]) -> Result<()> {
+    if !last {
+        if !packed.ends_with(&FLUSH) {
+            return Err(Error::malformed("the deflate stream: a block does not end at a byte"));
+        }
+        packed.extend(END);
     }
-    if !packed.ends_with(&FLUSH) {
-        return Err(Error::malformed("the deflate stream: a block does not end at a byte"));
-    }
-    unpack(&[packed, &END].concat(), out)
+    unpack(packed, out)
 }
 
 /// What ends a block that is not the last: the length of an empty stored block, and its complement.
 pub(super) const FLUSH: [u8; 4] = [0, 0, 255, 255];
 /// An empty block that ends a stream.
-#[cfg(any(feature = "std", test))]
 const END: [u8; 2] = [3, 0];
 
 /// Inflates a whole bare stream to memory of its exact size.
 ///
 /// # Errors
 /// [`Malformed`](crate::ErrorKind::Malformed) if it holds less or more, or bytes are left behind it.
-#[cfg(any(feature = "std", test))]
 pub(crate) fn unpack(packed: &[u8], out: &mut [u8]) -> Result<()> {
     if inflate(packed, out) == Some((packed.len(), out.len())) {
         return Ok(());
@@ -67,19 +62,26 @@ pub(crate) fn unpack_contained(
         Container::Gzip => front.starts_with(&PLAIN),
     };
     let (packed, sums) = packed.split_at_checked(packed.len().checked_sub(trailer)?)?;
-    let (taken, made) = inflate(packed, out).filter(|_| is_usual)?;
-    let out = out.get(..made)?;
-    let holds = match container {
-        Container::Zlib => libdeflater::adler32(out).to_be_bytes()[..] == *sums,
-        Container::Gzip => {
-            let size = u32::try_from(made % (1 << 32)).ok()?;
-            [Crc32::of(out).to_le_bytes(), size.to_le_bytes()].concat() == sums
+    if !is_usual {
+        return None;
+    }
+    let (made, sum) = match parted::unpack(container, packed, out, Threads::default()) {
+        Some(sum) => (out.len(), sum),
+        None => {
+            let (taken, made) = inflate(packed, out)?;
+            (made, container.sum(out.get(..made).filter(|_| taken == packed.len())?))
         }
     };
-    (holds && taken == packed.len()).then_some(made)
+    let holds = match container {
+        Container::Zlib => sum.to_be_bytes()[..] == *sums,
+        Container::Gzip => {
+            let size = u32::try_from(made % (1 << 32)).ok()?;
+            [sum.to_le_bytes(), size.to_le_bytes()].concat() == sums
+        }
+    };
+    holds.then_some(made)
 }
 
-#[cfg(any(feature = "std", test))]
 fn unpack_slowly(packed: &[u8], out: &mut [u8]) -> Result<()> {
     let (mut inflater, mut rest, mut len, wanted) = (Inflater::bare(), packed, 0, out.len());
     // One byte more than is wanted, to see a stream that goes on.

@@ -3,6 +3,7 @@
 //! An engine that only makes whole streams says neither, and both are needed to let another stream follow.
 
 use super::codes::{Entry, Narrow, Pair};
+use super::huffman::ORDER;
 use super::unpack::FLUSH;
 
 /// A whole stream with its final bit cleared and an empty stored block at its end, up to a byte; None for bytes that are no
@@ -154,9 +155,6 @@ fn codes(all: &mut Bits<'_>, pair: &Pair) -> Option<()> {
     }
 }
 
-/// The order in which the lengths of the code of lengths stand.
-const ORDER: [u8; 19] = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-
 /// The codes that a block begins with.
 fn dynamic(bits: &mut Bits<'_>) -> Option<Pair> {
     bits.refill()?;
@@ -212,7 +210,7 @@ mod tests {
 
     fn recipes() -> impl Iterator<Item = Recipe> {
         let whole = (1..=12).map(Recipe::Whole);
-        whole.chain((0..=9).map(Recipe::Streamed)).chain([Recipe::Stored])
+        whole.chain((0..=9).map(Recipe::Streamed)).chain([Recipe::Stored, Recipe::Runs])
     }
 
     #[test]
@@ -221,11 +219,11 @@ mod tests {
             for kind in 0..4 {
                 let bytes = sample(len, kind);
                 for recipe in recipes() {
-                    let stream = pack_block(&bytes, true, recipe).unwrap();
-                    let joined = joinable(stream.clone()).unwrap();
+                    let stream = pack_block(&bytes, true, recipe, Vec::new()).unwrap();
+                    let mut joined = joinable(stream.clone()).unwrap();
                     assert!(joined.len() <= stream.len() + 5);
                     let mut back = vec![0; len];
-                    unpack_block(&joined, false, &mut back).unwrap();
+                    unpack_block(&mut joined, false, &mut back).unwrap();
                     assert!(back == bytes, "{len} {kind} {recipe:?}");
                 }
             }
@@ -236,7 +234,7 @@ mod tests {
     fn what_is_cut_or_goes_on_is_no_stream() {
         for kind in 0..4 {
             for recipe in recipes() {
-                let stream = pack_block(&sample(300, kind), true, recipe).unwrap();
+                let stream = pack_block(&sample(300, kind), true, recipe, Vec::new()).unwrap();
                 for len in 0..stream.len() {
                     assert_eq!(walk(&stream[..len]), None, "{kind} {recipe:?} {len}");
                 }
@@ -249,7 +247,7 @@ mod tests {
     fn flipped_bits_lead_to_some_end_within_or_none() {
         for kind in 0..4 {
             for recipe in recipes() {
-                let stream = pack_block(&sample(700, kind), true, recipe).unwrap();
+                let stream = pack_block(&sample(700, kind), true, recipe, Vec::new()).unwrap();
                 for bit in 0..stream.len() * 8 {
                     let mut changed = stream.clone();
                     changed[bit / 8] ^= 1 << (bit % 8);

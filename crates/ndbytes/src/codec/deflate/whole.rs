@@ -6,7 +6,8 @@ use crate::threads::Threads;
 
 /// The stream that `bytes` make.
 pub(crate) fn compress(container: Container, bytes: &[u8], level: Level) -> Result<Vec<u8>> {
-    let mut packer = Packer::usual(Some(container), level, Threads::default());
+    let mut packer =
+        Packer::usual(Some(container), level, Threads::default(), Some(bytes.len() as u64));
     let mut out = Vec::new();
     let mut sink = |bytes: &[u8]| {
         out.try_reserve(bytes.len()).map_err(|_| Error::memory(bytes.len() as u64))?;

@@ -2,7 +2,7 @@
 
 use super::Method;
 use super::check::most;
-use crate::codec::Crc32;
+use crate::codec::{Crc32, block_log};
 use crate::error::{Error, Result};
 use crate::format::Fields;
 use std::ops::Range;
@@ -12,9 +12,8 @@ pub(super) const INDEX: u16 = 0x626e;
 
 /// The only version there is.
 const VERSION: u8 = 1;
-/// Base-2 logarithms of how long blocks may be: those of readers, and the first one of writers.
+/// Base-2 logarithms of how long blocks may be.
 const LOGS: std::ops::RangeInclusive<u8> = 16..=31;
-const USUAL: u8 = 20;
 /// The most bytes of the field that are written: all extra fields of a member must fit 64 KiB.
 const MOST: u64 = 48 << 10;
 /// Bytes before the blocks, and of each.
@@ -63,7 +62,7 @@ impl Blocks {
 
     /// The base-2 logarithm of how long the blocks of a member are, of whose bytes this is the number; not more than there is.
     pub(crate) fn usual(size: u64) -> u8 {
-        (USUAL..=*LOGS.end())
+        (block_log(size)..=*LOGS.end())
             .find(|&log| field_size(size.div_ceil(1 << log)) <= MOST)
             .unwrap_or(*LOGS.end())
     }
@@ -259,9 +258,10 @@ mod tests {
     #[test]
     fn blocks_grow_so_that_the_field_fits() {
         let most = 6143u64;
-        for (size, log) in
-            [(0, 20), (most << 20, 20), ((most << 20) + 1, 21), (most << 31, 31), (u64::MAX, 31)]
-        {
+        let small =
+            [(0, 18), ((1 << 20) - 1, 18), (1 << 20, 19), ((1 << 21) - 1, 19), (1 << 21, 20)];
+        let large = [(most << 20, 20), ((most << 20) + 1, 21), (most << 31, 31), (u64::MAX, 31)];
+        for (size, log) in small.into_iter().chain(large) {
             assert_eq!(Blocks::usual(size), log, "{size}");
         }
         let of = |count| Blocks::new(20, 1, vec![(1, 1); count]);

@@ -151,10 +151,11 @@ impl<'a, S: ReadAt> Inflating<'a, S> {
         let Block { stored: range, is_last, .. } = &block;
         let (start, end) = (self.start + range.start, self.start + range.end);
         let len = usize::try_from(end - start).map_err(|_| Error::overflow("a block"))?;
-        if stored.len() < len {
-            *stored = zeroed(len)?;
+        if stored.capacity() <= len {
+            // Another block may be longer, and what ends one that is not the last has to fit, too.
+            *stored = zeroed(len + len / 8 + 64)?;
         }
-        let stored = stored.get_mut(..len).unwrap_or_default();
+        stored.resize(len, 0);
         fill_at(self.source, stored, start)?;
         unpack_block(stored, *is_last, out).map_err(|error| {
             let offset = error.offset().unwrap_or_default().saturating_add(start);

@@ -54,8 +54,10 @@ impl<W: Write> Writer<W> {
         members: Vec<(String, E)>,
         watch: Watch<'_>,
     ) -> Result<()> {
-        let options = WriteOptions { threads: Threads::ONE, ..self.options() };
         let threads = self.options().threads;
+        // Few members leave some threads for the blocks of each.
+        let each = Threads::new(threads.get() / members.len().max(1));
+        let options = WriteOptions { threads: each, ..self.options() };
         let (names, encoders): (Vec<String>, Vec<E>) = members.into_iter().unzip();
         let mut done: Vec<Option<Member>> = names.iter().map(|_| None).collect();
         let work = |(at, mut encoder): (usize, E)| {
