@@ -3,7 +3,7 @@
 use crate::array::{Memory, over};
 use crate::decode::{Destination, order};
 use ndbytes::io::npz::{Archive, Method};
-use ndbytes::io::{Watch, read_slice};
+use ndbytes::io::{Peeked, Watch, read_slice};
 use ndbytes::{
     Buffer, BufferMut, Checks, Copying, DType, DecodeOptions, Decoded, Dest, Header, Limits, Result,
 };
@@ -35,16 +35,17 @@ impl Member {
         limits: &Limits,
         watch: Watch<'_>,
     ) -> Result<Self> {
-        if !archive.is_array(index)? {
-            return archive.read(index, limits, watch).map(Self::Bytes);
-        }
         let entry = archive.entries().get(index);
-        if entry.is_some_and(|entry| {
-            entry.blocks().is_none() && entry.method().is_ok_and(|method| method != Method::Stored)
-        }) {
-            return Self::read_headed(archive, index, limits, watch);
+        if entry.is_some_and(|entry| entry.method().is_ok_and(|method| method != Method::Stored)) {
+            return match archive.peek_packed(index, options(limits))? {
+                Some(peeked) => Self::read_headed(archive, index, &peeked, limits, watch),
+                None => archive.read(index, limits, watch).map(Self::Bytes),
+            };
         }
-        Self::read_array(archive, index, limits, watch)
+        match archive.is_array(index)? {
+            true => Self::read_array(archive, index, limits, watch),
+            false => archive.read(index, limits, watch).map(Self::Bytes),
+        }
     }
 
     fn read_array<R: Read + Seek + Send>(
@@ -67,10 +68,10 @@ impl Member {
     fn read_headed<R: Read + Seek + Send>(
         archive: &mut Archive<R>,
         index: usize,
+        peeked: &Peeked,
         limits: &Limits,
         watch: Watch<'_>,
     ) -> Result<Self> {
-        let peeked = archive.peek_member(index, options(limits))?;
         if !peeked.header.len.is_multiple_of(ALIGN) {
             return Self::read_array(archive, index, limits, watch);
         }
@@ -78,7 +79,11 @@ impl Member {
         let array = limits.array.saturating_add(limits.header as u64);
         let mut bytes = archive.read_mut(index, &Limits { array, ..limits.clone() }, watch)?;
         let discard = |_: &Header| Ok(Dest::Discard);
-        let options = DecodeOptions { whole: true, ..options(limits) };
+        // The sum of the member held; a tail within is compared as well, where there is one.
+        let end = peeked.header.len.saturating_add(peeked.header.nbytes());
+        let checks =
+            if end == bytes.capacity() as u64 { Checks::Ignored } else { Checks::Optional };
+        let options = DecodeOptions { whole: true, checks, ..options(limits) };
         let decoded = read_slice(bytes.all()?, options, discard, Copying::default(), watch)?;
         Ok(Self::Headed(bytes, Box::new(decoded)))
     }

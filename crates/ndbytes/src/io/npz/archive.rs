@@ -139,16 +139,7 @@ impl<R: Read + Seek> Archive<R> {
     /// # Errors
     /// As [`Archive::member`], and those of reading its first bytes.
     pub fn is_array(&mut self, index: usize) -> Result<bool> {
-        let mut front = [0; npy::MAGIC.len()];
-        let mut member = self.member(index)?;
-        let mut filled = 0;
-        while let Some(space) = front.get_mut(filled..).filter(|space| !space.is_empty()) {
-            match read(&mut member, space)? {
-                0 => break,
-                n => filled += n,
-            }
-        }
-        Ok(is_npy(&front))
+        Ok(is_npy(&front_of(&mut self.member(index)?)?))
     }
 
     /// The reader, wherever it stands.
@@ -180,12 +171,7 @@ impl<R: Read + Seek + Send> Archive<R> {
         let (entry, _) = members.get(index)?;
         options.input_len = Some(entry.size);
         (options.whole, options.sealed) = (true, true);
-        if entry.blocks.is_some() {
-            let source = Locked::new(&mut self.reader);
-            let member = Inflating::new(&source, entry, range.start)?;
-            return member.read_array(options, choose, self.threads, watch);
-        }
-        if !once::suits(entry) {
+        if entry.blocks.is_none() && !once::suits(entry) {
             return self.stream(index, range, options, choose, watch);
         }
         let Some(header) = self.peek(index, &range, &options) else {
@@ -193,13 +179,36 @@ impl<R: Read + Seek + Send> Archive<R> {
         };
         let dest = choose(&header)?;
         if matches!(dest, Dest::Owned) && once::suits_array(entry, &header) {
-            self.reader.seek(SeekFrom::Start(range.start))?;
-            if let Some(bytes) = once::read(&mut self.reader, entry, watch)? {
+            if let Some(bytes) = self.whole(entry, &range, watch)? {
                 return once::array(bytes.freeze()?, header, &options);
             }
+        } else if entry.blocks.is_some() {
+            let source = Locked::new(&mut self.reader);
+            let member = Inflating::new(&source, entry, range.start)?;
+            return member.read_array(options, |_| Ok(dest), self.threads, watch);
         }
         // It says where the fault is, if there is one.
         self.stream(index, range, options, |_| Ok(dest), watch)
+    }
+
+    /// All bytes of a member that has blocks, or is inflated in one go; None where the latter is not possible.
+    fn whole(
+        &mut self,
+        entry: &Entry,
+        range: &Range<u64>,
+        watch: Watch<'_>,
+    ) -> Result<Option<BufferMut>> {
+        if entry.blocks.is_some() {
+            let source = Locked::new(&mut self.reader);
+            return Inflating::new(&source, entry, range.start)?
+                .read_all(self.threads, watch)
+                .map(Some);
+        }
+        if !once::suits(entry) {
+            return Ok(None);
+        }
+        self.reader.seek(SeekFrom::Start(range.start))?;
+        once::read(&mut self.reader, entry, watch)
     }
 
     /// All bytes of one member, whatever they are, as [`Archive::read_array`] reads an array.
@@ -228,15 +237,8 @@ impl<R: Read + Seek + Send> Archive<R> {
         if size > max {
             return Err(Error::limit("array", size, max).context(entry.label()));
         }
-        if entry.blocks.is_some() {
-            let source = Locked::new(&mut self.reader);
-            return Inflating::new(&source, entry, range.start)?.read_all(self.threads, watch);
-        }
-        if once::suits(entry) {
-            self.reader.seek(SeekFrom::Start(range.start))?;
-            if let Some(bytes) = once::read(&mut self.reader, entry, watch)? {
-                return Ok(bytes);
-            }
+        if let Some(bytes) = self.whole(entry, &range, watch)? {
+            return Ok(bytes);
         }
         let mut bytes = BufferMut::new(size)?;
         // A member that ends early says so itself.
@@ -292,6 +294,19 @@ impl<S: ReadAt> Archive<Place<S>> {
     pub(super) fn source(&self) -> &S {
         self.reader.source()
     }
+}
+
+/// The first bytes of a member, which say what it is; zeros where there are fewer.
+pub(super) fn front_of(member: &mut impl Read) -> Result<[u8; npy::MAGIC.len()]> {
+    let mut front = [0; npy::MAGIC.len()];
+    let mut filled = 0;
+    while let Some(space) = front.get_mut(filled..).filter(|space| !space.is_empty()) {
+        match read(member, space)? {
+            0 => break,
+            n => filled += n,
+        }
+    }
+    Ok(front)
 }
 
 /// An error about bytes of a member.

@@ -1,6 +1,7 @@
 //! What a member says of itself, without reading its data.
 
-use super::Archive;
+use super::archive::front_of;
+use super::{Archive, is_npy};
 use crate::error::{Error, Result};
 use crate::format::npz::Method;
 use crate::format::{DecodeOptions, Dest, Header};
@@ -32,23 +33,41 @@ impl<R: Read + Seek> Archive<R> {
         peeked.map_err(|error| error.context(format_args!("inside {label}")))
     }
 
-    fn header_of(&mut self, index: usize, options: DecodeOptions) -> Result<Peeked> {
-        let mut found = None;
+    /// The same of a compressed member that is an array; None for one that holds other bytes.
+    ///
+    /// # Errors
+    /// As [`Archive::peek_member`].
+    pub fn peek_packed(&mut self, index: usize, options: DecodeOptions) -> Result<Option<Peeked>> {
         let mut member = self.member(index)?;
-        let seen = |header: &Header| -> Result<Dest<'static>> {
-            found = Some(header.clone());
-            Err(Error::argument("no more is wanted"))
-        };
-        let options =
-            DecodeOptions { input_len: Some(member.entry().size()), whole: true, ..options };
-        let stopped = read_array(&mut member, options, seen, &mut unwatched);
-        match (found, stopped) {
-            (Some(header), _) => Ok(Peeked { header, container: None, tail: None }),
-            (None, Err(error)) => Err(error),
-            (None, Ok(decoded)) => {
-                Ok(Peeked { header: decoded.header, container: None, tail: None })
-            }
+        let (label, size) = (member.entry().label(), member.entry().size());
+        let front = front_of(&mut member)?;
+        if !is_npy(&front) {
+            return Ok(None);
         }
+        let peeked = header_of(front.chain(member), size, options);
+        peeked.map(Some).map_err(|error| error.context(format_args!("inside {label}")))
+    }
+
+    fn header_of(&mut self, index: usize, options: DecodeOptions) -> Result<Peeked> {
+        let member = self.member(index)?;
+        let size = member.entry().size();
+        header_of(member, size, options)
+    }
+}
+
+/// The header of a member of so many bytes.
+fn header_of(mut member: impl Read, size: u64, options: DecodeOptions) -> Result<Peeked> {
+    let mut found = None;
+    let seen = |header: &Header| -> Result<Dest<'static>> {
+        found = Some(header.clone());
+        Err(Error::argument("no more is wanted"))
+    };
+    let options = DecodeOptions { input_len: Some(size), whole: true, ..options };
+    let stopped = read_array(&mut member, options, seen, &mut unwatched);
+    match (found, stopped) {
+        (Some(header), _) => Ok(Peeked { header, container: None, tail: None }),
+        (None, Err(error)) => Err(error),
+        (None, Ok(decoded)) => Ok(Peeked { header: decoded.header, container: None, tail: None }),
     }
 }
 
