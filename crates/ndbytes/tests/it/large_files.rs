@@ -91,14 +91,21 @@ fn pieces_without_bytes_are_no_end() {
 }
 
 #[test]
-fn each_thread_holds_one_piece() {
+fn each_thread_holds_what_it_writes_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
-    for threads in [1, 2] {
-        let mut pieces = Alive::new(64, None);
-        let found = written(&folder.path().join("a"), &mut pieces, threads).unwrap();
-        assert_eq!(found.len(), 64 * MIB);
-        assert!(found.chunks(MIB).enumerate().all(|(i, part)| usize::from(part[MIB - 1]) == i));
-        assert!(pieces.most <= threads, "{} at once", pieces.most);
+    // As many pieces as make 2 MiB, or one.
+    for (size, together) in [(MIB, 2), (2 * MIB, 1), (3 * MIB, 1)] {
+        for threads in [1, 2] {
+            let mut pieces = Alive { size, ..Alive::new(64, None) };
+            let found = written(&folder.path().join("a"), &mut pieces, threads).unwrap();
+            assert_eq!(found.len(), 64 * size);
+            assert!(
+                found.chunks(size).enumerate().all(|(i, part)| usize::from(part[size - 1]) == i)
+            );
+            // Of one that goes beyond such a multiple the rest waits for the next write.
+            let waiting = usize::from(!size.is_multiple_of(2 * MIB) && threads > 1);
+            assert!(pieces.most <= threads * together + waiting, "{} at once", pieces.most);
+        }
     }
 }
 

@@ -4,17 +4,14 @@
 use crate::codec::ZstdPacker;
 use crate::codec::{Crc32, Level, Packed, Packer};
 use crate::error::{Error, Result, quoted};
+use crate::format::Encode;
 use crate::format::npz::{Blocks, Entry, Method, end};
-use crate::format::{Encode, Piece};
 use crate::io::Watch;
-use crate::io::write_file::{ROOM, make_room};
+use crate::io::write_file::{PARALLEL, ROOM, make_room, write_summed};
 use crate::threads::Threads;
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::{Error as IoError, ErrorKind as IoKind, IoSlice};
 use std::io::{Result as IoResult, Seek, SeekFrom, Write};
-use std::sync::mpsc::sync_channel;
-use std::thread;
 
 /// How the members of an archive are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -53,9 +50,6 @@ impl Default for WriteOptions {
     }
 }
 
-/// Makes room in a target, from some byte on, for so many.
-type Room<W> = fn(&W, u64, u64) -> Result<()>;
-
 /// Writes an archive, member by member.
 ///
 /// [`Writer::finish`] writes the directory: an archive that is dropped before has none, and is read by nobody. The same
@@ -66,8 +60,8 @@ pub struct Writer<W> {
     target: W,
     /// Goes back to a local header; none where the target cannot.
     seek: Option<fn(&mut W, SeekFrom) -> IoResult<u64>>,
-    /// Makes room for what is about to be written; none where the target cannot.
-    room: Option<Room<W>>,
+    /// The file that the target is, if it is one.
+    file: Option<fn(&W) -> &File>,
     options: WriteOptions,
     entries: Vec<Entry>,
     names: HashSet<String>,
@@ -89,12 +83,9 @@ impl<W: Write + Seek> Writer<W> {
 }
 
 impl<'f> Writer<&'f File> {
-    /// The same in a file, in which room is made for what is large before it is written.
+    /// The same in a file, in which room is made for what is large before it is written, by two threads if there may be.
     pub fn file(file: &'f File, options: WriteOptions) -> Self {
-        Self {
-            room: Some(|file, start, len| make_room(file, start, len)),
-            ..Self::new(file, options)
-        }
+        Self { file: Some(|file| file), ..Self::new(file, options) }
     }
 }
 
@@ -102,7 +93,7 @@ impl<W: Write> Writer<W> {
     /// An archive that is written from front to back: sums and sizes stand behind the data, too.
     pub fn streamed(target: W, options: WriteOptions) -> Self {
         let (entries, names) = (Vec::new(), HashSet::new());
-        Self { target, seek: None, room: None, options, entries, names, at: 0, broken: false }
+        Self { target, seek: None, file: None, options, entries, names, at: 0, broken: false }
     }
 
     /// Writes one member. `watch` counts its bytes, as they are before compression.
@@ -196,24 +187,6 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes pieces in one go: the system keeps what comes so in larger pages, which a map of it has sooner.
-    fn put_together(&mut self, pieces: &[Piece<'_>]) -> Result<()> {
-        let mut slices: Vec<IoSlice<'_>> = pieces.iter().map(|piece| IoSlice::new(piece)).collect();
-        let mut rest = &mut slices[..];
-        while !rest.is_empty() {
-            match self.target.write_vectored(rest) {
-                Ok(0) => return Err(IoError::from(IoKind::WriteZero).into()),
-                Ok(n) => {
-                    self.at += n as u64;
-                    IoSlice::advance_slices(&mut rest, n);
-                }
-                Err(error) if error.kind() == IoKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
     /// Writes the data of a member, and notes what it was.
     fn data<'a>(
         &mut self,
@@ -235,49 +208,24 @@ impl<W: Write> Writer<W> {
         watch: Watch<'_>,
     ) -> Result<()> {
         let (start, total) = (self.at, encoder.total().unwrap_or_default());
-        if let Some(room) = self.room.filter(|_| total >= ROOM) {
-            room(&self.target, start, total)?;
+        let file = self.file.map(|file| file(&self.target)).filter(|_| total >= ROOM);
+        if let Some(file) = file {
+            make_room(file, start, total)?;
+            if total >= PARALLEL && self.options.threads.get() > 1 && cfg!(unix) {
+                let (size, crc) = write_summed(encoder, file, start, watch)?;
+                (entry.crc, entry.size, entry.packed) = (crc, size, size);
+                self.at += size;
+                return Ok(());
+            }
         }
-        let crc = if total >= PARALLEL && self.options.threads.get() > 1 {
-            self.put_beside(encoder, watch)?
-        } else {
-            let mut crc = Crc32::default();
-            while let Some(piece) = encoder.next()? {
-                crc.update(&piece);
-                self.put(&piece)?;
-                watch(self.at - start)?;
-            }
-            crc.value()
-        };
-        (entry.crc, entry.size, entry.packed) = (crc, self.at - start, self.at - start);
+        let mut crc = Crc32::default();
+        while let Some(piece) = encoder.next()? {
+            crc.update(&piece);
+            self.put(&piece)?;
+            watch(self.at - start)?;
+        }
+        (entry.crc, entry.size, entry.packed) = (crc.value(), self.at - start, self.at - start);
         Ok(())
-    }
-
-    /// Writes pieces that another thread makes and sums, and gives their sum.
-    fn put_beside<'a>(&mut self, encoder: &mut dyn Encode<'a>, watch: Watch<'_>) -> Result<u32> {
-        let start = self.at;
-        thread::scope(|scope| {
-            let (sender, pieces) = sync_channel::<Result<Piece<'a>>>(AHEAD);
-            let make = move || {
-                let mut crc = Crc32::default();
-                while let Some(made) = encoder.next().transpose() {
-                    made.iter().for_each(|piece| crc.update(piece));
-                    let is_last = made.is_err();
-                    // Nobody listens any more where the target has failed.
-                    if sender.send(made).is_err() || is_last {
-                        break;
-                    }
-                }
-                crc.value()
-            };
-            let making = thread::Builder::new().spawn_scoped(scope, make)?;
-            while let Ok(first) = pieces.recv() {
-                let batch = std::iter::once(first).chain(pieces.try_iter().take(AHEAD));
-                self.put_together(&batch.collect::<Result<Vec<_>>>()?)?;
-                watch(self.at - start)?;
-            }
-            making.join().map_or_else(|panic| std::panic::resume_unwind(panic), Ok)
-        })
     }
 
     fn deflated<'a>(
@@ -357,9 +305,5 @@ pub(super) fn pack<'a>(
     Ok((packer.finish(sink)?, log))
 }
 
-/// From this many bytes on another thread makes and sums what is written.
-const PARALLEL: u64 = 8 << 20;
-/// Pieces that it may be ahead.
-const AHEAD: usize = 8;
 /// Bytes of the directory, and of what zstd makes, that are written at a time.
 const BUFFER: usize = 1 << 16;
