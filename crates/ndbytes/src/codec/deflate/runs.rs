@@ -85,7 +85,7 @@ const PARTS: usize = 1 << 13;
 fn split(bytes: &[u8], parts: &mut Vec<Part>) -> usize {
     const STEP: usize = 8;
     parts.clear();
-    let word = |at: usize| bytes.get(at..)?.first_chunk().map(|word| u64::from_ne_bytes(*word));
+    let word = |at: usize| bytes.get(at..)?.first_chunk().map(|word| u64::from_le_bytes(*word));
     let same = |at: usize| at > 0 && bytes.get(at) == bytes.get(at - 1);
     let (mut start, mut at, mut left) = (0, 1, LITERALS);
     while parts.len() < PARTS && at - start < left {
