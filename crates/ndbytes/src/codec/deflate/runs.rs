@@ -264,7 +264,7 @@ mod tests {
         #[test]
         fn any_bytes_come_back(parts in proptest::collection::vec((any::<u8>(), 1_usize..40, any::<bool>()), 0..200)) {
             let part = |(byte, len, is_run): (u8, usize, bool)| {
-                (0..len).map(move |at| if is_run { byte } else { byte.wrapping_mul(at as u8 | 1) })
+                (0..len).map(move |at| if is_run { byte } else { byte.rotate_left(u32::try_from(at).unwrap()) ^ 1 })
             };
             back(&parts.into_iter().flat_map(part).collect::<Vec<_>>());
         }
