@@ -136,17 +136,21 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
     Ok(best.1)
 }
 
-/// The same without trying what takes long: libdeflate's level 6 is that of zlib where little is found.
+/// The same of little, with less trying: libdeflate's level 6 is that of zlib where few matches are found.
 fn quick(trial: &Trial<'_>) -> Result<Recipe> {
     /// How much shorter many matches make it.
     const DEEP: u64 = 3;
     let [runs, one] = trial.sizes([Recipe::Runs, Recipe::Whole(1)])?;
     let total: usize = trial.samples.iter().map(|sample| sample.len()).sum();
-    Ok(match () {
-        () if is_as_short(runs, one) => Recipe::Runs,
-        () if one * DEEP > total as u64 => Recipe::Whole(6),
-        () => Recipe::Whole(7),
-    })
+    if is_as_short(runs, one) {
+        return Ok(Recipe::Runs);
+    }
+    if one * DEEP > total as u64 {
+        return Ok(Recipe::Whole(6));
+    }
+    // Where level 7 finds little more, it is twice as slow for nothing.
+    let [five, seven] = trial.sizes([Recipe::Streamed(5), Recipe::Whole(7)])?;
+    Ok(if five * 1000 <= seven * 1025 { Recipe::Streamed(5) } else { Recipe::Whole(7) })
 }
 
 /// Whether a recipe makes hardly more than another.

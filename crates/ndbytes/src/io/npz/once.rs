@@ -18,7 +18,7 @@ use std::time::Duration;
 /// The most bytes of a stream that are read before they are inflated.
 const MOST: u64 = 1 << 30;
 /// Fewer bytes are not worth it: the header alone is inflated twice.
-const LEAST: u64 = 1 << 14;
+const LEAST: u64 = 1 << 11;
 /// From this many bytes on another thread inflates them, and the caller's own listens.
 const LONG: u64 = 32 << 20;
 /// How long it listens at a time.
