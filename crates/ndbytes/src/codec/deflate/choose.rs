@@ -148,9 +148,10 @@ fn quick(trial: &Trial<'_>) -> Result<Recipe> {
     if one * DEEP > total as u64 {
         return Ok(Recipe::Whole(6));
     }
-    // Where level 7 finds little more, it is twice as slow for nothing.
-    let [five, seven] = trial.sizes([Recipe::Streamed(5), Recipe::Whole(7)])?;
-    Ok(if five * 1000 <= seven * 1025 { Recipe::Streamed(5) } else { Recipe::Whole(7) })
+    let [five, six, seven] =
+        trial.sizes([Recipe::Streamed(5), Recipe::Whole(6), Recipe::Whole(7)])?;
+    // What zlib makes is between the two, as above.
+    Ok(if five * 2 <= six + seven { Recipe::Streamed(5) } else { Recipe::Whole(7) })
 }
 
 /// Whether a recipe makes hardly more than another.
