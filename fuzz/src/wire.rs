@@ -225,6 +225,7 @@ fn any_bytes(input: Input<'_>, how: &How) {
         got.iter().map(|got| got.as_ref().map_or_else(ToString::to_string, told)).collect()
     };
     assert_eq!(said(&one), said(&two));
+    in_messages(&one, how.receiver(stream), how.reset);
     let mut bytes = 0;
     for (index, got) in one.iter().enumerate() {
         match got {
@@ -237,6 +238,31 @@ fn any_bytes(input: Input<'_>, how: &How) {
         }
     }
     assert!(bytes <= stream.len() as u64, "more than has come");
+}
+
+/// Taken as messages, the same arrays come, up to the first that breaks its message.
+fn in_messages(one: &[ndbytes::Result<Decoded>], mut receiver: Receiver<impl Read>, reset: bool) {
+    let mut arrays = one.iter().map_while(|got| got.as_ref().ok());
+    let end = loop {
+        match receiver.recv_message(&mut unwatched) {
+            Ok(Some(received)) => {
+                let count = received.message.map_or(1, |message| message.count);
+                assert_eq!(count, received.arrays.len() as u64);
+                for array in &received.arrays {
+                    assert_eq!(Some(told(array)), arrays.next().map(told));
+                }
+            }
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        }
+    };
+    match end {
+        None => assert!(arrays.next().is_none() && one.iter().all(|got| got.is_ok())),
+        Some(error) => {
+            assert!(is_of_bytes(&error) || reset && *error.kind() == ErrorKind::Peer, "{error:?}");
+            assert!(receiver.recv_message(&mut unwatched).is_err(), "it goes on behind an error");
+        }
+    }
 }
 
 fn told(decoded: &Decoded) -> String {

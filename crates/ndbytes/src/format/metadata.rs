@@ -2,7 +2,7 @@
 
 use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result, quoted, shortened};
-use crate::format::json;
+use crate::format::{Message, json};
 use crate::limits::Limits;
 
 /// What a checked `.npy` file says in its tail, and a frame in its header.
@@ -15,13 +15,15 @@ pub struct Metadata {
     pub attrs: Option<String>,
     /// The true dtype where the header cannot spell it: bfloat16 and the float8 family.
     pub dtype: Option<DType>,
+    /// The message that its frame begins; nowhere else.
+    pub message: Option<Message>,
 }
 
 impl Metadata {
     /// Metadata with a name and attributes (the text of a JSON object).
     #[must_use]
     pub fn new(name: Option<String>, attrs: Option<String>) -> Self {
-        Self { name, attrs, dtype: None }
+        Self { name, attrs, ..Self::default() }
     }
 
     /// Compact JSON; nothing where there is nothing to say.
@@ -74,7 +76,7 @@ impl Metadata {
         Ok(Self {
             name: name.map(json::string).transpose()?,
             attrs: attrs.map(str::to_owned),
-            dtype: None,
+            ..Self::default()
         })
     }
 

@@ -13,6 +13,7 @@ mod decode;
 mod deflate;
 mod header;
 mod json;
+mod message;
 mod metadata;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) mod npz;
@@ -34,6 +35,7 @@ pub(crate) use deflate::decompress_array;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::decompress_into;
 pub use header::{Format, Header};
+pub use message::Message;
 pub use metadata::Metadata;
 #[cfg(feature = "std")]
 pub use plan::Selection;

@@ -19,6 +19,7 @@ mod growing;
 mod growing_beside;
 mod large_files;
 mod maps;
+mod messages;
 #[cfg(feature = "deflate")]
 mod npz;
 #[cfg(feature = "deflate")]

@@ -9,7 +9,7 @@ use crate::dtype::DType;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::header::Parsed;
 use crate::format::metadata::dtype_of;
-use crate::format::{Fields, Format, Header, Metadata, holds, json};
+use crate::format::{Fields, Format, Header, Message, Metadata, holds, json};
 use crate::limits::{Limits, MAX_NDIM};
 
 /// The first eight bytes of a frame. The last bytes catch transfers in text mode, as in PNG.
@@ -81,6 +81,7 @@ pub(super) fn encode(
         members.push(format!("\"block\":[{}]", list(&coding.block)));
     }
     members.extend(metadata.members()?);
+    members.extend(metadata.message.map(|message| format!("\"message\":{}", message.to_json())));
     let text = format!("{{{}}}", members.join(","));
     let len = (FIXED + text.len() + SUM).next_multiple_of(ALIGN);
     let max = Limits::local().header;
@@ -211,8 +212,8 @@ fn missing(key: &str) -> Error {
 
 /// What the JSON object says, and the lengths of a block, which are there in a coded frame.
 fn parse_json(text: &str, flags: u8, limits: &Limits) -> Result<(Header, Vec<usize>)> {
-    let [dtype, shape, order, block, name, attrs] =
-        json::members(text, ["dtype", "shape", "order", "block", "name", "attrs"])?;
+    let [dtype, shape, order, block, name, attrs, message] =
+        json::members(text, ["dtype", "shape", "order", "block", "name", "attrs", "message"])?;
     let dtype = dtype_of(dtype.ok_or_else(|| missing("dtype"))?, limits)?;
     if matches!(dtype, DType::Sub(_)) {
         return Err(Error::malformed("a subarray dtype stands only inside a record"));
@@ -238,7 +239,8 @@ fn parse_json(text: &str, flags: u8, limits: &Limits) -> Result<(Header, Vec<usi
             return Err(Error::malformed(format!("order: expected \"C\" or \"F\", found {found}")));
         }
     };
-    let metadata = Metadata::of(name, attrs)?;
+    let message = message.map(Message::of).transpose()?;
+    let metadata = Metadata { message, ..Metadata::of(name, attrs)? };
     let (format, coding) = (Format::Frame, None);
     Ok((Header { format, dtype, shape, fortran_order, metadata, coding, len: 0, sum: 0 }, block))
 }

@@ -4,7 +4,7 @@ use super::clock::Clock;
 use super::socket::{Moved, Wire};
 use super::{Socket, StreamOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Accept, Checks, DecodeOptions, Decoded, Dest, Header, HeaderDecoder};
+use crate::format::{Accept, Checks, DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Message};
 use crate::io::read::{fill_body, fill_header};
 use crate::io::{Watch, unwatched};
 use std::io::Read;
@@ -76,6 +76,11 @@ impl<R: Read> Receiver<R> {
     /// [`Timeout`](ErrorKind::Timeout) once the first byte has come; [`Argument`](ErrorKind::Argument) if the array
     /// before was not read to its end, or an error has come before; whatever `watch` returns.
     pub fn incoming(&mut self, watch: Watch<'_>) -> Result<Option<Incoming<'_, R>>> {
+        self.begin(false, watch)
+    }
+
+    /// The same `within` a message or not: there the peer has no time of its own between two arrays.
+    fn begin(&mut self, within: bool, watch: Watch<'_>) -> Result<Option<Incoming<'_, R>>> {
         match self.state {
             State::Ended => return Ok(None),
             State::Inside => {
@@ -96,6 +101,9 @@ impl<R: Read> Receiver<R> {
             lost: None,
         };
         // Until the first byte there is no clock, and an end is the end.
+        if within {
+            flow.clock.start();
+        }
         let first = flow.read(machine.space(), watch)?;
         if first == 0 {
             self.state = if flow.lost.is_some() { State::Failed } else { State::Ended };
@@ -112,6 +120,47 @@ impl<R: Read> Receiver<R> {
         let header = header.map_err(|error| flow.explain(error))?;
         let seen = flow.seen;
         Ok(Some(Incoming { receiver: self, machine, header, seen }))
+    }
+
+    /// The next message, each of its arrays in a buffer of its own; `None` at the end of the stream. An array that says nothing of
+    /// one is a message of its own.
+    ///
+    /// # Errors
+    /// As [`Receiver::incoming`] and [`Incoming::read`]; [`Limit`](ErrorKind::Limit) for more arrays than `limits.members`;
+    /// [`Truncated`](ErrorKind::Truncated) where the stream ends between two of them, and [`Malformed`](ErrorKind::Malformed) where
+    /// another message begins there.
+    pub fn recv_message(&mut self, watch: Watch<'_>) -> Result<Option<Received>> {
+        let received = self.message(watch);
+        if received.is_err() && self.state == State::Between {
+            self.state = State::Failed;
+        }
+        received
+    }
+
+    fn message(&mut self, watch: Watch<'_>) -> Result<Option<Received>> {
+        let max = self.options.limits.members;
+        let Some(first) = self.incoming(watch)? else { return Ok(None) };
+        let message = first.header().metadata.message;
+        let count = message.map_or(1, |message| message.count);
+        if count > max as u64 {
+            return Err(Error::limit("members", count, max as u64).context("a message"));
+        }
+        let mut arrays = vec![first.read(Dest::Owned, watch)?];
+        for at in 1..count {
+            let Some(next) = self.begin(true, watch)? else {
+                self.state = State::Failed;
+                let found =
+                    format!("the stream ended after {at} of the {count} arrays of a message");
+                return Err(Error::truncated(found));
+            };
+            if next.header().metadata.message.is_some() {
+                let found =
+                    format!("another message begins after {at} of the {count} arrays of one");
+                return Err(Error::malformed(found));
+            }
+            arrays.push(next.read(Dest::Owned, watch)?);
+        }
+        Ok(Some(Received { message, arrays }))
     }
 
     fn decode_options(&self) -> DecodeOptions {
@@ -146,6 +195,16 @@ impl<R: Read> Iterator for Receiver<R> {
         }
         next
     }
+}
+
+/// A message that has come whole.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Received {
+    /// What its sender says of it; nothing of a single array that was not sent as a message.
+    pub message: Option<Message>,
+    /// Its arrays, at least one; each has its name in its header.
+    pub arrays: Vec<Decoded>,
 }
 
 /// An array whose header has come.

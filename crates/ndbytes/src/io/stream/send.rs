@@ -7,9 +7,10 @@ use crate::array::ArrayRef;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
-use crate::format::{Encode, Metadata, frame, npy};
+use crate::format::{Encode, Message, Metadata, frame, npy};
 use crate::io::{Watch, unwatched};
 use std::io::{Result as IoResult, Write};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Up to so many bytes an array goes with its header and tail in one write.
 const COALESCED: usize = 1 << 16;
@@ -21,6 +22,10 @@ pub struct Sender<W> {
     options: StreamOptions,
     /// Whether an array has begun and was not sent to its end.
     inside: bool,
+    /// Whether the same is so of a message.
+    within: bool,
+    /// The number of the next message.
+    seq: u64,
 }
 
 impl<W: Write> Sender<W> {
@@ -41,7 +46,7 @@ impl<W: Write> Sender<W> {
     }
 
     fn on(wire: Wire<W>) -> Self {
-        Self { wire, options: StreamOptions::default(), inside: false }
+        Self { wire, options: StreamOptions::default(), inside: false, within: false, seq: 0 }
     }
 
     /// The same with other options.
@@ -94,32 +99,74 @@ impl<W: Write> Sender<W> {
         encoder: &mut dyn Encode<'a>,
         watch: Watch<'_>,
     ) -> Result<()> {
-        let mut outgoing = self.outgoing()?;
-        while let Some(piece) = encoder.next()? {
-            outgoing.push(&piece, watch)?;
+        push_all(self.outgoing()?, encoder, watch)
+    }
+
+    /// Sends arrays as one message, each a frame as its options say, and gives the message's number: the first of a sender is 0.
+    /// `watch` counts the bytes of each array.
+    ///
+    /// # Errors
+    /// [`Argument`](ErrorKind::Argument) for no arrays and where `.npy` is spoken; as [`frame::Encoder::new`], in both cases before
+    /// anything is sent; as [`Sender::send_pieces`].
+    pub fn send_message<'a>(
+        &mut self,
+        arrays: &[(ArrayRef<'a>, frame::EncodeOptions)],
+        watch: Watch<'_>,
+    ) -> Result<u64> {
+        if self.options.npy {
+            return Err(Error::argument("a bare .npy cannot say that it is one of a message"));
         }
-        outgoing.finish(watch)
+        if arrays.is_empty() {
+            return Err(Error::argument("a message has at least one array"));
+        }
+        let (count, seq) = (arrays.len() as u64, self.seq);
+        let mut message = Some(Message { count, seq, sent_ns: now() });
+        let encoder = |(array, options): &(ArrayRef<'a>, frame::EncodeOptions)| {
+            let mut options = options.clone();
+            options.metadata.message = message.take();
+            frame::Encoder::new(array, &options)
+        };
+        let encoders = arrays.iter().map(encoder).collect::<Result<Vec<_>>>()?;
+        self.check()?;
+        self.seq += 1;
+        self.within = true;
+        for mut encoder in encoders {
+            push_all(self.begin(), &mut encoder, watch)?;
+        }
+        self.within = false;
+        Ok(seq)
     }
 
     /// Begins an array whose bytes come from elsewhere: header, data and tail, in pieces of any size.
     ///
     /// # Errors
-    /// [`Argument`](ErrorKind::Argument) if an array before was cut: sent in part, and not to its end.
+    /// [`Argument`](ErrorKind::Argument) if an array or a message before was cut: sent in part, and not to its end.
     pub fn outgoing(&mut self) -> Result<Outgoing<'_, W>> {
-        if self.inside {
-            let message = "an array on this stream was not sent to its end; nothing can follow it";
-            return Err(Error::argument(message));
+        self.check()?;
+        Ok(self.begin())
+    }
+
+    fn check(&self) -> Result<()> {
+        if !self.is_broken() {
+            return Ok(());
         }
+        let what = if self.inside { "an array" } else { "a message" };
+        let message =
+            format!("{what} on this stream was not sent to its end; nothing can follow it");
+        Err(Error::argument(message))
+    }
+
+    fn begin(&mut self) -> Outgoing<'_, W> {
         let mut clock = Clock::new(self.options.timeout);
         clock.start();
         let (wire, inside) = (&mut self.wire, &mut self.inside);
-        Ok(Outgoing { wire, inside, clock, held: Vec::new(), sent: 0 })
+        Outgoing { wire, inside, clock, held: Vec::new(), sent: 0 }
     }
 
-    /// Whether the connection is of no use any more: an array has begun on it and was not sent to its end.
+    /// Whether the connection is of no use any more: an array or a message has begun on it and was not sent to its end.
     #[must_use]
     pub fn is_broken(&self) -> bool {
-        self.inside
+        self.inside || self.within
     }
 
     /// The stream; a socket keeps the time-outs it was given.
@@ -132,6 +179,27 @@ impl<W: Write> Sender<W> {
         &self.wire.stream
     }
 }
+
+/// Sends all that a machine gives.
+fn push_all<'a>(
+    mut outgoing: Outgoing<'_, impl Write>,
+    encoder: &mut dyn Encode<'a>,
+    watch: Watch<'_>,
+) -> Result<()> {
+    while let Some(piece) = encoder.next()? {
+        outgoing.push(&piece, watch)?;
+    }
+    outgoing.finish(watch)
+}
+
+/// Nanoseconds since 1970; 0 where the clock stands before that.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).min(MOST_NS)
+}
+
+/// The most that a header can say.
+const MOST_NS: u64 = u64::MAX >> 1;
 
 /// An array on its way out. Dropped before [`Outgoing::finish`] it never was, or, once more than 64 KiB of it have been
 /// pushed, reaches the peer as an array that was cut.
