@@ -84,8 +84,8 @@ fn simple(trial: &Trial<'_>, level: i32) -> Result<Recipe> {
     if trial.samples.is_empty() {
         return Ok(named);
     }
-    let [runs, other] = trial.sizes([Recipe::Runs, named])?;
-    Ok(if runs * 100 <= other * 101 { Recipe::Runs } else { named })
+    let [runs, other] = trial.sizes([Recipe::Runs(level), named])?;
+    Ok(if runs * 100 <= other * 101 { Recipe::Runs(level) } else { named })
 }
 
 /// The fastest recipe whose size is about that of zlib's level 6.
@@ -99,10 +99,10 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
     if trial.is_quick {
         return quick(trial);
     }
-    let [runs, one, five] = trial.sizes([Recipe::Runs, Recipe::Whole(1), Recipe::Whole(5)])?;
+    let [runs, one, five] = trial.sizes([Recipe::Runs(6), Recipe::Whole(1), Recipe::Whole(5)])?;
     // Where searching finds nothing, searching longer is not tried.
     if is_as_short(runs, one.min(five)) {
-        return Ok(Recipe::Runs);
+        return Ok(Recipe::Runs(6));
     }
     let [six, seven] = trial.sizes([Recipe::Whole(6), Recipe::Whole(7)])?;
     let is_deep = five * 1000 > six * 1003;
@@ -112,7 +112,7 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
     let mut best = (seven, Recipe::Whole(if is_deep { 7 } else { 6 }));
     // From fast to slow, as measured.
     let known = [
-        (Recipe::Runs, Some(runs)),
+        (Recipe::Runs(6), Some(runs)),
         // A sample is short, which hides what level 1 does not find.
         (Recipe::Whole(1), Some(one * 1009 / 1000)),
         (Recipe::Whole(4), None),
@@ -140,10 +140,10 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
 fn quick(trial: &Trial<'_>) -> Result<Recipe> {
     /// How much shorter many matches make it.
     const DEEP: u64 = 3;
-    let [runs, one] = trial.sizes([Recipe::Runs, Recipe::Whole(1)])?;
+    let [runs, one] = trial.sizes([Recipe::Runs(6), Recipe::Whole(1)])?;
     let total: usize = trial.samples.iter().map(|sample| sample.len()).sum();
     if is_as_short(runs, one) {
-        return Ok(Recipe::Runs);
+        return Ok(Recipe::Runs(6));
     }
     if one * DEEP > total as u64 {
         return Ok(Recipe::Whole(6));
@@ -161,7 +161,7 @@ fn is_as_short(size: u64, other: u64) -> bool {
 
 /// The recipe that makes the least.
 fn densest(trial: &Trial<'_>) -> Result<Recipe> {
-    let recipes = [Recipe::Whole(9), Recipe::Streamed(9), Recipe::Runs];
+    let recipes = [Recipe::Whole(9), Recipe::Streamed(9), Recipe::Runs(9)];
     let sizes = trial.sizes(recipes)?.into_iter().zip(recipes);
     Ok(sizes.min_by_key(|(size, _)| *size).map_or(Recipe::Whole(9), |(_, recipe)| recipe))
 }

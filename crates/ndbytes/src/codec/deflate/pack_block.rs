@@ -11,8 +11,9 @@ use libdeflater::{CompressionLvl, Compressor};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Recipe {
     Stored,
-    /// Literals and runs of one byte: the fastest, where no matches are worth finding.
-    Runs,
+    /// Literals and runs of one byte: the fastest, where no matches are worth finding. A block in which some are is compressed as
+    /// [`Recipe::Whole`] at this level.
+    Runs(i32),
     /// libdeflate at one of its levels: fast, and mostly the densest, where few matches are worth finding.
     Whole(i32),
     /// zlib-rs at one of its levels: denser in the same time where there are many matches.
@@ -30,7 +31,10 @@ pub(super) fn pack_block(
     out.clear();
     match recipe {
         Recipe::Stored => stored(bytes, last, out),
-        Recipe::Runs => runs(bytes, last, out),
+        Recipe::Runs(level) => match has_matches(bytes)? {
+            true => pack_block(bytes, last, Recipe::Whole(level), out),
+            false => runs(bytes, last, out),
+        },
         _ if is_noise(bytes)? => stored(bytes, last, out),
         Recipe::Streamed(level) => streamed(bytes, last, level, out),
         Recipe::Whole(level) => {
@@ -52,27 +56,47 @@ const STREAMED: u32 = 6;
 pub(super) fn size(bytes: &[u8], recipe: Recipe) -> Result<usize> {
     Ok(match recipe {
         Recipe::Stored => bytes.len(),
-        Recipe::Runs => runs(bytes, true, Vec::new())?.len(),
+        Recipe::Runs(_) => runs(bytes, true, Vec::new())?.len(),
         Recipe::Whole(level) => whole(bytes, level, Vec::new())?.len(),
         Recipe::Streamed(level) => streamed(bytes, true, level, Vec::new())?.len(),
     })
 }
 
+/// Bytes of what is tried of a block, and how many times.
+const PIECE: usize = 1 << 13;
+const PIECES: usize = 4;
+
+/// Pieces from the middle of each part of a block; none of a short one.
+fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let parts = bytes.chunks((bytes.len() / PIECES).max(1)).take(PIECES);
+    let is_short = bytes.len() < 2 * PIECES * PIECE;
+    parts.filter(move |_| !is_short).map(|part| {
+        let middle = part.len() / 2;
+        part.get(middle..middle + PIECE).unwrap_or_default()
+    })
+}
+
 /// Whether pieces of a block do not shrink, so that it is not worth the time.
 fn is_noise(bytes: &[u8]) -> Result<bool> {
-    const PIECE: usize = 1 << 13;
-    const PIECES: usize = 4;
-    if bytes.len() < 2 * PIECES * PIECE {
-        return Ok(false);
-    }
-    for piece in bytes.chunks(bytes.len() / PIECES).take(PIECES) {
-        let middle = piece.len() / 2;
-        let piece = piece.get(middle..middle + PIECE).unwrap_or_default();
+    let mut seen = false;
+    for piece in pieces(bytes) {
         if whole(piece, 1, Vec::new())?.len() < PIECE {
             return Ok(false);
         }
+        seen = true;
     }
-    Ok(true)
+    Ok(seen)
+}
+
+/// Whether a quick search makes less of some piece of a block than none does: samples of others have not shown that.
+fn has_matches(bytes: &[u8]) -> Result<bool> {
+    for piece in pieces(bytes) {
+        let (searched, not) = (size(piece, Recipe::Whole(1))?, size(piece, Recipe::Runs(1))?);
+        if searched * 103 < not * 100 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn stored(bytes: &[u8], last: bool, out: Vec<u8>) -> Result<Vec<u8>> {
