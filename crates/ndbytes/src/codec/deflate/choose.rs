@@ -140,12 +140,12 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
 fn quick(trial: &Trial<'_>) -> Result<Recipe> {
     /// How much shorter many matches make it.
     const DEEP: u64 = 3;
-    let [runs, one] = trial.sizes([Recipe::Runs(6), Recipe::Whole(1)])?;
+    let [runs, four] = trial.sizes([Recipe::Runs(6), Recipe::Whole(4)])?;
     let total: usize = trial.samples.iter().map(|sample| sample.len()).sum();
-    if is_as_short(runs, one) {
+    if is_as_short(runs, four) {
         return Ok(Recipe::Runs(6));
     }
-    if one * DEEP > total as u64 {
+    if four * DEEP > total as u64 {
         return Ok(Recipe::Whole(6));
     }
     let [five, six, seven] =
