@@ -12,9 +12,10 @@ use ndbytes::{
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 fn named(name: &str) -> EncodeOptions {
-    let mut options = EncodeOptions::default();
-    options.metadata = Metadata::new(Some(name.to_owned()), None);
-    options
+    EncodeOptions {
+        metadata: Metadata::new(Some(name.to_owned()), None),
+        ..EncodeOptions::default()
+    }
 }
 
 /// The frames of a group, by name.
@@ -84,7 +85,8 @@ fn single_arrays_are_messages_and_arrays_of_messages_are_single() {
     assert_eq!(next(&mut receiver).unwrap().unwrap().message, None);
     assert!(next(&mut receiver).unwrap().is_none());
     // Who knows nothing of messages sees five arrays.
-    assert_eq!(Receiver::new(&bytes[..]).map(|read| read.unwrap()).count(), 5);
+    let all: Result<Vec<_>> = Receiver::new(&bytes[..]).collect();
+    assert_eq!(all.unwrap().len(), 5);
 }
 
 #[test]
