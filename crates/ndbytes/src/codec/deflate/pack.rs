@@ -62,9 +62,9 @@ const SECTION: usize = 1 << 24;
 const CHOICE: usize = 4;
 
 /// The sum of no bytes.
-pub(super) const ADLER: u32 = 1;
+const ADLER: u32 = 1;
 
-/// The base-2 logarithm of the bytes of a block, of a stream of so many: a MiB, where a quarter of that leaves only one.
+/// The base-2 logarithm of the bytes of a block, of a stream of so many: a MiB, or down to a quarter of one where there would be one block alone.
 pub(crate) fn block_log(size: u64) -> u8 {
     const LEAST: u32 = 18;
     const MOST: u32 = 20;
