@@ -21,7 +21,7 @@ const SAMPLE: usize = 3 << 14;
 /// Bytes that one sample stands for.
 const SHARE: usize = 1 << 22;
 /// From this many bytes on all recipes are tried: of less, trying takes longer than what it saves.
-const MUCH: usize = 1 << 19;
+const MUCH: usize = 1 << 20;
 /// Below this many nothing is tried, and of less than much only what is quick, on a shorter sample.
 const LEAST: usize = 1 << 16;
 
@@ -146,7 +146,8 @@ fn quick(trial: &Trial<'_>) -> Result<Recipe> {
         return Ok(Recipe::Runs(6));
     }
     if four * DEEP > total as u64 {
-        return Ok(Recipe::Whole(6));
+        let [six] = trial.sizes([Recipe::Whole(6)])?;
+        return Ok(if is_as_short(four, six) { Recipe::Whole(4) } else { Recipe::Whole(6) });
     }
     let [five, six, seven] =
         trial.sizes([Recipe::Streamed(5), Recipe::Whole(6), Recipe::Whole(7)])?;
