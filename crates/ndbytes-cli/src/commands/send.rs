@@ -5,10 +5,11 @@ use crate::batch;
 use crate::exit::Exit;
 use crate::formats::named_as;
 use crate::input;
-use crate::net::{self, Address, Connection, wait_for_close};
+use crate::net;
 use crate::report::{Report, counted};
 use crate::session::Session;
 use crate::sources::{Source, Sources};
+use ndbytes::io::channel::{Address, Connection, wait_for_close};
 use ndbytes::io::stream::Sender;
 use ndbytes::io::{Peeked, Watch};
 use ndbytes::{
@@ -34,7 +35,7 @@ pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
         session.note(&note);
     }
     let mut exit = batch::unfound(session, &sources);
-    let connection = Connection::open(session, &address, timeout)?;
+    let connection = Connection::open(&address, timeout, &mut |_| session.check())?;
     let mut sender = Sender::over(connection)?.with(options);
     for (index, source) in sources.found.iter().enumerate() {
         let job = Job { session, source, npy: args.wire.npy };
@@ -65,8 +66,9 @@ pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
 
 /// Says that this is all, and waits until the peer has read it.
 fn close(session: &Session, mut connection: Connection, timeout: Duration) -> Result<Exit> {
-    let closed =
-        connection.finish().and_then(|()| wait_for_close(session, &mut connection, timeout));
+    let closed = connection
+        .finish()
+        .and_then(|()| wait_for_close(&mut connection, timeout, &mut |_| session.check()));
     let closed = closed.map_err(|error| match error.kind() {
         ErrorKind::Peer => {
             error.context("the receiver broke the connection off, and has not taken everything")

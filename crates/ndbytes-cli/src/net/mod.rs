@@ -1,22 +1,13 @@
-//! Connections: addresses, sockets of either kind, and names that came over them.
+//! The options of connections, and names that came over them.
 
-mod address;
-mod connection;
-mod listener;
 mod names;
 
-pub(crate) use address::Address;
-pub(crate) use connection::{Connection, wait_for_close};
-pub(crate) use listener::Listener;
 pub(crate) use names::file_stem;
 
 use crate::args::WireArgs;
 use ndbytes::io::stream::StreamOptions;
 use ndbytes::{Error, Result};
 use std::time::Duration;
-
-/// How often somebody who waits looks up.
-const TICK: Duration = Duration::from_millis(100);
 
 /// The options of a connection, and its time-out.
 ///

@@ -14,21 +14,28 @@ pub struct Message {
     pub seq: u64,
     /// When it was sent, by the sender's clock: nanoseconds since 1970 in UTC.
     pub sent_ns: u64,
+    /// The number of a sender that goes on behind the loss of a connection, and asks for receipts.
+    pub stream: Option<u64>,
 }
 
 impl Message {
     /// The value of its key in a header.
     pub(super) fn to_json(self) -> String {
-        format!("[{},{},{}]", self.count, self.seq, self.sent_ns)
+        let Self { count, seq, sent_ns, stream } = self;
+        let stream = stream.map(|stream| format!(",{stream}")).unwrap_or_default();
+        format!("[{count},{seq},{sent_ns}{stream}]")
     }
 
     /// # Errors
-    /// [`Malformed`](crate::ErrorKind::Malformed) for anything but three numbers, of which the first is not 0.
+    /// [`Malformed`](crate::ErrorKind::Malformed) for anything but three or four numbers, of which the first is not 0.
     pub(super) fn of(text: &str) -> Result<Self> {
-        match json::lengths(text, 3).map_err(|error| error.context("message"))?[..] {
-            [count, seq, sent_ns] if count > 0 => Ok(Self { count, seq, sent_ns }),
+        match json::lengths(text, 4).map_err(|error| error.context("message"))?[..] {
+            [count, seq, sent_ns] if count > 0 => Ok(Self { count, seq, sent_ns, stream: None }),
+            [count, seq, sent_ns, stream] if count > 0 => {
+                Ok(Self { count, seq, sent_ns, stream: Some(stream) })
+            }
             _ => Err(Error::malformed(
-                "message: expected how many frames, at least 1, its number and when it was sent",
+                "message: expected how many frames, at least 1, its number, when it was sent, and perhaps its stream",
             )),
         }
     }
@@ -42,8 +49,10 @@ mod tests {
     fn what_is_written_comes_back() {
         let most = u64::MAX >> 1;
         for (count, seq, sent_ns) in [(1, 0, 0), (7, 1, 2), (most, most, most)] {
-            let message = Message { count, seq, sent_ns };
-            assert_eq!(Message::of(&message.to_json()).unwrap(), message);
+            for stream in [None, Some(0), Some(most)] {
+                let message = Message { count, seq, sent_ns, stream };
+                assert_eq!(Message::of(&message.to_json()).unwrap(), message);
+            }
         }
     }
 
@@ -55,7 +64,8 @@ mod tests {
             "[]",
             "[1,2]",
             "[0,1,2]",
-            "[1,2,3,4]",
+            "[1,2,3,4,5]",
+            "[0,2,3,4]",
             "[1,-2,3]",
             "{}",
             "[1,2,9223372036854775808]",

@@ -19,6 +19,8 @@ mod metadata;
 pub(crate) mod npz;
 #[cfg(feature = "std")]
 mod plan;
+#[cfg(feature = "std")]
+mod receipt;
 mod tail;
 
 use crate::buffer::BufferMut;
@@ -43,6 +45,8 @@ pub use plan::Selection;
 pub(crate) use plan::{Band, Plan, Touched};
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use plan::{ByteRun, ByteRuns};
+#[cfg(feature = "std")]
+pub(crate) use receipt::Receipt;
 pub use tail::{TAIL_MAGIC, Tail};
 
 /// Bytes on their way out.

@@ -2,6 +2,7 @@
 
 mod append;
 mod at;
+pub mod channel;
 #[cfg(feature = "deflate")]
 mod compress;
 #[cfg(feature = "deflate")]

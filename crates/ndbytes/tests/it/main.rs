@@ -1,6 +1,7 @@
 //! Everything that the public surface promises, in one binary so that it links once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod channels;
 mod chunks;
 mod coded;
 mod coded_damage;

@@ -36,7 +36,7 @@ fn next(receiver: &mut Receiver<&[u8]>) -> Result<Option<Received>> {
 }
 
 fn check(received: Received, arrays: &[Array], seq: u64) {
-    let Message { count, seq: found, sent_ns } = received.message.unwrap();
+    let Message { count, seq: found, sent_ns, .. } = received.message.unwrap();
     assert_eq!((count, found), (arrays.len() as u64, seq));
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     assert!(now.abs_diff(Duration::from_nanos(sent_ns)) < Duration::from_secs(600));
@@ -115,7 +115,8 @@ fn a_count_that_lies_is_an_error() {
         let mut sender = Sender::new(Vec::new());
         for at in 0..arrays {
             let mut metadata = Metadata::default();
-            metadata.message = (at == 0).then_some(Message { count, seq: 0, sent_ns: 0 });
+            metadata.message =
+                (at == 0).then_some(Message { count, seq: 0, sent_ns: 0, stream: None });
             sender.send_named(&array("<u1[2]").view(), metadata, &mut unwatched).unwrap();
         }
         sender.into_inner()

@@ -4,9 +4,10 @@ mod place;
 
 use crate::args::RecvArgs;
 use crate::exit::Exit;
-use crate::net::{self, Address, Connection, Listener};
+use crate::net;
 use crate::report::Report;
 use crate::session::Session;
+use ndbytes::io::channel::{Acceptor, Address, Connection};
 use ndbytes::io::stream::{Receiver, StreamOptions};
 use ndbytes::{Error, ErrorKind, Result};
 use place::Place;
@@ -22,7 +23,7 @@ pub(crate) fn run(session: &Session, args: &RecvArgs) -> Result<Exit> {
     let (mut options, _) = net::options(&args.wire)?;
     options.limits.array = args.max_bytes.unwrap_or(u64::MAX);
     let place = Place::new(args)?;
-    let listener = Listener::bind(&address)?;
+    let listener = Acceptor::bind(&address)?;
     let json = json!({ "listening": listener.to_string() });
     session.report(&Report::new(format!("listening on {listener}"), json))?;
     if listener.is_public() && !session.quiet {
@@ -50,7 +51,7 @@ struct Work<'s> {
 
 impl Work<'_> {
     /// Until Ctrl-C, which is no error between two arrays.
-    fn listen(&self, listener: &Listener) -> Result<()> {
+    fn listen(&self, listener: &Acceptor) -> Result<()> {
         let most = most_connections();
         std::thread::scope(|scope| {
             while !self.session.is_over() {
@@ -75,7 +76,7 @@ impl Work<'_> {
     }
 
     /// One connection to its end: what is stopped before is interrupted.
-    fn listen_once(&self, listener: &Listener) -> Result<()> {
+    fn listen_once(&self, listener: &Acceptor) -> Result<()> {
         loop {
             self.session.check()?;
             if let Some(connection) = listener.accept()? {

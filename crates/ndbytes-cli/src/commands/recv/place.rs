@@ -3,9 +3,10 @@
 use crate::args::RecvArgs;
 use crate::exit::kind_name;
 use crate::formats::{FormatArg, named_as};
-use crate::net::{Connection, file_stem};
+use crate::net::file_stem;
 use crate::report::{Report, counted, printable};
 use crate::session::Session;
+use ndbytes::io::channel::Connection;
 use ndbytes::io::stream::Incoming;
 use ndbytes::io::{self, SaveOptions, Watch};
 use ndbytes::npy::Version;

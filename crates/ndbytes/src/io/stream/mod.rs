@@ -29,7 +29,7 @@ mod recv;
 mod send;
 mod socket;
 
-pub use recv::{Incoming, Received, Receiver};
+pub use recv::{Incoming, Owned, Places, Received, Receiver};
 pub use send::{Outgoing, Sender};
 pub use socket::Socket;
 

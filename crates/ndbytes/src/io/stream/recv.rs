@@ -130,14 +130,26 @@ impl<R: Read> Receiver<R> {
     /// [`Truncated`](ErrorKind::Truncated) where the stream ends between two of them, and [`Malformed`](ErrorKind::Malformed) where
     /// another message begins there.
     pub fn recv_message(&mut self, watch: Watch<'_>) -> Result<Option<Received>> {
-        let received = self.message(watch);
+        self.recv_message_into(&mut Owned, watch)
+    }
+
+    /// The same, each array to where `places` says.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_message`], and whatever `places` returns.
+    pub fn recv_message_into(
+        &mut self,
+        places: &mut dyn Places,
+        watch: Watch<'_>,
+    ) -> Result<Option<Received>> {
+        let received = self.message(places, watch);
         if received.is_err() && self.state == State::Between {
             self.state = State::Failed;
         }
         received
     }
 
-    fn message(&mut self, watch: Watch<'_>) -> Result<Option<Received>> {
+    fn message(&mut self, places: &mut dyn Places, watch: Watch<'_>) -> Result<Option<Received>> {
         let max = self.options.limits.members;
         let Some(first) = self.incoming(watch)? else { return Ok(None) };
         let message = first.header().metadata.message;
@@ -145,7 +157,8 @@ impl<R: Read> Receiver<R> {
         if count > max as u64 {
             return Err(Error::limit("members", count, max as u64).context("a message"));
         }
-        let mut arrays = vec![first.read(Dest::Owned, watch)?];
+        let dest = places.place(first.header())?;
+        let mut arrays = vec![first.read(dest, watch)?];
         for at in 1..count {
             let Some(next) = self.begin(true, watch)? else {
                 self.state = State::Failed;
@@ -158,7 +171,8 @@ impl<R: Read> Receiver<R> {
                     format!("another message begins after {at} of the {count} arrays of one");
                 return Err(Error::malformed(found));
             }
-            arrays.push(next.read(Dest::Owned, watch)?);
+            let dest = places.place(next.header())?;
+            arrays.push(next.read(dest, watch)?);
         }
         Ok(Some(Received { message, arrays }))
     }
@@ -194,6 +208,28 @@ impl<R: Read> Iterator for Receiver<R> {
             self.state = State::Failed;
         }
         next
+    }
+}
+
+/// Where the arrays of a message go.
+pub trait Places {
+    /// A message begins; one before may not have come whole.
+    fn begin(&mut self) {}
+
+    /// Where the data of the next one go, whose header has come.
+    ///
+    /// # Errors
+    /// What there is against it: then it ends the stream.
+    fn place(&mut self, header: &Header) -> Result<Dest<'_>>;
+}
+
+/// Each array in a buffer of its own.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Owned;
+
+impl Places for Owned {
+    fn place(&mut self, _: &Header) -> Result<Dest<'_>> {
+        Ok(Dest::Owned)
     }
 }
 

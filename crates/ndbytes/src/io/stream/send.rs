@@ -26,6 +26,8 @@ pub struct Sender<W> {
     within: bool,
     /// The number of the next message.
     seq: u64,
+    /// What a receiver knows the sender by, behind the loss of a connection.
+    stream: Option<u64>,
 }
 
 impl<W: Write> Sender<W> {
@@ -46,13 +48,21 @@ impl<W: Write> Sender<W> {
     }
 
     fn on(wire: Wire<W>) -> Self {
-        Self { wire, options: StreamOptions::default(), inside: false, within: false, seq: 0 }
+        let options = StreamOptions::default();
+        Self { wire, options, inside: false, within: false, seq: 0, stream: None }
     }
 
     /// The same with other options.
     #[must_use]
     pub fn with(mut self, options: StreamOptions) -> Self {
         self.options = options;
+        self
+    }
+
+    /// The same with messages from this number on, which say that they are of this stream.
+    #[cfg(unix)]
+    pub(crate) fn numbered(mut self, seq: u64, stream: Option<u64>) -> Self {
+        (self.seq, self.stream) = (seq, stream);
         self
     }
 
@@ -119,8 +129,8 @@ impl<W: Write> Sender<W> {
         if arrays.is_empty() {
             return Err(Error::argument("a message has at least one array"));
         }
-        let (count, seq) = (arrays.len() as u64, self.seq);
-        let mut message = Some(Message { count, seq, sent_ns: now() });
+        let (count, seq, stream) = (arrays.len() as u64, self.seq, self.stream);
+        let mut message = Some(Message { count, seq, sent_ns: now(), stream });
         let encoder = |(array, options): &(ArrayRef<'a>, frame::EncodeOptions)| {
             let mut options = options.clone();
             options.metadata.message = message.take();

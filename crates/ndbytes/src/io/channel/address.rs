@@ -1,13 +1,27 @@
 //! `tcp://HOST:PORT` and `unix:/path`.
 
-use ndbytes::{Error, Result};
+use crate::error::{Error, Result};
 use std::fmt;
 use std::path::PathBuf;
 
 /// Where a peer listens.
+///
+/// ```
+/// use ndbytes::io::channel::Address;
+/// let address: Address = "tcp://:5000".parse()?;
+/// assert_eq!(address.to_string(), "tcp://127.0.0.1:5000");
+/// # Ok::<(), ndbytes::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Address {
-    Tcp { host: String, port: u16 },
+pub enum Address {
+    /// A port of a machine; 0 is for listeners, and becomes any that is free.
+    Tcp {
+        /// Its name or number, without brackets.
+        host: String,
+        /// From 0 to 65535.
+        port: u16,
+    },
+    /// The name of a Unix socket.
     Unix(PathBuf),
 }
 
@@ -17,6 +31,8 @@ const ALLOWED: &str =
 impl std::str::FromStr for Address {
     type Err = Error;
 
+    /// # Errors
+    /// [`Argument`](crate::ErrorKind::Argument) with what an address is.
     fn from_str(text: &str) -> Result<Self> {
         let wrong = |why: &str| Err(Error::argument(format!("{text:?}: {why}; {ALLOWED}")));
         if let Some(path) = text.strip_prefix("unix:") {

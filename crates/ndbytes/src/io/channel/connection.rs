@@ -1,20 +1,33 @@
 //! One connection, over a socket of either kind.
 
 use super::{Address, TICK};
-use crate::session::Session;
-use ndbytes::io::stream::Socket;
-use ndbytes::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::Watch;
+use crate::io::stream::Socket;
+#[cfg(unix)]
+use crate::threads::Threads;
+#[cfg(unix)]
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Error as IoError, ErrorKind as IoKind, Read, Result as IoResult, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs as _};
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+/// How long a wait stays awake: an answer that comes at once is had without the time that waking up takes.
+#[cfg(unix)]
+const AWAKE: Duration = Duration::from_micros(40);
+
 /// A connection with a peer.
 #[derive(Debug)]
-pub(crate) enum Connection {
+#[non_exhaustive]
+pub enum Connection {
+    /// Over TCP.
     Tcp(TcpStream),
+    /// Over a Unix socket.
     #[cfg(unix)]
     Unix(UnixStream),
 }
@@ -23,8 +36,8 @@ impl Connection {
     /// Connects to whoever listens there.
     ///
     /// # Errors
-    /// [`ErrorKind::Peer`] if nobody does; [`ErrorKind::Timeout`]; [`ErrorKind::Io`]; [`ErrorKind::Interrupted`].
-    pub(crate) fn open(session: &Session, address: &Address, timeout: Duration) -> Result<Self> {
+    /// [`ErrorKind::Peer`] if nobody does; [`ErrorKind::Timeout`]; [`ErrorKind::Io`]; whatever `watch` returns.
+    pub fn open(address: &Address, timeout: Duration, watch: Watch<'_>) -> Result<Self> {
         let about = |error: Error| error.context(format!("cannot connect to {address}"));
         let (done, opened) = mpsc::channel();
         let wanted = address.clone();
@@ -33,7 +46,7 @@ impl Connection {
         std::thread::Builder::new().spawn(connecting).map_err(|error| about(error.into()))?;
         let started = Instant::now();
         loop {
-            session.check()?;
+            watch(0)?;
             let left = timeout.saturating_sub(started.elapsed());
             match opened.recv_timeout(left.min(TICK)) {
                 Ok(opened) => return opened.map_err(about),
@@ -46,11 +59,69 @@ impl Connection {
         }
     }
 
+    /// Another hold on the same connection: one for each direction.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`].
+    pub fn try_clone(&self) -> Result<Self> {
+        Ok(match self {
+            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
+            #[cfg(unix)]
+            Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+        })
+    }
+
+    /// Looks at the next bytes without taking them, and without waiting: an error that says so where there are none yet.
+    #[cfg(unix)]
+    pub(super) fn peek(&self, space: &mut [u8]) -> IoResult<usize> {
+        use rustix::net::{RecvFlags, recv};
+        let (n, _) = recv(self, space, RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
+        Ok(n)
+    }
+
+    /// Waits for bytes, or an end, for no longer than `most` and a tick; whether there are some.
+    #[cfg(unix)]
+    pub(super) fn is_ready(&self, most: Duration) -> IoResult<bool> {
+        poll_awake(&mut [PollFd::new(self, PollFlags::IN)], most)
+    }
+
+    /// Takes bytes that were looked at.
+    #[cfg(unix)]
+    pub(super) fn take(&self, space: &mut [u8]) -> IoResult<()> {
+        let n = rustix::net::recv(self, &mut *space, rustix::net::RecvFlags::DONTWAIT)?.0;
+        if n == space.len() { Ok(()) } else { Err(IoKind::UnexpectedEof.into()) }
+    }
+
+    /// Sends a few bytes, all of them or none: what has no room now is not sent.
+    #[cfg(unix)]
+    pub(super) fn put(&self, mut bytes: &[u8]) -> IoResult<()> {
+        use rustix::net::{SendFlags, send};
+        let (whole, tick) = (bytes.len(), Timespec::try_from(TICK).unwrap_or_default());
+        while !bytes.is_empty() {
+            match send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                Err(error) if bytes.len() == whole => return Err(error.into()),
+                // The rest of it must follow.
+                Err(rustix::io::Errno::WOULDBLOCK) => {
+                    poll(&mut [PollFd::new(self, PollFlags::OUT)], Some(&tick))?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends both directions, for whoever has a hold on it.
+    #[cfg(unix)]
+    pub(super) fn shut(&self) {
+        let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Both);
+    }
+
     /// Says that nothing more will come.
     ///
     /// # Errors
     /// [`ErrorKind::Peer`] and [`ErrorKind::Io`].
-    pub(crate) fn finish(&self) -> Result<()> {
+    pub fn finish(&self) -> Result<()> {
         let finished = match self {
             Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
             #[cfg(unix)]
@@ -60,7 +131,7 @@ impl Connection {
     }
 
     /// Closes between two arrays, so that the peer sees that it was not the end.
-    pub(crate) fn abort(self) {
+    pub fn abort(self) {
         self.distrust();
     }
 
@@ -72,16 +143,16 @@ impl Connection {
         }
     }
 
-    /// Closes it: everything was taken.
-    pub(crate) fn settle(self) {
+    /// Everything was taken: closed, its end is an end.
+    pub fn settle(&self) {
         #[cfg(unix)]
-        if let Self::Tcp(socket) = &self {
+        if let Self::Tcp(socket) = self {
             let _ = rustix::net::sockopt::set_socket_linger(socket, None);
         }
     }
 
     /// Closes so that the sender sees that not everything was taken, even if all of it was read.
-    pub(crate) fn refuse(self) {
+    pub fn refuse(self) {
         #[cfg(unix)]
         if let Self::Unix(mut socket) = self {
             // It cannot be reset. One byte is no frame, so the direction that nobody uses ends inside of one.
@@ -92,7 +163,8 @@ impl Connection {
     }
 
     /// What is known of who it is.
-    pub(crate) fn peer(&self) -> String {
+    #[must_use]
+    pub fn peer(&self) -> String {
         match self {
             Self::Tcp(socket) => {
                 socket.peer_addr().map_or_else(|_| "a peer".to_owned(), |a| a.to_string())
@@ -124,6 +196,37 @@ fn connect(address: &Address, timeout: Duration) -> Result<Connection> {
 #[cfg(not(unix))]
 pub(super) fn no_unix() -> Error {
     Error::unsupported("this system has no Unix sockets")
+}
+
+/// Waits until one of them is ready, for no longer than `most` and a tick; whether one is.
+#[cfg(unix)]
+pub(super) fn poll_awake(fds: &mut [PollFd<'_>], most: Duration) -> IoResult<bool> {
+    let (started, none) = (Instant::now(), Timespec::default());
+    loop {
+        if poll(fds, Some(&none))? > 0 {
+            return Ok(true);
+        }
+        // A processor alone would keep the peer from answering.
+        if started.elapsed() >= AWAKE.min(most) || Threads::default().get() == 1 {
+            break;
+        }
+        std::hint::spin_loop();
+    }
+    let tick = Timespec::try_from(most.min(TICK)).unwrap_or_default();
+    match poll(fds, Some(&tick)) {
+        Err(rustix::io::Errno::INTR) => Ok(false),
+        ready => Ok(ready? > 0),
+    }
+}
+
+#[cfg(unix)]
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(socket) => socket.as_fd(),
+            Self::Unix(socket) => socket.as_fd(),
+        }
+    }
 }
 
 impl Read for Connection {
@@ -163,16 +266,16 @@ impl Socket for Connection {
 /// Waits until the receiver has closed its side; false if it did not in time.
 ///
 /// # Errors
-/// [`ErrorKind::Peer`] if it said that it has not everything, [`ErrorKind::Interrupted`].
-pub(crate) fn wait_for_close(
-    session: &Session,
+/// [`ErrorKind::Peer`] if it said that it has not everything; whatever `watch` returns.
+pub fn wait_for_close(
     connection: &mut Connection,
     timeout: Duration,
+    watch: Watch<'_>,
 ) -> Result<bool> {
     let started = Instant::now();
     let (mut scratch, mut found) = ([0; 4096], 0);
     while started.elapsed() < timeout {
-        session.check()?;
+        watch(0)?;
         match connection.read(&mut scratch) {
             Ok(0) if found == 1 => return Err(Error::new(ErrorKind::Peer, "it says so")),
             Ok(0) => return Ok(true),

@@ -3,9 +3,11 @@
 #[cfg(not(unix))]
 use super::connection::no_unix;
 use super::{Address, Connection, TICK};
-use ndbytes::{Error, Result};
+use crate::error::{Error, Result};
 use std::fmt;
 use std::net::{SocketAddr, TcpListener};
+#[cfg(unix)]
+use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
 #[cfg(unix)]
@@ -13,8 +15,8 @@ use std::path::{Path, PathBuf};
 
 /// Waits for peers.
 #[derive(Debug)]
-pub(crate) struct Listener {
-    socket: ListenerSocket,
+pub struct Acceptor {
+    socket: Socket,
     address: Address,
     /// The name of a Unix socket goes with it.
     #[cfg(unix)]
@@ -22,24 +24,24 @@ pub(crate) struct Listener {
 }
 
 #[derive(Debug)]
-enum ListenerSocket {
+enum Socket {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(UnixListener),
 }
 
-impl fmt::Display for Listener {
+impl fmt::Display for Acceptor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.address.fmt(f)
     }
 }
 
-impl Listener {
+impl Acceptor {
     /// Listens at an address.
     ///
     /// # Errors
-    /// [`ndbytes::ErrorKind::Io`] (`EADDRINUSE` if somebody else does, or another file has the name of a Unix socket).
-    pub(crate) fn bind(address: &Address) -> Result<Self> {
+    /// [`crate::ErrorKind::Io`] (`EADDRINUSE` if somebody else does, or another file has the name of a Unix socket).
+    pub fn bind(address: &Address) -> Result<Self> {
         Self::bind_at(address).map_err(|error| error.context(format!("cannot listen on {address}")))
     }
 
@@ -51,7 +53,7 @@ impl Listener {
                 let bound = socket.local_addr()?;
                 let address = Address::Tcp { host: bound.ip().to_string(), port: bound.port() };
                 Ok(Self {
-                    socket: ListenerSocket::Tcp(socket),
+                    socket: Socket::Tcp(socket),
                     address,
                     #[cfg(unix)]
                     _name: None,
@@ -62,37 +64,53 @@ impl Listener {
                 let socket = bind_unix(path)?;
                 socket.set_nonblocking(true)?;
                 let _name = OwnName::of(path);
-                Ok(Self { socket: ListenerSocket::Unix(socket), address: address.clone(), _name })
+                Ok(Self { socket: Socket::Unix(socket), address: address.clone(), _name })
             }
             #[cfg(not(unix))]
             Address::Unix(_) => Err(no_unix()),
         }
     }
 
+    /// Where it listens, with the port that it got.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
     /// Whether machines other than this one can reach it.
-    pub(crate) fn is_public(&self) -> bool {
+    #[must_use]
+    pub fn is_public(&self) -> bool {
         match &self.socket {
-            ListenerSocket::Tcp(socket) => {
+            Socket::Tcp(socket) => {
                 socket.local_addr().is_ok_and(|address: SocketAddr| !address.ip().is_loopback())
             }
             #[cfg(unix)]
-            ListenerSocket::Unix(_) => false,
+            Socket::Unix(_) => false,
         }
     }
 
     /// The next peer; `None` if none came for a moment.
     ///
     /// # Errors
-    /// [`ndbytes::ErrorKind::Io`].
-    pub(crate) fn accept(&self) -> Result<Option<Connection>> {
+    /// [`crate::ErrorKind::Io`].
+    pub fn accept(&self) -> Result<Option<Connection>> {
+        let accepted = self.accept_now()?;
+        if accepted.is_none() {
+            self.wait();
+        }
+        Ok(accepted)
+    }
+
+    /// The same without waiting.
+    pub(super) fn accept_now(&self) -> Result<Option<Connection>> {
         let accepted = match &self.socket {
-            ListenerSocket::Tcp(socket) => socket.accept().and_then(|(socket, _)| {
+            Socket::Tcp(socket) => socket.accept().and_then(|(socket, _)| {
                 socket.set_nonblocking(false)?;
                 keep_alive(&socket);
                 Ok(Connection::Tcp(socket))
             }),
             #[cfg(unix)]
-            ListenerSocket::Unix(socket) => socket.accept().and_then(|(socket, _)| {
+            Socket::Unix(socket) => socket.accept().and_then(|(socket, _)| {
                 socket.set_nonblocking(false)?;
                 Ok(Connection::Unix(socket))
             }),
@@ -102,10 +120,7 @@ impl Listener {
                 connection.distrust(); // Killed, too, it must not look like an end.
                 Ok(Some(connection))
             }
-            Err(error) if is_passing(&error) => {
-                self.wait();
-                Ok(None)
-            }
+            Err(error) if is_passing(&error) => Ok(None),
             Err(error) if is_shortage(&error) => {
                 std::thread::sleep(TICK);
                 Ok(None)
@@ -117,18 +132,23 @@ impl Listener {
     #[cfg(unix)]
     fn wait(&self) {
         use rustix::event::{PollFd, PollFlags, Timespec, poll};
-        use std::os::fd::AsFd as _;
-        let fd = match &self.socket {
-            ListenerSocket::Tcp(socket) => socket.as_fd(),
-            ListenerSocket::Unix(socket) => socket.as_fd(),
-        };
-        let tick = Timespec::try_from(TICK).ok();
+        let (fd, tick) = (self.as_fd(), Timespec::try_from(TICK).ok());
         let _ = poll(&mut [PollFd::new(&fd, PollFlags::IN)], tick.as_ref());
     }
 
     #[cfg(not(unix))]
     fn wait(&self) {
         std::thread::sleep(TICK);
+    }
+}
+
+#[cfg(unix)]
+impl AsFd for Acceptor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match &self.socket {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        }
     }
 }
 
@@ -193,14 +213,31 @@ fn is_left(path: &Path) -> bool {
     connected() == Err(Errno::CONNREFUSED)
 }
 
-/// Its mode is 0600 from the first moment on, which only the process's mask can do; there is one thread so far.
+/// Only its owner may connect to it: it listens once it has its mode.
 #[cfg(unix)]
 fn bind_private(path: &Path) -> std::io::Result<UnixListener> {
-    let mask = rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o177));
-    let bound = UnixListener::bind(path);
-    rustix::process::umask(mask);
-    bound
+    use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, bind, listen, socket_with};
+    use std::fs::{Permissions, set_permissions};
+    use std::os::unix::fs::PermissionsExt as _;
+    const WAITING: i32 = 128;
+    let address = SocketAddrUnix::new(path)?;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, CLOSES, None)?;
+    bind(&socket, &address)?;
+    let listening = set_permissions(path, Permissions::from_mode(0o600))
+        .and_then(|()| Ok(listen(&socket, WAITING)?));
+    if listening.is_err() {
+        let _ = std::fs::remove_file(path);
+    }
+    listening.map(|()| socket.into())
 }
+
+/// Programs that are started do not get it, where a socket can be born so.
+#[cfg(unix)]
+const CLOSES: rustix::net::SocketFlags = if cfg!(target_os = "linux") {
+    rustix::net::SocketFlags::CLOEXEC
+} else {
+    rustix::net::SocketFlags::empty()
+};
 
 /// The name of a socket, removed with it if it is still this socket's.
 #[cfg(unix)]

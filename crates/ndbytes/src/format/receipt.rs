@@ -1,0 +1,57 @@
+//! What a receiver says of the messages that it has.
+
+use super::Fields;
+use crate::codec::crc32c;
+
+/// That a receiver has the messages of a stream, up to one: 32 bytes in the other direction (`spec/WIRE.md`, section 9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Receipt {
+    /// The number of the sender's stream.
+    pub(crate) stream: u64,
+    /// The number of the last message.
+    pub(crate) seq: u64,
+}
+
+impl Receipt {
+    pub(crate) const LEN: usize = 32;
+    /// What it begins with; no frame does.
+    pub(crate) const MAGIC: [u8; 8] = *b"\x89NDBR\r\n\x1a";
+
+    pub(crate) fn encode(self) -> [u8; Self::LEN] {
+        let mut bytes = [0; Self::LEN];
+        let fields =
+            Self::MAGIC.into_iter().chain(self.stream.to_le_bytes()).chain(self.seq.to_le_bytes());
+        bytes.iter_mut().zip(fields).for_each(|(place, byte)| *place = byte);
+        let sum = crc32c(bytes.get(..28).unwrap_or_default());
+        bytes.iter_mut().skip(28).zip(sum.to_le_bytes()).for_each(|(place, byte)| *place = byte);
+        bytes
+    }
+
+    /// The one that these bytes are; `None` for others, or where it is damaged.
+    pub(crate) fn decode(bytes: &[u8; Self::LEN]) -> Option<Self> {
+        let (front, mut sum) = (bytes.get(..28)?, Fields(bytes.get(28..)?));
+        let mut fields = Fields(front);
+        let magic: [u8; 8] = fields.take()?;
+        let [stream, seq] = [fields.take()?, fields.take()?].map(u64::from_le_bytes);
+        let rest: [u8; 4] = fields.take()?;
+        let holds = u32::from_le_bytes(sum.take()?) == crc32c(front);
+        (magic == Self::MAGIC && rest == [0; 4] && holds).then_some(Self { stream, seq })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_comes_back_and_no_flipped_bit_is_taken() {
+        let receipt = Receipt { stream: 0x0123_4567_89ab_cdef, seq: u64::MAX };
+        let bytes = receipt.encode();
+        assert_eq!(Receipt::decode(&bytes), Some(receipt));
+        for bit in 0..8 * Receipt::LEN {
+            let mut flipped = bytes;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert_eq!(Receipt::decode(&flipped), None, "{bit}");
+        }
+    }
+}

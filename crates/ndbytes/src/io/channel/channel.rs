@@ -1,0 +1,466 @@
+//! One connection, used in both directions by any thread.
+
+use super::counts::Counts;
+use super::line::{Line, Lines};
+use super::{Address, Connection, Stats};
+use crate::array::ArrayRef;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Receipt, frame};
+use crate::io::Watch;
+use crate::io::stream::{Places, Received, Receiver, Sender, StreamOptions};
+use crate::limits::Limits;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+/// How a channel is used.
+#[derive(Debug, Clone)]
+pub struct ChannelOptions {
+    /// Bounds on what a peer may ask for.
+    pub limits: Limits,
+    /// Bounds connecting, and what the peer may take for a header and for each 64 KiB behind it; not the wait between messages.
+    pub timeout: Duration,
+    /// Whether a connection that is lost is made anew. Then the peer sends receipts, and what came to no receipt is counted.
+    pub reconnect: bool,
+}
+
+impl Default for ChannelOptions {
+    /// [`Limits::stream`], 10 seconds, one connection.
+    fn default() -> Self {
+        Self { limits: Limits::stream(), timeout: Duration::from_secs(10), reconnect: false }
+    }
+}
+
+impl ChannelOptions {
+    fn stream(&self) -> StreamOptions {
+        let limits = self.limits.clone();
+        StreamOptions { limits, timeout: Some(self.timeout), ..StreamOptions::default() }
+    }
+}
+
+/// A connection with a peer: messages of arrays go both ways.
+///
+/// Any thread may send and any receive, at the same time; two that do the same take turns. Dropped, it is closed.
+#[derive(Debug)]
+pub struct Channel {
+    options: ChannelOptions,
+    /// What the peer knows it by behind the loss of a connection, where it makes another one.
+    stream: Option<u64>,
+    lines: Lines,
+    counts: Arc<Counts>,
+    sending: Mutex<Sending>,
+    receiving: Mutex<Receiving>,
+    /// What the peer is to hear of the message that was received last.
+    due: Mutex<Option<Due>>,
+    /// How many of its messages the peer has, as far as it has said.
+    confirmed: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Sending {
+    /// Over which connection.
+    turn: u64,
+    sender: Option<Sender<Connection>>,
+    /// The number of the next message.
+    next: u64,
+    /// The number of the first that may be lost yet.
+    open: u64,
+}
+
+#[derive(Debug, Default)]
+struct Receiving {
+    turn: u64,
+    receiver: Option<Receiver<Connection>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    turn: u64,
+    receipt: Receipt,
+}
+
+/// What comes next on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Coming {
+    /// Nothing yet.
+    Nothing,
+    Message,
+    /// The connection has ended.
+    End,
+}
+
+impl Channel {
+    /// Connects to whoever listens there.
+    ///
+    /// # Errors
+    /// As [`Connection::open`].
+    pub fn connect(address: &Address, options: ChannelOptions, watch: Watch<'_>) -> Result<Self> {
+        let connection = Connection::open(address, options.timeout, watch)?;
+        let again = options.reconnect.then(|| address.clone());
+        let lines = Lines::new(connection, again, options.timeout);
+        Ok(Self::on(lines, options, Arc::default()))
+    }
+
+    /// Over the connection of a peer that has come.
+    pub(super) fn over(
+        connection: Connection,
+        options: ChannelOptions,
+        counts: Arc<Counts>,
+    ) -> Self {
+        let options = ChannelOptions { reconnect: false, ..options };
+        Self::on(Lines::new(connection, None, options.timeout), options, counts)
+    }
+
+    fn on(lines: Lines, options: ChannelOptions, counts: Arc<Counts>) -> Self {
+        let stream = options.reconnect.then(random);
+        let (sending, receiving, due, confirmed) = Default::default();
+        Self { options, stream, lines, counts, sending, receiving, due, confirmed }
+    }
+
+    /// Sends arrays as one message, each a frame as its options say, and gives the message's number: the first of a channel is 0.
+    /// `watch` counts the bytes of each array.
+    ///
+    /// Where it reconnects, a connection that is lost meanwhile is made anew, within the time-out, and the message sent again: the
+    /// peer has not got it whole.
+    ///
+    /// # Errors
+    /// As [`Sender::send_message`](crate::io::stream::Sender::send_message), and as [`Channel::connect`] where it reconnects;
+    /// [`Argument`](ErrorKind::Argument) if it was closed.
+    pub fn send(
+        &self,
+        arrays: &[(ArrayRef<'_>, frame::EncodeOptions)],
+        watch: Watch<'_>,
+    ) -> Result<u64> {
+        let mut sending = lock(&self.sending, watch)?;
+        let started = Instant::now();
+        loop {
+            let turn = self.prepare_to_send(&mut sending, watch)?;
+            let Some(sender) = &mut sending.sender else { return Err(closed()) };
+            let error = match sender.send_message(arrays, watch) {
+                Ok(seq) => {
+                    sending.next = seq + 1;
+                    self.counts.count(|stats| stats.sent += 1);
+                    self.acknowledge(&sending);
+                    return Ok(seq);
+                }
+                Err(error) => error,
+            };
+            if sender.is_broken() && self.stream.is_some() {
+                sending.sender = None;
+                self.lines.lose(turn);
+                if *error.kind() == ErrorKind::Peer && started.elapsed() < self.options.timeout {
+                    continue;
+                }
+            }
+            return Err(error);
+        }
+    }
+
+    /// Makes a sender for the connection that there is, or for a new one.
+    fn prepare_to_send(&self, sending: &mut Sending, watch: Watch<'_>) -> Result<u64> {
+        loop {
+            let turn = self.open(watch)?;
+            if turn != sending.turn {
+                self.account(sending);
+                let Some(connection) = self.lines.hold(turn)? else { continue };
+                let sender = Sender::over(connection)?.with(self.options.stream());
+                sending.sender = Some(sender.numbered(sending.next, self.stream));
+                sending.turn = turn;
+            }
+            // What the peer has said meanwhile; whoever receives at the same time hears it, too.
+            if self.stream.is_some()
+                && let Ok(mut receiving) = self.receiving.try_lock()
+                && self.prepare_to_receive(&mut receiving, turn)?
+                && self.listen(&receiving)? == Coming::End
+            {
+                self.lines.lose(turn);
+                continue;
+            }
+            return Ok(turn);
+        }
+    }
+
+    /// Whether there is a receiver for this connection: it may have been lost.
+    fn prepare_to_receive(&self, receiving: &mut Receiving, turn: u64) -> Result<bool> {
+        if receiving.turn != turn {
+            let Some(connection) = self.lines.hold(turn)? else { return Ok(false) };
+            let receiver = Receiver::over(connection)?.with(self.options.stream());
+            (receiving.receiver, receiving.turn) = (Some(receiver), turn);
+        }
+        Ok(receiving.receiver.is_some())
+    }
+
+    /// The next message of the peer, each array to where `places` says; `None` at the end. It is waited for `patience`, or for ever.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv_message`](crate::io::stream::Receiver::recv_message); where it reconnects a connection that is lost or
+    /// ends is made anew, and there is no end. [`Timeout`](ErrorKind::Timeout) if none began in time, behind which it can be
+    /// called again; [`Argument`](ErrorKind::Argument) if it was closed.
+    pub fn recv(
+        &self,
+        places: &mut dyn Places,
+        patience: Option<Duration>,
+        watch: Watch<'_>,
+    ) -> Result<Option<Received>> {
+        let mut receiving = lock(&self.receiving, watch)?;
+        // Who asks for the next message has what it wanted of the last one.
+        if let Ok(sending) = self.sending.try_lock() {
+            self.acknowledge(&sending);
+        }
+        let started = Instant::now();
+        loop {
+            let turn = self.open(watch)?;
+            if !self.prepare_to_receive(&mut receiving, turn)? {
+                continue;
+            }
+            let coming = self.wait(&receiving, patience, started, watch)?;
+            let Some(receiver) = &mut receiving.receiver else { continue };
+            let received = match coming {
+                Coming::Nothing => continue,
+                Coming::End if self.stream.is_some() => Ok(None),
+                Coming::End | Coming::Message => {
+                    places.begin();
+                    receiver.recv_message_into(places, watch)
+                }
+            };
+            match received {
+                Ok(Some(received)) => {
+                    self.note(&received, turn);
+                    return Ok(Some(received));
+                }
+                Ok(None) if self.stream.is_none() => return Ok(None),
+                Err(error) if !self.is_survived(&error) => {
+                    receiving.receiver = None;
+                    // Nothing can be found behind it.
+                    match self.stream {
+                        Some(_) => self.lines.lose(turn),
+                        None => self.lines.refuse(),
+                    }
+                    return Err(error);
+                }
+                _ => {
+                    receiving.receiver = None;
+                    self.lines.lose(turn);
+                }
+            }
+        }
+    }
+
+    /// Whether the next connection makes up for this.
+    fn is_survived(&self, error: &Error) -> bool {
+        self.stream.is_some() && matches!(error.kind(), ErrorKind::Peer | ErrorKind::Truncated)
+    }
+
+    /// Waits until something comes.
+    fn wait(
+        &self,
+        receiving: &Receiving,
+        patience: Option<Duration>,
+        started: Instant,
+        watch: Watch<'_>,
+    ) -> Result<Coming> {
+        let Some(receiver) = &receiving.receiver else { return Ok(Coming::Nothing) };
+        loop {
+            watch(0)?;
+            let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
+            match receiver.get_ref().is_ready(left.unwrap_or(Duration::MAX)) {
+                Ok(true) if self.stream.is_some() => return self.listen(receiving),
+                Ok(true) => return Ok(Coming::Message),
+                Err(error) => return Err(error.into()),
+                _ if self.lines.is_closed() => return Err(closed()),
+                _ => {}
+            }
+            if let (Some(Duration::ZERO), Some(patience)) = (left, patience) {
+                let message = format!("no message began within {} s", patience.as_secs_f32());
+                return Err(Error::new(ErrorKind::Timeout, message));
+            }
+        }
+    }
+
+    /// Takes the receipts that have come, and says what follows.
+    fn listen(&self, receiving: &Receiving) -> Result<Coming> {
+        let Some(receiver) = &receiving.receiver else { return Ok(Coming::Nothing) };
+        let connection = receiver.get_ref();
+        loop {
+            let mut bytes = [0; Receipt::LEN];
+            let n = match connection.peek(&mut bytes) {
+                Ok(0) => return Ok(Coming::End),
+                Ok(n) => n,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    return Ok(Coming::Nothing);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(_) => return Ok(Coming::End),
+            };
+            let is_receipt = bytes.iter().zip(Receipt::MAGIC).take(n).all(|(a, b)| *a == b);
+            match Receipt::decode(&bytes) {
+                _ if !is_receipt => return Ok(Coming::Message),
+                None if n < Receipt::LEN => return Ok(Coming::Nothing),
+                // Behind a damaged one nothing can be found.
+                None => return Ok(Coming::End),
+                Some(receipt) => {
+                    connection.take(&mut bytes)?;
+                    if Some(receipt.stream) == self.stream {
+                        self.confirm(receipt.seq);
+                    }
+                }
+            }
+        }
+    }
+
+    fn confirm(&self, seq: u64) {
+        let count = seq.saturating_add(1);
+        let before = self.confirmed.fetch_max(count, Ordering::AcqRel);
+        self.counts.count(|stats| stats.confirmed += count.saturating_sub(before));
+    }
+
+    /// Counts what was sent over a connection that is lost, and came to no receipt.
+    fn account(&self, sending: &mut Sending) {
+        if self.stream.is_none() {
+            return;
+        }
+        let first = sending.open.max(self.confirmed.load(Ordering::Acquire));
+        if first < sending.next {
+            self.counts.lose(first..=sending.next - 1);
+        }
+        sending.open = sending.next;
+        // What is lost is not confirmed later: numbers go on from here.
+        self.confirmed.fetch_max(sending.next, Ordering::AcqRel);
+    }
+
+    fn note(&self, received: &Received, turn: u64) {
+        let Some(message) = received.message else {
+            return self.counts.receive(None, 0);
+        };
+        self.counts.receive(message.stream, message.seq);
+        let due = message.stream.map(|stream| {
+            let receipt = Receipt { stream, seq: message.seq };
+            Due { turn, receipt }
+        });
+        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
+    }
+
+    /// Sends the receipt that is due, between two messages of its own. One that cannot go now is left to the next.
+    fn acknowledge(&self, sending: &Sending) {
+        let Some(due) = self.due.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+            return;
+        };
+        let is_broken = sending.sender.as_ref().is_some_and(Sender::is_broken);
+        if let Ok(Some(connection)) = self.lines.hold(due.turn)
+            && !is_broken
+        {
+            // A peer that takes nothing any more finds out by itself.
+            let _ = connection.put(&due.receipt.encode());
+        }
+    }
+
+    /// Waits until the peer has said that it has all messages, for no longer than `patience`; whether it has.
+    ///
+    /// # Errors
+    /// [`Argument`](ErrorKind::Argument) for a channel that does not reconnect, to which no receipts come; whatever `watch` returns.
+    pub fn flush(&self, patience: Option<Duration>, watch: Watch<'_>) -> Result<bool> {
+        if self.stream.is_none() {
+            return Err(Error::argument("receipts come to a channel that reconnects alone"));
+        }
+        let started = Instant::now();
+        loop {
+            watch(0)?;
+            let next = lock(&self.sending, watch)?.next;
+            if self.confirmed.load(Ordering::Acquire) >= next {
+                return Ok(true);
+            }
+            let turn = self.open(watch)?;
+            let mut receiving = lock(&self.receiving, watch)?;
+            if self.prepare_to_receive(&mut receiving, turn)? {
+                if self.listen(&receiving)? == Coming::End {
+                    self.lines.lose(turn);
+                    self.account(&mut *lock(&self.sending, watch)?);
+                }
+                if let Some(receiver) = &receiving.receiver {
+                    let _ = receiver.get_ref().is_ready(Duration::from_millis(10));
+                }
+            }
+            if patience.is_some_and(|patience| started.elapsed() >= patience) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// The turn of the connection that there is, or of a new one.
+    fn open(&self, watch: Watch<'_>) -> Result<u64> {
+        match self.lines.open(watch)? {
+            Line::Open(turn) => Ok(turn),
+            Line::Again(turn) => {
+                self.counts.count(|stats| stats.reconnects += 1);
+                Ok(turn)
+            }
+            Line::Closed => Err(closed()),
+        }
+    }
+
+    /// What became of its messages.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        if let Ok(mut sending) = self.sending.try_lock()
+            && sending.turn != self.lines.turn()
+        {
+            self.account(&mut sending);
+        }
+        self.counts.stats()
+    }
+
+    /// What is known of who is at the other end.
+    #[must_use]
+    pub fn peer(&self) -> String {
+        self.lines.peer()
+    }
+
+    /// Whether it was closed.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.lines.is_closed()
+    }
+
+    /// Says that nothing more will come, and lets the connection go; whoever waits for messages on it stops. Twice is once.
+    pub fn close(&self) {
+        if let Ok(sending) = self.sending.try_lock() {
+            self.acknowledge(&sending);
+        }
+        self.lines.close();
+        // Who is in the middle of something drops its hold behind that.
+        if let Ok(mut sending) = self.sending.try_lock() {
+            sending.sender = None;
+        }
+        if let Ok(mut receiving) = self.receiving.try_lock() {
+            receiving.receiver = None;
+        }
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn closed() -> Error {
+    Error::argument("the channel was closed")
+}
+
+/// A number that no other sender has, in all likelihood: what the standard library seeds its hash maps with.
+fn random() -> u64 {
+    use std::hash::{BuildHasher as _, Hasher as _};
+    std::hash::RandomState::new().build_hasher().finish() >> 1
+}
+
+/// Waits for its turn, and looks up meanwhile.
+pub(super) fn lock<'m, T>(mutex: &'m Mutex<T>, watch: Watch<'_>) -> Result<MutexGuard<'m, T>> {
+    loop {
+        match mutex.try_lock() {
+            Ok(guard) => return Ok(guard),
+            Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => watch(0)?,
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}

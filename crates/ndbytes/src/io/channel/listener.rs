@@ -1,0 +1,258 @@
+//! The messages of all peers that connect.
+
+use super::channel::lock;
+use super::connection::poll_awake;
+use super::counts::Counts;
+use super::ring::Ring;
+use super::{Acceptor, Address, Channel, ChannelOptions, Connection, Stats, TICK};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::Watch;
+use crate::io::stream::{Owned, Places, Received};
+use rustix::event::{PollFd, PollFlags};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Peers at a time: more wait in the system's queue, or are turned away where their messages are taken at once.
+pub(super) const PEERS: usize = 512;
+
+/// Which messages a listener keeps until they are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Keep {
+    /// All: they wait at the peer, who waits too. Nothing is received before it is asked for.
+    #[default]
+    All,
+    /// So many of the newest, at least one: older ones are dropped, and counted. All are received as they come, by threads.
+    Last(usize),
+}
+
+/// Takes messages from all peers that connect.
+#[derive(Debug)]
+pub struct Listener {
+    acceptor: Arc<Acceptor>,
+    options: ChannelOptions,
+    counts: Arc<Counts>,
+    /// Where messages wait at the peers.
+    peers: Mutex<Peers>,
+    /// Where the newest wait here.
+    ring: Option<Arc<Ring>>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+    closed: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Peers {
+    all: Vec<Peer>,
+    /// Of which one the next message is, if it has one.
+    turn: usize,
+}
+
+#[derive(Debug)]
+struct Peer {
+    channel: Channel,
+    /// A hold on its connection, to see whether something has come.
+    connection: Connection,
+    /// Who it is.
+    name: String,
+}
+
+impl Listener {
+    /// Listens at an address.
+    ///
+    /// # Errors
+    /// As [`Acceptor::bind`]; [`Argument`](ErrorKind::Argument) for keeping no message.
+    pub fn bind(address: &Address, keep: Keep, options: ChannelOptions) -> Result<Self> {
+        if keep == Keep::Last(0) {
+            return Err(Error::argument("keep: expected at least 1 message, found 0"));
+        }
+        let acceptor = Arc::new(Acceptor::bind(address)?);
+        let counts = Arc::<Counts>::default();
+        let (ring, accepting) = match keep {
+            Keep::All => (None, None),
+            Keep::Last(keep) => {
+                let shared = (Arc::clone(&acceptor), Arc::clone(&counts));
+                let (ring, thread) = Ring::start(shared.0, keep, options.clone(), shared.1)?;
+                (Some(ring), Some(thread))
+            }
+        };
+        let (peers, closed) = Default::default();
+        Ok(Self {
+            acceptor,
+            options,
+            counts,
+            peers,
+            ring,
+            accepting: Mutex::new(accepting),
+            closed,
+        })
+    }
+
+    /// Where it listens, with the port that it got.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        self.acceptor.address()
+    }
+
+    /// Whether machines other than this one can reach it.
+    #[must_use]
+    pub fn is_public(&self) -> bool {
+        self.acceptor.is_public()
+    }
+
+    /// The next message of any peer, each array in a buffer of its own. It is waited for `patience`, or for ever.
+    ///
+    /// # Errors
+    /// As [`Listener::recv_into`].
+    pub fn recv(&self, patience: Option<Duration>, watch: Watch<'_>) -> Result<Received> {
+        self.recv_into(&mut Owned, patience, watch)
+    }
+
+    /// The same, each array to where `places` says; what was received before it was asked for is in a buffer of its own all the same.
+    ///
+    /// # Errors
+    /// As [`Channel::recv`], with the peer whose connection has ended so: call again for what others send.
+    /// [`Timeout`](ErrorKind::Timeout) if no message began in time; [`Argument`](ErrorKind::Argument) if it was closed.
+    pub fn recv_into(
+        &self,
+        places: &mut dyn Places,
+        patience: Option<Duration>,
+        watch: Watch<'_>,
+    ) -> Result<Received> {
+        let started = Instant::now();
+        loop {
+            watch(0)?;
+            self.check()?;
+            let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
+            let most = left.unwrap_or(TICK).min(TICK);
+            let received = match &self.ring {
+                Some(ring) => ring.take(most),
+                None => self.next(places, most, watch).transpose(),
+            };
+            match (received, left, patience) {
+                (Some(received), ..) => return received,
+                (None, Some(Duration::ZERO), Some(patience)) => {
+                    let message = format!("no message began within {} s", patience.as_secs_f32());
+                    return Err(Error::new(ErrorKind::Timeout, message));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A message of a peer that has one; `None` if none has for a while.
+    fn next(
+        &self,
+        places: &mut dyn Places,
+        most: Duration,
+        watch: Watch<'_>,
+    ) -> Result<Option<Received>> {
+        let mut peers = lock(&self.peers, watch)?;
+        let Some(at) = self.ready(&mut peers, most)? else { return Ok(None) };
+        let Some(Peer { channel, name, .. }) = peers.all.get(at) else { return Ok(None) };
+        match channel.recv(places, Some(Duration::ZERO), watch) {
+            Ok(Some(received)) => {
+                peers.turn = at + 1;
+                Ok(Some(received))
+            }
+            // There was nothing after all.
+            Err(error) if *error.kind() == ErrorKind::Timeout && !channel.is_closed() => Ok(None),
+            Ok(None) => {
+                peers.all.remove(at);
+                Ok(None)
+            }
+            Err(error) => {
+                let error = error.context(name);
+                peers.all.remove(at);
+                self.counts.count(|stats| stats.failed += 1);
+                Err(error)
+            }
+        }
+    }
+
+    /// Waits for peers, new ones too; which of them has something, those first that come behind the last one.
+    fn ready(&self, peers: &mut Peers, most: Duration) -> Result<Option<usize>> {
+        let Peers { all, turn } = peers;
+        let mut fds = vec![PollFd::new(&*self.acceptor, PollFlags::IN)];
+        fds.extend(all.iter().map(|peer| PollFd::new(&peer.connection, PollFlags::IN)));
+        poll_awake(&mut fds, most)?;
+        let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
+        let has_come = ready.next().unwrap_or_default();
+        let ready: Vec<bool> = ready.collect();
+        drop(fds);
+        while has_come
+            && all.len() < PEERS
+            && let Some(connection) = self.acceptor.accept_now()?
+        {
+            let (hold, name) = (connection.try_clone()?, connection.peer());
+            all.push(Peer { channel: self.channel(connection), connection: hold, name });
+        }
+        let len = ready.len();
+        let mut places = (0..len).map(|at| (*turn + at) % len);
+        Ok(places.find(|at| ready.get(*at).copied().unwrap_or_default()))
+    }
+
+    /// The next peer, for itself: its messages come over its channel, and not here.
+    ///
+    /// # Errors
+    /// As [`Acceptor::accept`]; [`Timeout`](ErrorKind::Timeout) if none came in time; [`Argument`](ErrorKind::Argument) if it was
+    /// closed, or keeps the newest messages of all peers.
+    pub fn accept(&self, patience: Option<Duration>, watch: Watch<'_>) -> Result<Channel> {
+        if self.ring.is_some() {
+            return Err(Error::argument("this listener receives what all peers send: call recv"));
+        }
+        let started = Instant::now();
+        loop {
+            watch(0)?;
+            self.check()?;
+            if let Some(connection) = self.acceptor.accept()? {
+                return Ok(self.channel(connection));
+            }
+            if let Some(patience) = patience
+                && started.elapsed() >= patience
+            {
+                let message = format!("no peer came within {} s", patience.as_secs_f32());
+                return Err(Error::new(ErrorKind::Timeout, message));
+            }
+        }
+    }
+
+    fn channel(&self, connection: Connection) -> Channel {
+        Channel::over(connection, self.options.clone(), Arc::clone(&self.counts))
+    }
+
+    /// What became of the messages of all peers.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.counts.stats()
+    }
+
+    fn check(&self) -> Result<()> {
+        match self.closed.load(Ordering::Acquire) {
+            true => Err(Error::argument("the listener was closed")),
+            false => Ok(()),
+        }
+    }
+
+    /// Stops listening, and lets all peers go; whoever waits for messages stops. Twice is once.
+    pub fn close(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Some(ring) = &self.ring {
+            ring.stop();
+        }
+        if let Ok(mut peers) = self.peers.try_lock() {
+            peers.all.clear();
+        }
+        let accepting = self.accepting.lock().ok().and_then(|mut thread| thread.take());
+        // It looks up several times a second.
+        accepting.map(JoinHandle::join);
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,50 @@
+//! Channels: messages of named arrays between processes and machines, over connections that may be lost and made anew.
+//!
+//! A [`Channel`] is a connection, used in both directions; a [`Listener`] takes the messages of all peers that connect.
+//! `spec/WIRE.md` says how they travel.
+//!
+//! ```
+//! # #[cfg(unix)] {
+//! use ndbytes::io::channel::{Channel, ChannelOptions, Keep, Listener};
+//! use ndbytes::io::unwatched;
+//! use ndbytes::{ArrayRef, frame};
+//!
+//! let listener = Listener::bind(&"tcp://:0".parse()?, Keep::All, ChannelOptions::default())?;
+//! let channel = Channel::connect(listener.address(), ChannelOptions::default(), &mut unwatched)?;
+//! let array = ArrayRef::from_slice(&[1.0f32, 2.0], &[2])?;
+//! channel.send(&[(array, frame::EncodeOptions::default())], &mut unwatched)?;
+//! let message = listener.recv(None, &mut unwatched)?;
+//! assert_eq!(message.arrays[0].header.shape, [2]);
+//! # }
+//! # Ok::<(), ndbytes::Error>(())
+//! ```
+
+mod acceptor;
+mod address;
+#[cfg(unix)]
+#[expect(clippy::module_inception, reason = "the room is named after what it is for")]
+mod channel;
+mod connection;
+#[cfg(unix)]
+mod counts;
+#[cfg(unix)]
+mod line;
+#[cfg(unix)]
+mod listener;
+#[cfg(unix)]
+mod ring;
+
+pub use acceptor::Acceptor;
+pub use address::Address;
+#[cfg(unix)]
+pub use channel::{Channel, ChannelOptions};
+pub use connection::{Connection, wait_for_close};
+#[cfg(unix)]
+pub use counts::Stats;
+#[cfg(unix)]
+pub use listener::{Keep, Listener};
+
+use std::time::Duration;
+
+/// How often somebody who waits looks up.
+const TICK: Duration = Duration::from_millis(100);

@@ -1,0 +1,145 @@
+//! The newest messages of all peers, received by threads before anybody asks.
+
+use super::counts::Counts;
+use super::{Acceptor, Channel, ChannelOptions};
+use crate::error::{Error, ErrorKind, Result};
+use crate::io::stream::{Owned, Received};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+/// Errors of peers that wait to be asked for.
+const ERRORS: usize = 64;
+
+/// What the threads of a listener share.
+#[derive(Debug)]
+pub(super) struct Ring {
+    keep: usize,
+    waiting: Mutex<Waiting>,
+    ready: Condvar,
+    stopped: AtomicBool,
+    /// Threads of peers.
+    peers: AtomicUsize,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    messages: VecDeque<Received>,
+    errors: VecDeque<Error>,
+}
+
+impl Ring {
+    /// Receives all that comes, in threads of its own, and keeps so many messages.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) where no thread is to be had.
+    pub(super) fn start(
+        acceptor: Arc<Acceptor>,
+        keep: usize,
+        options: ChannelOptions,
+        counts: Arc<Counts>,
+    ) -> Result<(Arc<Self>, JoinHandle<()>)> {
+        let (waiting, ready) = Default::default();
+        let (stopped, peers) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let ring = Arc::new(Self { keep, waiting, ready, stopped, peers, counts });
+        let work = Arc::clone(&ring);
+        let accepting = move || work.accept(&acceptor, &options);
+        let thread = Builder::new().name("ndbytes-accept".to_owned()).spawn(accepting)?;
+        Ok((ring, thread))
+    }
+
+    fn accept(self: Arc<Self>, acceptor: &Acceptor, options: &ChannelOptions) {
+        while !self.is_stopped() {
+            let connection = match acceptor.accept() {
+                Ok(Some(connection))
+                    if self.peers.load(Ordering::Acquire) < super::listener::PEERS =>
+                {
+                    connection
+                }
+                Ok(_) => continue,
+                Err(error) => return self.fail(error),
+            };
+            let channel = Channel::over(connection, options.clone(), Arc::clone(&self.counts));
+            let ring = Arc::clone(&self);
+            self.peers.fetch_add(1, Ordering::AcqRel);
+            let receiving = move || {
+                ring.receive(&channel);
+                ring.peers.fetch_sub(1, Ordering::AcqRel);
+            };
+            if let Err(error) = Builder::new().name("ndbytes-peer".to_owned()).spawn(receiving) {
+                self.peers.fetch_sub(1, Ordering::AcqRel);
+                self.fail(Error::io(error).context("no thread for one more peer"));
+            }
+        }
+    }
+
+    /// Takes all that a peer sends.
+    fn receive(&self, channel: &Channel) {
+        let peer = channel.peer();
+        let stopped = |_| match self.is_stopped() {
+            true => Err(Error::new(ErrorKind::Interrupted, "the listener was closed")),
+            false => Ok(()),
+        };
+        loop {
+            match channel.recv(&mut Owned, None, &mut { stopped }) {
+                Ok(Some(received)) => self.put(received),
+                Ok(None) => return,
+                Err(_) if self.is_stopped() => return,
+                Err(error) => return self.fail(error.context(&peer)),
+            }
+        }
+    }
+
+    fn put(&self, received: Received) {
+        let mut waiting = self.lock();
+        waiting.messages.push_back(received);
+        let more = waiting.messages.len().saturating_sub(self.keep);
+        let old: Vec<Received> = waiting.messages.drain(..more).collect();
+        drop(waiting);
+        self.ready.notify_one();
+        if more > 0 {
+            self.counts.count(|stats| stats.dropped += more as u64);
+        }
+        drop(old);
+    }
+
+    fn fail(&self, error: Error) {
+        self.counts.count(|stats| stats.failed += 1);
+        let mut waiting = self.lock();
+        if waiting.errors.len() < ERRORS {
+            waiting.errors.push_back(error);
+        }
+        drop(waiting);
+        self.ready.notify_one();
+    }
+
+    /// The oldest message that is kept, or what a peer's connection ended with; `None` if there is none for a while.
+    pub(super) fn take(&self, most: Duration) -> Option<Result<Received>> {
+        let mut waiting = self.lock();
+        if waiting.messages.is_empty() && waiting.errors.is_empty() {
+            let waited = self.ready.wait_timeout(waiting, most);
+            waiting =
+                waited.map_or_else(|poisoned| poisoned.into_inner().0, |(waiting, _)| waiting);
+        }
+        if let Some(error) = waiting.errors.pop_front() {
+            return Some(Err(error));
+        }
+        waiting.messages.pop_front().map(Ok)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopped.store(true, Ordering::Release);
+        self.ready.notify_all();
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stopped.load(Ordering::Acquire)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
