@@ -28,6 +28,7 @@ from ndbytes._core import (
     tofile,
 )
 from ndbytes._archive import Archive, savez
+from ndbytes._channel import Channel, Listener, Message, connect, listen
 from ndbytes._diff import Difference, diff
 from ndbytes._errors import (
     ArgumentError,
@@ -48,6 +49,7 @@ __all__ = [
     "Archive",
     "ArgumentError",
     "ArgumentTypeError",
+    "Channel",
     "ChecksumError",
     "Decoder",
     "Difference",
@@ -56,12 +58,15 @@ __all__ = [
     "Handle",
     "LimitError",
     "Limits",
+    "Listener",
+    "Message",
     "MismatchError",
     "Report",
     "TruncatedError",
     "UnsupportedError",
     "buffers",
     "checksum",
+    "connect",
     "diff",
     "digest",
     "dumps",
@@ -69,6 +74,7 @@ __all__ = [
     "fromfile",
     "gzip",
     "info",
+    "listen",
     "load",
     "loads",
     "open",
@@ -83,7 +89,7 @@ __all__ = [
     "zlib",
 ]
 
-for _class in (Archive, ArgumentError, ArgumentTypeError, ChecksumError, Difference, Error, FormatError, Handle, LimitError,
-               MismatchError, TruncatedError, UnsupportedError):
+for _class in (Archive, ArgumentError, ArgumentTypeError, Channel, ChecksumError, Difference, Error, FormatError, Handle, LimitError,
+               Listener, Message, MismatchError, TruncatedError, UnsupportedError):
     _class.__module__ = "ndbytes"
 del _class

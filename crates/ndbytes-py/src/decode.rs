@@ -33,6 +33,11 @@ impl Destination {
         Ok(Self { expect, out, filling: None, fresh: None, buffer: None })
     }
 
+    /// Memory that holds the items already.
+    pub(crate) fn filled(memory: BufferMut) -> Self {
+        Self { buffer: Some(memory), ..Self::default() }
+    }
+
     /// Whether nothing is asked of the array.
     pub(crate) fn is_free(&self) -> bool {
         self.expect.is_none() && self.out.is_none()

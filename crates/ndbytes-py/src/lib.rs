@@ -7,8 +7,12 @@
 
 mod archive;
 mod array;
+#[cfg(unix)]
+mod arrivals;
 mod buffers;
 mod bundle;
+#[cfg(unix)]
+mod channel;
 mod checksum;
 mod compare;
 mod declared;
@@ -64,6 +68,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(send::send, module)?)?;
     module.add_function(wrap_pyfunction!(recv::recv, module)?)?;
     module.add_function(wrap_pyfunction!(recv::recv_iter, module)?)?;
+    #[cfg(unix)]
+    add_channels(module)?;
     module.add_function(wrap_pyfunction!(buffers::buffers, module)?)?;
     module.add_class::<decoder::Decoder>()?;
     module.add_class::<map::Map>()?;
@@ -83,4 +89,12 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(zlib::compress, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::decompress, module)?)?;
     numpy::add(module)
+}
+
+#[cfg(unix)]
+fn add_channels(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<channel::Channel>()?;
+    module.add_class::<channel::Listener>()?;
+    module.add_function(wrap_pyfunction!(channel::connect, module)?)?;
+    module.add_function(wrap_pyfunction!(channel::listen, module)?)
 }

@@ -398,6 +398,11 @@ impl Channel {
         }
     }
 
+    /// Counts a message that gave way to a newer one before it was sent.
+    pub(super) fn count_dropped(&self) {
+        self.counts.count(|stats| stats.dropped += 1);
+    }
+
     /// What became of its messages.
     #[must_use]
     pub fn stats(&self) -> Stats {

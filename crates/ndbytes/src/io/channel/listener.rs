@@ -9,8 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::Watch;
 use crate::io::stream::{Owned, Places, Received};
 use rustix::event::{PollFd, PollFlags};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -30,7 +29,10 @@ pub enum Keep {
 /// Takes messages from all peers that connect.
 #[derive(Debug)]
 pub struct Listener {
-    acceptor: Arc<Acceptor>,
+    /// None once it was closed.
+    acceptor: Mutex<Option<Arc<Acceptor>>>,
+    address: Address,
+    is_public: bool,
     options: ChannelOptions,
     counts: Arc<Counts>,
     /// Where messages wait at the peers.
@@ -38,7 +40,6 @@ pub struct Listener {
     /// Where the newest wait here.
     ring: Option<Arc<Ring>>,
     accepting: Mutex<Option<JoinHandle<()>>>,
-    closed: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -76,28 +77,22 @@ impl Listener {
                 (Some(ring), Some(thread))
             }
         };
-        let (peers, closed) = Default::default();
-        Ok(Self {
-            acceptor,
-            options,
-            counts,
-            peers,
-            ring,
-            accepting: Mutex::new(accepting),
-            closed,
-        })
+        let (address, is_public) = (acceptor.address().clone(), acceptor.is_public());
+        let (acceptor, accepting) = (Mutex::new(Some(acceptor)), Mutex::new(accepting));
+        let peers = Mutex::default();
+        Ok(Self { acceptor, address, is_public, options, counts, peers, ring, accepting })
     }
 
     /// Where it listens, with the port that it got.
     #[must_use]
     pub fn address(&self) -> &Address {
-        self.acceptor.address()
+        &self.address
     }
 
     /// Whether machines other than this one can reach it.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        self.acceptor.is_public()
+        self.is_public
     }
 
     /// The next message of any peer, each array in a buffer of its own. It is waited for `patience`, or for ever.
@@ -108,7 +103,7 @@ impl Listener {
         self.recv_into(&mut Owned, patience, watch)
     }
 
-    /// The same, each array to where `places` says; what was received before it was asked for is in a buffer of its own all the same.
+    /// The same, each array to where `places` says; of what was received before it was asked for it is told by [`Places::keep`].
     ///
     /// # Errors
     /// As [`Channel::recv`], with the peer whose connection has ended so: call again for what others send.
@@ -122,12 +117,12 @@ impl Listener {
         let started = Instant::now();
         loop {
             watch(0)?;
-            self.check()?;
+            let acceptor = self.acceptor()?;
             let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
             let most = left.unwrap_or(TICK).min(TICK);
             let received = match &self.ring {
-                Some(ring) => ring.take(most),
-                None => self.next(places, most, watch).transpose(),
+                Some(ring) => ring.take(places, most),
+                None => self.next(&acceptor, places, most, watch).transpose(),
             };
             match (received, left, patience) {
                 (Some(received), ..) => return received,
@@ -143,12 +138,13 @@ impl Listener {
     /// A message of a peer that has one; `None` if none has for a while.
     fn next(
         &self,
+        acceptor: &Acceptor,
         places: &mut dyn Places,
         most: Duration,
         watch: Watch<'_>,
     ) -> Result<Option<Received>> {
         let mut peers = lock(&self.peers, watch)?;
-        let Some(at) = self.ready(&mut peers, most)? else { return Ok(None) };
+        let Some(at) = self.ready(acceptor, &mut peers, most)? else { return Ok(None) };
         let Some(Peer { channel, name, .. }) = peers.all.get(at) else { return Ok(None) };
         match channel.recv(places, Some(Duration::ZERO), watch) {
             Ok(Some(received)) => {
@@ -171,9 +167,14 @@ impl Listener {
     }
 
     /// Waits for peers, new ones too; which of them has something, those first that come behind the last one.
-    fn ready(&self, peers: &mut Peers, most: Duration) -> Result<Option<usize>> {
+    fn ready(
+        &self,
+        acceptor: &Acceptor,
+        peers: &mut Peers,
+        most: Duration,
+    ) -> Result<Option<usize>> {
         let Peers { all, turn } = peers;
-        let mut fds = vec![PollFd::new(&*self.acceptor, PollFlags::IN)];
+        let mut fds = vec![PollFd::new(acceptor, PollFlags::IN)];
         fds.extend(all.iter().map(|peer| PollFd::new(&peer.connection, PollFlags::IN)));
         poll_awake(&mut fds, most)?;
         let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
@@ -182,7 +183,7 @@ impl Listener {
         drop(fds);
         while has_come
             && all.len() < PEERS
-            && let Some(connection) = self.acceptor.accept_now()?
+            && let Some(connection) = acceptor.accept_now()?
         {
             let (hold, name) = (connection.try_clone()?, connection.peer());
             all.push(Peer { channel: self.channel(connection), connection: hold, name });
@@ -204,8 +205,7 @@ impl Listener {
         let started = Instant::now();
         loop {
             watch(0)?;
-            self.check()?;
-            if let Some(connection) = self.acceptor.accept()? {
+            if let Some(connection) = self.acceptor()?.accept()? {
                 return Ok(self.channel(connection));
             }
             if let Some(patience) = patience
@@ -227,25 +227,29 @@ impl Listener {
         self.counts.stats()
     }
 
-    fn check(&self) -> Result<()> {
-        match self.closed.load(Ordering::Acquire) {
-            true => Err(Error::argument("the listener was closed")),
-            false => Ok(()),
+    fn acceptor(&self) -> Result<Arc<Acceptor>> {
+        let acceptor = self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        acceptor.ok_or_else(|| {
+            self.forget();
+            Error::argument("the listener was closed")
+        })
+    }
+
+    /// Lets all peers go, unless somebody is in the middle of something with one.
+    fn forget(&self) {
+        if let Ok(mut peers) = self.peers.try_lock() {
+            peers.all.clear();
         }
     }
 
     /// Stops listening, and lets all peers go; whoever waits for messages stops. Twice is once.
     pub fn close(&self) {
-        if self.closed.swap(true, Ordering::AcqRel) {
-            return;
-        }
+        drop(self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).take());
         if let Some(ring) = &self.ring {
             ring.stop();
         }
-        if let Ok(mut peers) = self.peers.try_lock() {
-            peers.all.clear();
-        }
-        let accepting = self.accepting.lock().ok().and_then(|mut thread| thread.take());
+        self.forget();
+        let accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner).take();
         // It looks up several times a second.
         accepting.map(JoinHandle::join);
     }

@@ -32,6 +32,8 @@ mod line;
 #[cfg(unix)]
 mod listener;
 #[cfg(unix)]
+mod outbox;
+#[cfg(unix)]
 mod ring;
 
 pub use acceptor::Acceptor;
@@ -43,6 +45,8 @@ pub use connection::{Connection, wait_for_close};
 pub use counts::Stats;
 #[cfg(unix)]
 pub use listener::{Keep, Listener};
+#[cfg(unix)]
+pub use outbox::{Outbox, Post};
 
 use std::time::Duration;
 

@@ -2,8 +2,10 @@
 
 use super::counts::Counts;
 use super::{Acceptor, Channel, ChannelOptions};
+use crate::buffer::BufferMut;
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::stream::{Owned, Received};
+use crate::format::{Dest, Header};
+use crate::io::stream::{Places, Received};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,9 +27,41 @@ pub(super) struct Ring {
     counts: Arc<Counts>,
 }
 
+/// A message, and the memory of its arrays.
+#[derive(Debug)]
+struct Kept {
+    received: Received,
+    memory: Vec<BufferMut>,
+}
+
+impl Kept {
+    fn give(mut self, places: &mut dyn Places) -> Result<Received> {
+        places.begin();
+        for (decoded, memory) in self.received.arrays.iter_mut().zip(self.memory) {
+            places.keep(decoded, memory)?;
+        }
+        Ok(self.received)
+    }
+}
+
+/// Memory for the arrays of one message.
+#[derive(Debug, Default)]
+struct Fill(Vec<BufferMut>);
+
+impl Places for Fill {
+    fn begin(&mut self) {
+        self.0.clear();
+    }
+
+    fn place(&mut self, header: &Header) -> Result<Dest<'_>> {
+        self.0.push(BufferMut::new(header.nbytes())?);
+        Ok(self.0.last_mut().map_or(Dest::Discard, Dest::Fill))
+    }
+}
+
 #[derive(Debug, Default)]
 struct Waiting {
-    messages: VecDeque<Received>,
+    messages: VecDeque<Kept>,
     errors: VecDeque<Error>,
 }
 
@@ -84,8 +118,9 @@ impl Ring {
             false => Ok(()),
         };
         loop {
-            match channel.recv(&mut Owned, None, &mut { stopped }) {
-                Ok(Some(received)) => self.put(received),
+            let mut fill = Fill::default();
+            match channel.recv(&mut fill, None, &mut { stopped }) {
+                Ok(Some(received)) => self.put(Kept { received, memory: fill.0 }),
                 Ok(None) => return,
                 Err(_) if self.is_stopped() => return,
                 Err(error) => return self.fail(error.context(&peer)),
@@ -93,11 +128,11 @@ impl Ring {
         }
     }
 
-    fn put(&self, received: Received) {
+    fn put(&self, kept: Kept) {
         let mut waiting = self.lock();
-        waiting.messages.push_back(received);
+        waiting.messages.push_back(kept);
         let more = waiting.messages.len().saturating_sub(self.keep);
-        let old: Vec<Received> = waiting.messages.drain(..more).collect();
+        let old: Vec<Kept> = waiting.messages.drain(..more).collect();
         drop(waiting);
         self.ready.notify_one();
         if more > 0 {
@@ -117,7 +152,7 @@ impl Ring {
     }
 
     /// The oldest message that is kept, or what a peer's connection ended with; `None` if there is none for a while.
-    pub(super) fn take(&self, most: Duration) -> Option<Result<Received>> {
+    pub(super) fn take(&self, places: &mut dyn Places, most: Duration) -> Option<Result<Received>> {
         let mut waiting = self.lock();
         if waiting.messages.is_empty() && waiting.errors.is_empty() {
             let waited = self.ready.wait_timeout(waiting, most);
@@ -127,7 +162,9 @@ impl Ring {
         if let Some(error) = waiting.errors.pop_front() {
             return Some(Err(error));
         }
-        waiting.messages.pop_front().map(Ok)
+        let kept = waiting.messages.pop_front();
+        drop(waiting);
+        kept.map(|kept| kept.give(places))
     }
 
     pub(super) fn stop(&self) {

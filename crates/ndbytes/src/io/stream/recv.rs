@@ -3,6 +3,8 @@
 use super::clock::Clock;
 use super::socket::{Moved, Wire};
 use super::{Socket, StreamOptions};
+use crate::array::Array;
+use crate::buffer::BufferMut;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Accept, Checks, DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Message};
 use crate::io::read::{fill_body, fill_header};
@@ -215,6 +217,17 @@ impl<R: Read> Iterator for Receiver<R> {
 pub trait Places {
     /// A message begins; one before may not have come whole.
     fn begin(&mut self) {}
+
+    /// Takes an array that was received before anybody asked for it, and whose items are in `memory`.
+    ///
+    /// # Errors
+    /// As [`Places::place`].
+    fn keep(&mut self, decoded: &mut Decoded, memory: BufferMut) -> Result<()> {
+        let Header { dtype, .. } = &decoded.header;
+        let array = Array::new(dtype.clone(), decoded.header.layout()?, memory.freeze()?)?;
+        decoded.array = Some(array);
+        Ok(())
+    }
 
     /// Where the data of the next one go, whose header has come.
     ///

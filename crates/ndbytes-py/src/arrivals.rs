@@ -1,0 +1,115 @@
+//! Where the arrays of a message come.
+
+use crate::decode::Destination;
+use crate::errors::carry;
+use ndbytes::io::stream::{Places, Received};
+use ndbytes::{BufferMut, Decoded, Dest, Error, Header, Result};
+use pyo3::prelude::*;
+
+/// What a message is in Python: its arrays with names, the text of its attributes, its number and when it was sent, if it says so.
+pub(crate) type Message<'py> =
+    (Vec<(Option<String>, Bound<'py, PyAny>)>, Option<String>, Option<(u64, u64)>);
+
+/// The caller's arrays, or memory of their own.
+pub(crate) struct Arrivals {
+    /// Where the caller wants them, by name; without one the only array of a message.
+    outs: Vec<(Option<String>, Destination)>,
+    places: Vec<Place>,
+}
+
+enum Place {
+    /// One of the caller's.
+    Out(usize),
+    Own(Box<Destination>),
+}
+
+impl Arrivals {
+    /// # Errors
+    /// As [`Destination::new`].
+    pub(crate) fn new(outs: Vec<(Option<String>, Bound<'_, PyAny>)>) -> PyResult<Self> {
+        let outs =
+            outs.into_iter().map(|(name, out)| Ok((name, Destination::new(None, Some(&out))?)));
+        Ok(Self { outs: outs.collect::<PyResult<_>>()?, places: Vec::new() })
+    }
+
+    /// The place for the next array.
+    fn choose(&self, header: &Header) -> Result<Place> {
+        if self.outs.is_empty() {
+            return Ok(Place::Own(Box::default()));
+        }
+        let name = &header.metadata.name;
+        let is_wanted = |(wanted, _): &(Option<String>, Destination)| match wanted {
+            None => self.places.is_empty(),
+            Some(_) => wanted == name,
+        };
+        let is_taken =
+            |at: usize| self.places.iter().any(|place| matches!(place, Place::Out(n) if *n == at));
+        match self.outs.iter().position(is_wanted) {
+            Some(at) if !is_taken(at) => Ok(Place::Out(at)),
+            _ => {
+                let name = name
+                    .as_deref()
+                    .map_or_else(|| "without a name".to_owned(), |name| format!("{name:?}"));
+                let message = format!(
+                    "out has no array for array {} of the message, {name}",
+                    self.places.len() + 1
+                );
+                Err(Error::mismatch(message))
+            }
+        }
+    }
+
+    /// The arrays that have come.
+    ///
+    /// # Errors
+    /// As [`Destination::finish`].
+    pub(crate) fn finish<'py>(
+        mut self,
+        py: Python<'py>,
+        received: &Received,
+    ) -> PyResult<Message<'py>> {
+        let mut arrays = Vec::new();
+        for (place, decoded) in self.places.into_iter().zip(&received.arrays) {
+            let destination = match place {
+                Place::Own(destination) => *destination,
+                Place::Out(at) => std::mem::take(&mut self.outs[at].1),
+            };
+            let name = decoded.header.metadata.name.clone();
+            arrays.push((name, destination.finish(py, decoded)?));
+        }
+        let attrs = received.arrays.first().and_then(|first| first.metadata.attrs.clone());
+        let told = received.message.map(|message| (message.seq, message.sent_ns));
+        Ok((arrays, attrs, told))
+    }
+}
+
+impl Places for Arrivals {
+    fn begin(&mut self) {
+        self.places.clear();
+    }
+
+    fn place(&mut self, header: &Header) -> Result<Dest<'_>> {
+        let place = self.choose(header)?;
+        self.places.push(place);
+        match self.places.last_mut() {
+            Some(Place::Out(at)) => self.outs[*at].1.choose(header, false),
+            Some(Place::Own(destination)) => destination.choose(header, false),
+            None => Ok(Dest::Discard),
+        }
+    }
+
+    fn keep(&mut self, decoded: &mut Decoded, mut memory: BufferMut) -> Result<()> {
+        let place = match self.choose(&decoded.header)? {
+            Place::Out(at) => {
+                match self.outs[at].1.choose(&decoded.header, false)? {
+                    Dest::Into(out) => out.copy_from_slice(memory.all()?),
+                    _ => return Err(carry(crate::errors::argument("out takes no bytes"))),
+                }
+                Place::Out(at)
+            }
+            Place::Own(_) => Place::Own(Box::new(Destination::filled(memory))),
+        };
+        self.places.push(place);
+        Ok(())
+    }
+}

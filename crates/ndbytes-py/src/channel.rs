@@ -1,0 +1,247 @@
+//! `ndbytes._core.connect` and `listen`: what `ndbytes.Channel` and `ndbytes.Listener` stand on.
+
+use crate::array::Source;
+use crate::arrivals::{Arrivals, Message};
+use crate::errors::{IntoPy as _, argument};
+use crate::limits::{self, Limits};
+use crate::options::{self, frame_options, metadata};
+use crate::work::wait;
+use ndbytes::io::channel::{self as core, Address, ChannelOptions, Keep, Outbox, Stats};
+use ndbytes::{Array, ArrayRef, Layout, Order, Result, frame, to_bytes};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Arrays with their names.
+type Named<'py> = Vec<(Option<String>, Bound<'py, PyAny>)>;
+
+/// A connection: `python/ndbytes/_channel.py` says what its methods are for.
+#[pyclass(module = "ndbytes._core", frozen)]
+pub(crate) struct Channel {
+    core: Arc<core::Channel>,
+    /// Once it was asked for.
+    outbox: Mutex<Option<Arc<Outbox>>>,
+}
+
+impl From<core::Channel> for Channel {
+    fn from(channel: core::Channel) -> Self {
+        Self { core: Arc::new(channel), outbox: Mutex::default() }
+    }
+}
+
+/// Connects to a listener.
+#[pyfunction]
+#[pyo3(signature = (url, *, timeout, reconnect, limits = None))]
+pub(crate) fn connect(
+    py: Python<'_>,
+    url: &str,
+    timeout: f64,
+    reconnect: bool,
+    limits: Option<Limits>,
+) -> PyResult<Channel> {
+    let address: Address = url.parse().py()?;
+    if matches!(address, Address::Tcp { port: 0, .. }) {
+        return Err(argument(format!(
+            "{url:?}: port 0 is for listeners; Listener.url has the port that one got"
+        )));
+    }
+    let options = ChannelOptions { reconnect, ..channel_options(timeout, limits)? };
+    wait(py, |watch| core::Channel::connect(&address, options, watch)).map(Channel::from)
+}
+
+/// Listens for channels; `keep` is so many of the newest messages, or None for all.
+#[pyfunction]
+#[pyo3(signature = (url, *, keep, timeout, limits = None))]
+pub(crate) fn listen(
+    url: &str,
+    keep: Option<usize>,
+    timeout: f64,
+    limits: Option<Limits>,
+) -> PyResult<Listener> {
+    let keep = keep.map_or(Keep::All, Keep::Last);
+    let options = channel_options(timeout, limits)?;
+    core::Listener::bind(&url.parse().py()?, keep, options).py().map(Listener)
+}
+
+fn channel_options(timeout: f64, limits: Option<Limits>) -> PyResult<ChannelOptions> {
+    let limits = limits::or(limits, ndbytes::Limits::stream());
+    let timeout = seconds(timeout)?;
+    if timeout.is_zero() {
+        return Err(argument("timeout must be more than 0 seconds"));
+    }
+    Ok(ChannelOptions { limits, timeout, ..ChannelOptions::default() })
+}
+
+/// # Errors
+/// `ArgumentError` for what is no time.
+fn seconds(given: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(given)
+        .map_err(|_| argument(format!("timeout: {given} is no number of seconds")))
+}
+
+fn patience(given: Option<f64>) -> PyResult<Option<Duration>> {
+    given.map(seconds).transpose()
+}
+
+#[pymethods]
+impl Channel {
+    /// Sends arrays as one message, and gives its number; or, where it `drops`, leaves it to a thread.
+    #[pyo3(signature = (arrays, attrs, codec, drops))]
+    fn send(
+        &self,
+        py: Python<'_>,
+        arrays: Named<'_>,
+        attrs: Option<&Bound<'_, PyAny>>,
+        codec: &str,
+        drops: bool,
+    ) -> PyResult<Option<u64>> {
+        let codec = options::codec(codec, None)?;
+        let sources = arrays.iter().map(|(_, array)| Source::new(array));
+        let sources = sources.collect::<PyResult<Vec<_>>>()?;
+        let mut attrs = attrs;
+        let mut frames: Vec<(ArrayRef<'_>, frame::EncodeOptions)> = Vec::new();
+        for ((name, _), source) in arrays.into_iter().zip(&sources) {
+            let metadata = metadata(name, attrs.take())?;
+            let options = frame::EncodeOptions { codec, ..frame_options(metadata) };
+            frames.push((source.view().py()?, options));
+        }
+        let outbox = self.outbox(drops)?;
+        wait(py, |watch| match outbox {
+            Some(outbox) if drops => {
+                outbox.post(frames.into_iter().map(owned).collect::<Result<_>>()?)?;
+                Ok(None)
+            }
+            _ => {
+                // What waits was sent before.
+                outbox.map_or(Ok(()), |outbox| outbox.drain(watch))?;
+                self.core.send(&frames, watch).map(Some)
+            }
+        })
+    }
+
+    /// The next message; None at the end.
+    #[pyo3(signature = (outs, timeout))]
+    fn recv<'py>(
+        &self,
+        py: Python<'py>,
+        outs: Named<'py>,
+        timeout: Option<f64>,
+    ) -> PyResult<Option<Message<'py>>> {
+        let (mut arrivals, patience) = (Arrivals::new(outs)?, patience(timeout)?);
+        let received = wait(py, |watch| self.core.recv(&mut arrivals, patience, watch))?;
+        received.map(|received| arrivals.finish(py, &received)).transpose()
+    }
+
+    /// Waits for the receipts of all that was sent; whether they have come.
+    fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let patience = patience(timeout)?;
+        wait(py, |watch| self.core.flush(patience, watch))
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| {
+            // What waits is sent before.
+            drop(self.lock().take());
+            self.core.close();
+        });
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        told(py, &self.core.stats())
+    }
+
+    #[getter]
+    fn closed(&self) -> bool {
+        self.core.is_closed()
+    }
+
+    #[getter]
+    fn peer(&self) -> String {
+        self.core.peer()
+    }
+}
+
+impl Channel {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Outbox>>> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The outbox, if there is one; `made` if there is not.
+    fn outbox(&self, made: bool) -> PyResult<Option<Arc<Outbox>>> {
+        let mut outbox = self.lock();
+        if made && outbox.is_none() {
+            *outbox = Some(Arc::new(Outbox::new(Arc::clone(&self.core)).py()?));
+        }
+        Ok(outbox.clone())
+    }
+}
+
+/// A copy, for a thread.
+fn owned(
+    (array, options): (ArrayRef<'_>, frame::EncodeOptions),
+) -> Result<(Array, frame::EncodeOptions)> {
+    let layout = Layout::contiguous(array.shape(), array.itemsize(), Order::C)?;
+    let bytes = to_bytes(&array, Order::C)?;
+    Ok((Array::new(array.dtype().clone(), layout, bytes.into())?, options))
+}
+
+/// Waits for peers: `python/ndbytes/_channel.py` says what its methods are for.
+#[pyclass(module = "ndbytes._core", frozen)]
+pub(crate) struct Listener(core::Listener);
+
+#[pymethods]
+impl Listener {
+    #[getter]
+    fn url(&self) -> String {
+        self.0.address().to_string()
+    }
+
+    /// The next message of any peer.
+    #[pyo3(signature = (outs, timeout))]
+    fn recv<'py>(
+        &self,
+        py: Python<'py>,
+        outs: Named<'py>,
+        timeout: Option<f64>,
+    ) -> PyResult<Message<'py>> {
+        let (mut arrivals, patience) = (Arrivals::new(outs)?, patience(timeout)?);
+        let received = wait(py, |watch| self.0.recv_into(&mut arrivals, patience, watch))?;
+        arrivals.finish(py, &received)
+    }
+
+    /// The channel of the next peer.
+    fn accept(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Channel> {
+        let patience = patience(timeout)?;
+        wait(py, |watch| self.0.accept(patience, watch)).map(Channel::from)
+    }
+
+    fn close(&self, py: Python<'_>) {
+        py.detach(|| self.0.close());
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        told(py, &self.0.stats())
+    }
+}
+
+/// Counts under their names.
+fn told<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let counts = [
+        ("sent", stats.sent),
+        ("confirmed", stats.confirmed),
+        ("lost", stats.lost),
+        ("received", stats.received),
+        ("missed", stats.missed),
+        ("dropped", stats.dropped),
+        ("reconnects", stats.reconnects),
+        ("failed", stats.failed),
+    ];
+    for (name, count) in counts {
+        dict.set_item(name, count)?;
+    }
+    let runs = stats.lost_seqs.iter().map(|run| (*run.start(), *run.end()));
+    dict.set_item("lost_seqs", runs.collect::<Vec<_>>())?;
+    Ok(dict)
+}

@@ -1,0 +1,336 @@
+"""Messages of arrays between processes and machines: ``connect``, ``listen`` and what they give."""
+
+import json
+from collections.abc import Mapping
+
+from ndbytes import _core
+from ndbytes._errors import ArgumentError, ArgumentTypeError, MismatchError
+
+
+
+def connect(url, *, timeout=10, reconnect=False, limits=None):
+    """Connect to a listener.
+
+    Parameters
+    ----------
+    url : str
+        ``"tcp://HOST:PORT"`` or ``"unix:/path"``.
+    timeout : float
+        Seconds that connecting may take, and the peer for each message once it has begun: for its header, and for each 64 KiB
+        behind it. Between messages there is no bound.
+    reconnect : bool
+        True: a connection that is lost is made anew, for ``timeout`` seconds at most, by whoever sends or receives next. The peer
+        then confirms what it has; ``stats`` tells what was lost.
+    limits : Limits, optional
+        Bounds on what the peer may send. Default ``Limits.stream()``.
+
+    Returns
+    -------
+    Channel
+
+    Raises
+    ------
+    ArgumentError
+        For a url that is none.
+    ConnectionError, TimeoutError, OSError
+        If nobody listens there.
+
+    Notes
+    -----
+    A channel is neither secret nor authenticated: whoever can reach a listener can send to it.
+
+    Examples
+    --------
+    >>> import numpy as np, ndbytes as ndb
+    >>> with ndb.listen("tcp://127.0.0.1:0") as listener, ndb.connect(listener.url) as channel:
+    ...     _ = channel.send({"left": np.arange(3, dtype="<i2"), "right": np.zeros(2, "<f4")}, attrs={"frame": 7})
+    ...     message = listener.recv()
+    >>> message["left"], message.attrs["frame"]
+    (array([0, 1, 2], dtype=int16), 7)
+    """
+    return Channel(_core.connect(url, timeout=timeout, reconnect=bool(reconnect), limits=limits))
+
+
+def listen(url, *, keep="all", timeout=10, limits=None):
+    """Listen for channels.
+
+    Parameters
+    ----------
+    url : str
+        ``"tcp://HOST:PORT"``, port 0 for any that is free, or ``"unix:/path"``, a socket that only its owner may connect to.
+    keep : "all", "latest" or int
+        Which messages are kept until they are asked for. All: they wait at the peers, which wait too. The latest, or so many of the
+        newest: a slow consumer gets what is new, and what gave way is counted.
+    timeout : float
+        Seconds that a peer may take for each message once it has begun, as for ``connect``.
+    limits : Limits, optional
+        Bounds on what peers may send. Default ``Limits.stream()``.
+
+    Returns
+    -------
+    Listener
+
+    Raises
+    ------
+    ArgumentError
+        For a url that is none, and for another ``keep``.
+    OSError
+        If the address is in use, or not to be had.
+    """
+    if keep == "all":
+        count = None
+    elif keep == "latest":
+        count = 1
+    elif isinstance(keep, int) and not isinstance(keep, bool) and keep > 0:
+        count = keep
+    else:
+        raise ArgumentError(f'keep must be "all", "latest" or a number of messages, found {keep!r}')
+    return Listener(_core.listen(url, keep=count, timeout=timeout, limits=limits))
+
+
+class Message:
+    """Arrays that were sent together."""
+
+    __slots__ = ("_attrs", "arrays", "name", "sent_ns", "seq")
+
+    def __init__(self, found):
+        arrays, self._attrs, told = found
+        #: The arrays by name, in their order; one without a name is called ``arr_0``, ``arr_1``, … by its place.
+        self.arrays = {f"arr_{at}" if name is None else name: array for at, (name, array) in enumerate(arrays)}
+        #: The name of the first array, or None.
+        self.name = arrays[0][0]
+        #: Its number among those of its sender, from 0 on, and when it was sent, by the sender's clock in nanoseconds since 1970;
+        #: None where the sender does not say.
+        self.seq, self.sent_ns = told or (None, None)
+
+    @property
+    def array(self):
+        """The array of a message that has one.
+
+        Raises
+        ------
+        MismatchError
+            If it has several.
+        """
+        if len(self.arrays) != 1:
+            raise MismatchError(f"the message has {len(self.arrays)} arrays, by name: {', '.join(self.arrays)}")
+        return next(iter(self.arrays.values()))
+
+    @property
+    def attrs(self):
+        """What else was said of it, a new dict each time."""
+        return json.loads(self._attrs) if self._attrs else {}
+
+    def __getitem__(self, name):
+        return self.arrays[name]
+
+    def __contains__(self, name):
+        return name in self.arrays
+
+    def __len__(self):
+        return len(self.arrays)
+
+    def __repr__(self):
+        arrays = ", ".join(f"{name}: {array.dtype.str}{list(array.shape)}" for name, array in self.arrays.items())
+        return f"<Message {self.seq if self.seq is not None else ''}: {arrays}>".replace(" :", ":")
+
+
+def _named(a):
+    """Arrays with names, of an array or a mapping."""
+    if not isinstance(a, Mapping):
+        return [(None, a)]
+    if not a:
+        raise ArgumentError("a message has at least one array")
+    if wrong := [name for name in a if not isinstance(name, str)]:
+        raise ArgumentTypeError(f"the arrays of a message have text as names, found {wrong[0]!r}")
+    return list(a.items())
+
+
+def _outs(out):
+    return [] if out is None else _named(out)
+
+
+class _Receives:
+    """What channels and listeners have in common."""
+
+    __slots__ = ("_core",)
+
+    def __init__(self, core):
+        self._core = core
+
+    @property
+    def stats(self):
+        """Counts of messages, a dict.
+
+        ``sent``, ``received``; where it reconnects, ``confirmed``: sent, and the peer has said that it has them, ``lost``: sent, and
+        nothing was heard of them before their connection was lost, ``lost_seqs``: runs of their numbers as (first, last), and
+        ``reconnects``. At the receiver's end ``missed``: gaps in the numbers of peers that reconnect; ``dropped``: gave way to
+        newer ones; ``failed``: connections that ended with an error.
+        """
+        return self._core.stats()
+
+    def close(self):
+        """Let all connections go. Threads that wait for messages stop. Twice is once."""
+        self._core.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def __iter__(self):
+        return self
+
+
+class Channel(_Receives):
+    """A connection with a peer: messages go both ways. Any thread may send, and any receive, at the same time.
+
+    Made by ``connect``, or by ``Listener.accept``. As an iterator it gives messages until the peer closes.
+    """
+
+    __slots__ = ()
+
+    def send(self, a, attrs=None, *, name=None, codec=None, on_full="block"):
+        """Send an array, or arrays by name, as one message.
+
+        Parameters
+        ----------
+        a : array or mapping of str to array
+            Any arrays without Python objects, at any strides; not copied beforehand.
+        attrs : dict, optional
+            Whatever else is to be said of it, as far as JSON can.
+        name : str, optional
+            The name of a single array.
+        codec : str, optional
+            As for ``ndb.send``; None: items as they are.
+        on_full : "block" or "drop_oldest"
+            What to do if the peer is slow: wait; or leave a copy to a thread, where one message is on its way and one waits, which
+            gives way to the next (``stats["dropped"]``).
+
+        Returns
+        -------
+        int or None
+            The number of the message, from 0 on; None if it was left to a thread.
+
+        Raises
+        ------
+        ArgumentError
+            For no arrays, another ``on_full``, and a channel that was closed.
+        UnsupportedError
+            For objects, StringDType and masked arrays.
+        TimeoutError, ConnectionError, OSError
+            If the connection is lost, and if it reconnects, if no new one was to be had in time. A message that was left to a
+            thread says so at the next one.
+        """
+        if on_full not in ("block", "drop_oldest"):
+            raise ArgumentError(f'on_full must be "block" or "drop_oldest", found {on_full!r}')
+        arrays = _named(a)
+        if name is not None:
+            if isinstance(a, Mapping):
+                raise ArgumentError("name is for a single array; a mapping has names")
+            arrays = [(name, a)]
+        return self._core.send(arrays, attrs, "none" if codec is None else codec, on_full == "drop_oldest")
+
+    def recv(self, out=None, *, timeout=None):
+        """Receive a message.
+
+        Parameters
+        ----------
+        out : ndarray or mapping of str to ndarray, optional
+            Writable arrays of the same dtypes and shapes, at any strides, that take the items. Their content is undefined after an
+            error.
+        timeout : float, optional
+            Seconds to wait for it to begin; None: for ever.
+
+        Returns
+        -------
+        Message
+            All of it has come, and every checksum held.
+
+        Raises
+        ------
+        EOFError
+            If the peer has closed, and no more will come. Not if it reconnects.
+        TruncatedError
+            If the connection was lost inside of a message. It is an ``EOFError`` too.
+        TimeoutError
+            If none began in time, after which it can be called again; or if the peer stopped inside of one.
+        ChecksumError, FormatError, UnsupportedError, LimitError, MismatchError
+            For a message that is damaged, none, too large, or not as ``out`` wants it; the connection is ended.
+        """
+        found = self._core.recv(_outs(out), timeout)
+        if found is None:
+            raise EOFError("the peer has closed the channel: no more messages come")
+        return Message(found)
+
+    def flush(self, timeout=None):
+        """Wait until the peer has confirmed all messages. It does so when it asks for the next one.
+
+        Raises
+        ------
+        TimeoutError
+            If it has not within so many seconds.
+        ArgumentError
+            For a channel that does not reconnect: nothing is confirmed to it.
+        """
+        if not self._core.flush(timeout):
+            raise TimeoutError(f"the peer has not confirmed all messages within {timeout} s")
+
+    @property
+    def peer(self):
+        """What is known of who is at the other end."""
+        return self._core.peer
+
+    @property
+    def closed(self):
+        """Whether it was closed."""
+        return self._core.closed
+
+    def __next__(self):
+        found = self._core.recv([], None)
+        if found is None:
+            raise StopIteration
+        return Message(found)
+
+    def __repr__(self):
+        return f"<Channel {'closed' if self.closed else self.peer}>"
+
+
+class Listener(_Receives):
+    """Takes the messages of all peers that connect, each in the order in which it sends them. As an iterator it never ends.
+
+    Made by ``listen``.
+    """
+
+    __slots__ = ()
+
+    @property
+    def url(self):
+        """Where it listens, with the port that it got."""
+        return self._core.url
+
+    def recv(self, out=None, *, timeout=None):
+        """Receive the next message of any peer: as ``Channel.recv``, but that there is no end.
+
+        An error ends the connection of one peer, and names it; call again for what others send.
+        """
+        return Message(self._core.recv(_outs(out), timeout))
+
+    def accept(self, timeout=None):
+        """Give the next peer a channel of its own: its messages do not come here, and it can be answered.
+
+        Raises
+        ------
+        TimeoutError
+            If none came within so many seconds; None: it waits for ever.
+        ArgumentError
+            If it keeps the newest messages, for which it receives from all peers.
+        """
+        return Channel(self._core.accept(timeout))
+
+    def __next__(self):
+        return self.recv()
+
+    def __repr__(self):
+        return f"<Listener {self.url}>"
