@@ -37,6 +37,8 @@ mod reading;
 mod recv;
 mod save;
 mod send;
+#[cfg(target_os = "linux")]
+mod shm;
 mod socket;
 mod tobytes;
 mod turns;
@@ -82,5 +84,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(digest::digest_stored, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::compress, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::decompress, module)?)?;
+    #[cfg(target_os = "linux")]
+    shm::add(module)?;
     numpy::add(module)
 }
