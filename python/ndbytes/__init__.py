@@ -87,3 +87,12 @@ for _class in (Archive, ArgumentError, ArgumentTypeError, ChecksumError, Differe
                MismatchError, TruncatedError, UnsupportedError):
     _class.__module__ = "ndbytes"
 del _class
+
+
+def __getattr__(name):
+    # Not at the top: they take as long to import as all the rest.
+    if name in ("multiprocessing", "shm"):
+        import importlib
+
+        return importlib.import_module(f"ndbytes.{name}")
+    raise AttributeError(f"module 'ndbytes' has no attribute {name!r}")

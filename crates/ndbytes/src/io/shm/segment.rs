@@ -11,7 +11,7 @@ use rustix::fs::{
 use std::fs::File;
 use std::io::Error as IoError;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 
 /// What shows in `/proc/PID/maps`; no path leads there.
 const NAME: &str = "ndbytes";
@@ -26,7 +26,7 @@ pub struct Segment {
     file: File,
     region: Region,
     mode: Mode,
-    /// Whether its pages are there.
+    /// Whether some of its pages are there.
     touched: bool,
 }
 
@@ -42,7 +42,7 @@ impl Segment {
         ftruncate(&fd, size).map_err(system)?;
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         fcntl_add_seals(&fd, seals).map_err(system)?;
-        Self::over(File::from(fd), Mode::ReadWrite, false)
+        Self::over(File::from(fd), Mode::ReadWrite)
     }
 
     /// The memory behind a descriptor, to be read, or to be written to for all to see.
@@ -59,7 +59,7 @@ impl Segment {
         }
         let file = File::from(fd);
         check(&file, limits)?;
-        Self::over(file, mode, true)
+        Self::over(file, mode)
     }
 
     /// The memory behind a descriptor, of which changes are seen by nobody else; the descriptor is not needed any more then.
@@ -72,10 +72,10 @@ impl Segment {
         Region::new(&file, 0..size, Mode::CopyOnWrite)
     }
 
-    fn over(file: File, mode: Mode, touched: bool) -> Result<Self> {
-        let size = file.metadata()?.len();
-        let region = Region::new(&file, 0..size, mode)?;
-        Ok(Self { file, region, mode, touched })
+    fn over(file: File, mode: Mode) -> Result<Self> {
+        let found = file.metadata()?;
+        let region = Region::new(&file, 0..found.len(), mode)?;
+        Ok(Self { file, region, mode, touched: found.blocks() > 0 })
     }
 
     /// How many bytes there are.
