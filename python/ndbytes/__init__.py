@@ -7,6 +7,8 @@ array([[0., 1., 2.],
        [3., 4., 5.]])
 """
 
+from typing import TYPE_CHECKING
+
 from ndbytes import gzip, zlib
 from ndbytes._core import (
     Decoder,
@@ -43,6 +45,9 @@ from ndbytes._errors import (
 from ndbytes._handle import Handle
 from ndbytes._look import digest, info, verify
 from ndbytes._open import open
+
+if TYPE_CHECKING:
+    from ndbytes import multiprocessing as multiprocessing, shm as shm
 
 __all__ = [
     "Archive",

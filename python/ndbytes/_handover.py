@@ -37,7 +37,7 @@ def reduce(a):
             segment = _segments.find(a)
             if segment is not None:
                 return _shared(segment, a)
-            if a.nbytes >= least:
+            if a.nbytes and a.nbytes >= least:
                 return _copy(a) or _plain(a)
         except (OSError, MemoryError, RuntimeError, Error):
             # No descriptor, memory or thread left: there is the usual way.

@@ -55,7 +55,7 @@ def _known(segment):
 
 def find(a):
     """The shared memory that an array lies in, however it was made of it; or None."""
-    if not _starts or not isinstance(a, np.ndarray) or a.dtype.hasobject or not a.nbytes:
+    if core is None or not _starts or not isinstance(a, np.ndarray) or a.dtype.hasobject or not a.nbytes:
         return None
     start, size = core.reach(a.view(np.ndarray))
     before = bisect.bisect_right(_starts, start)

@@ -11,7 +11,8 @@ True
 
 After :func:`install` whatever goes through ``Queue``, ``SimpleQueue``, ``Pipe``, ``Pool``, managers and
 ``concurrent.futures.ProcessPoolExecutor`` goes as it did, but for arrays of 1 MiB and more in it: they are copied to memory
-that the receiver maps. ITS COPY IS ITS OWN: what it writes nobody else sees, as with pickle.
+that the receiver maps. ITS COPY IS ITS OWN: what it writes nobody else sees, as with pickle. It has the dtype, shape, order
+and flags that it would have, but its byte order too, which pickle makes the machine's own.
 
 ARRAYS BORN SHARED STAY SHARED: of an array of :mod:`ndbytes.shm`, and of any view of it, however small, the receiver gets the
 same memory and no copy. WHAT ONE PROCESS WRITES THERE, ALL OF THEM SEE.
@@ -25,7 +26,8 @@ installed.
 What is sent and not received: the memory belongs to the sender until somebody has received it. A process that ends waits for
 that, as it waits for what is in a queue, until its parent has ended or nothing was taken for ``linger`` seconds (the main process,
 whose children have ended before it does, for one). What is not taken by then is gone: receiving it is a ``ConnectionError``.
-So it is when the sender is killed. Nothing is left of memory whose holders have ended, whatever ended them. At most
+So it is when the sender is killed. What was put into a queue that nobody reads any more, or for a worker that was killed, its
+sender holds until it ends. Nothing is left of memory whose holders have ended, whatever ended them. At most
 1 GiB of copies is under way from a process; what is more goes by pickle, and waits for its reader as that does. Memory
 that was received and let go is used for the next array, or given back after five seconds.
 """
@@ -46,7 +48,7 @@ _before = None
 _installed = False
 
 
-def install(min_nbytes=1 << 20, *, linger=60):
+def install(min_nbytes: int = 1 << 20, *, linger: float = 60) -> bool:
     """Send large arrays through ``multiprocessing`` by descriptor from now on. Again: with other bounds.
 
     Parameters
@@ -92,7 +94,7 @@ def install(min_nbytes=1 << 20, *, linger=60):
     return True
 
 
-def uninstall():
+def uninstall() -> None:
     """Send arrays by pickle again. What is under way arrives.
 
     Raises

@@ -38,7 +38,7 @@ _core_shm = _segments.core
 _ROOM = 4
 
 
-def zeros(shape, dtype=float, order="C"):
+def zeros(shape, dtype=float, order="C") -> np.ndarray:
     """A new array of zeros in memory that can be shared. WHO HAS IT SHARES IT: what one writes, all see.
 
     Parameters
@@ -83,7 +83,7 @@ def zeros(shape, dtype=float, order="C"):
     return np.ndarray(shape, dtype, _segments.made(like.nbytes), order=order)
 
 
-def empty(shape, dtype=float, order="C"):
+def empty(shape, dtype=float, order="C") -> np.ndarray:
     """A new array in memory that can be shared: :func:`zeros`, which takes no longer.
 
     WHO HAS IT SHARES IT: what one process writes, all of them see.
@@ -116,7 +116,7 @@ def empty(shape, dtype=float, order="C"):
     return zeros(shape, dtype, order)
 
 
-def share(a):
+def share(a) -> np.ndarray:
     """A copy of an array in memory that can be shared. WHO HAS IT SHARES IT: what one process writes, all of them see.
 
     Parameters
@@ -158,7 +158,7 @@ def share(a):
     return copy
 
 
-def is_shared(a):
+def is_shared(a: np.ndarray) -> bool:
     """Whether an array lies in memory that this module made or received, so that who is sent it shares it.
 
     Parameters
@@ -187,7 +187,7 @@ def is_shared(a):
     return _segments.find(a) is not None
 
 
-def send(sock, a):
+def send(sock, a) -> None:
     """Hand an array over: by its descriptor where it is shared and the socket can do that, else by its items.
 
     Parameters
@@ -226,7 +226,7 @@ def send(sock, a):
         sock.sendall(record[sent:])
 
 
-def recv(sock, *, readonly=False, limits=None):
+def recv(sock, *, readonly: bool = False, limits: _core.Limits | None = None) -> np.ndarray:
     """The next array that :func:`send` has sent.
 
     Parameters

@@ -86,7 +86,7 @@ def test_one_flipped_byte(tmp_path):
     assert str(raised.value) == shown.removeprefix("ndbytes: ").replace("face.npy", str(path))
 
 
-MODULES = [ndb, ndb.zlib, ndb.gzip, npio, npio.format]
+MODULES = [ndb, ndb.zlib, ndb.gzip, ndb.shm, ndb.multiprocessing, npio, npio.format]
 THINGS = {f"{module.__name__}.{name}": getattr(module, name) for module in MODULES for name in module.__all__}
 THINGS = {name: thing for name, thing in THINGS.items() if callable(thing)} | {module.__name__: module for module in MODULES}
 
