@@ -1,5 +1,6 @@
 """What is pickled of an array that goes to another process by descriptor, and what that makes of it."""
 
+import contextlib
 import os
 import pickle
 import threading
@@ -32,16 +33,16 @@ def dump(pickler, obj):
 
 def reduce(a):
     """The reducer of ``ndarray``."""
-    if not a.dtype.hasobject:
-        try:
-            segment = _segments.find(a)
-            if segment is not None:
-                return _shared(segment, a)
-            if a.nbytes and a.nbytes >= least:
-                return _copy(a) or _plain(a)
-        except (OSError, MemoryError, RuntimeError, Error):
-            # No descriptor, memory or thread left: there is the usual way.
-            pass
+    if a.dtype.hasobject:
+        return _plain(a)
+    segment = _segments.find(a)
+    if segment is not None:
+        # Whatever stands in the way is an error: a copy would not be what it is.
+        return _shared(segment, a)
+    if a.nbytes and a.nbytes >= least:
+        # No descriptor, memory or thread left: there is the usual way.
+        with contextlib.suppress(OSError, MemoryError, RuntimeError, Error):
+            return _copy(a) or _plain(a)
     return _plain(a)
 
 

@@ -43,7 +43,8 @@ def through(a):
 def same(found, a):
     """Found is the array, laid out as pickle lays it out; its byte order is its own, which pickle makes the machine's."""
     wanted = pickle.loads(pickle.dumps(a))
-    assert (found.dtype, found.shape) == (a.dtype, a.shape) and wanted.dtype in (a.dtype, a.dtype.newbyteorder("="))
+    assert found.dtype == (a.dtype if a.nbytes else wanted.dtype) and found.shape == a.shape
+    assert wanted.dtype in (a.dtype, a.dtype.newbyteorder("="))
     for flag in ("C_CONTIGUOUS", "F_CONTIGUOUS", "WRITEABLE", "ALIGNED"):
         assert found.flags[flag] == wanted.flags[flag], flag
     cases.check(found.tobytes(), a.tobytes(), found.dtype)
@@ -57,7 +58,7 @@ def test_every_dtype_and_layout_is_what_pickle_makes_of_it(layout):
         found = through(a)
         same(found, a)
         assert workers.came_by_descriptor(found) == (a.nbytes > 0), name
-        assert found.dtype.fields == a.dtype.fields and found.dtype.isalignedstruct == a.dtype.isalignedstruct
+        assert a.nbytes == 0 or found.dtype.fields == a.dtype.fields and found.dtype.isalignedstruct == a.dtype.isalignedstruct
 
 
 def test_flags_are_what_pickle_makes_of_them():
@@ -81,7 +82,7 @@ class Labelled(np.ndarray):
         np.array([(1, None)] * 100_000, [("a", "f8"), ("b", "O")]),
         np.ma.masked_array(BIG, BIG > 5),
         BIG.view(Labelled),
-        np.matrix(BIG),
+        BIG.view(np.matrix),
         BIG[:4],
         np.float64(3),
         np.array(["a" * 40, "b"] * 40_000, np.dtypes.StringDType()) if hasattr(np.dtypes, "StringDType") else BIG[:1],

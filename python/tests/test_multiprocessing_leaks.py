@@ -120,11 +120,14 @@ def test_what_is_too_much_under_way_goes_by_pickle(monkeypatch):
     assert len(data) < MIB and pickle.loads(data).size == 8 * MIB
 
 
-def test_without_a_descriptor_left_it_is_a_pickle():
+def test_without_a_descriptor_left_it_is_a_pickle_but_no_shared_array_is_copied():
+    shared = ndb.shm.zeros(3)
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (1, limits[1]))
     try:
         data = ForkingPickler.dumps(BIG)
+        with pytest.raises(OSError, match="Too many open files"):
+            ForkingPickler.dumps(shared)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert len(data) > MIB and np.array_equal(pickle.loads(data), BIG)

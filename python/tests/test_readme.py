@@ -91,7 +91,12 @@ THINGS = {f"{module.__name__}.{name}": getattr(module, name) for module in MODUL
 THINGS = {name: thing for name, thing in THINGS.items() if callable(thing)} | {module.__name__: module for module in MODULES}
 
 
-@pytest.mark.parametrize("name", THINGS)
+def marked(name):
+    """Python's own queues unpickle."""
+    return pytest.param(name, marks=[pytest.mark.unpickles] if name.startswith("ndbytes.multiprocessing") else [])
+
+
+@pytest.mark.parametrize("name", list(map(marked, THINGS)))
 def test_the_examples_of_the_docstrings(name):
     thing = THINGS[name]
     assert inspect.getdoc(thing)

@@ -160,7 +160,9 @@ fn memory_that_others_can_cut_is_refused() {
         let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
         let fd = memfd_create("peer", flags).unwrap();
         ftruncate(&fd, 4096).unwrap();
-        seals.map(|seals| fcntl_add_seals(&fd, seals).unwrap());
+        if let Some(seals) = seals {
+            fcntl_add_seals(&fd, seals).unwrap();
+        }
         fd
     };
     let file = tempfile::tempfile().unwrap();
