@@ -200,13 +200,14 @@ mod tests {
     #[test]
     fn what_is_written_comes_back() {
         let limits = Limits::stream();
-        for change in [
-            |lent: &mut Lent| lent.writable = false,
+        let changes: [fn(&mut Lent); 5] = [
+            |lent| lent.writable = false,
             |lent| lent.size = 64,
             |lent| lent.dtype = ">i2".parse().unwrap(),
             |lent| lent.layout = Layout::new(vec![], vec![], 4088).unwrap(),
             |lent| lent.layout = Layout::new(vec![0, 7], vec![0, 0], 0).unwrap(),
-        ] {
+        ];
+        for change in changes {
             let mut lent = lent();
             change(&mut lent);
             let bytes = lent.encode().unwrap();

@@ -16,9 +16,9 @@
 //! let (here, there) = UnixStream::pair()?; // Or to another process.
 //! shm::send(&here, &lent, &segment)?;
 //! let handed = shm::recv(&there, &Limits::stream())?.expect("an array");
-//! assert_eq!(handed.array()?.unshared().as_slice::<f32>()?[0], 1.5);
+//! assert_eq!(handed.array()?.data()[..4], 1.5f32.to_le_bytes());
 //! segment.bytes_mut()?[..4].copy_from_slice(&2.5f32.to_le_bytes());
-//! assert_eq!(handed.array()?.unshared().as_slice::<f32>()?[0], 2.5);
+//! assert_eq!(handed.array()?.data()[..4], 2.5f32.to_le_bytes());
 //! # Ok::<(), ndbytes::Error>(())
 //! ```
 
