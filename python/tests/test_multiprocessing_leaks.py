@@ -274,6 +274,7 @@ def test_a_fork_shares_nothing_that_is_to_be_written():
     here, there = multiprocessing.Pipe(False)
     process = multiprocessing.get_context("fork").Process(target=send_each, args=(there, BIG + 2))
     process.start()
+    there.close()
     mine = ForkingPickler.dumps(BIG + 3)
     for _ in range(3):
         assert np.array_equal(here.recv(), BIG + 2)
