@@ -195,9 +195,24 @@ def this():
     with _making:
         if lender is None:
             lender = Lender()
-            # At the end of this process, behind the feeders of queues, which have -5.
-            util.Finalize(None, _end, exitpriority=-10)
+            wait_at_end()
         return lender
+
+
+def wait_at_end():
+    """Sees to it that this process waits at its end. Before it lends anything: what is to be done at the end is decided there
+    before a queue's feeder pickles the last of what is in it."""
+    global _waiting
+    if _waiting != os.getpid():
+        _waiting = os.getpid()
+        # Behind those feeders, which have -5.
+        util.Finalize(None, _end, exitpriority=-10)
+
+
+# The process that will.
+_waiting = None
+# Children that are forked lend as well; what was to be done at the end of the parent is not theirs.
+util.register_after_fork(Lender, lambda _: wait_at_end())
 
 
 def _end():

@@ -83,8 +83,9 @@ def install(min_nbytes: int = 1 << 20, *, linger: float = 60) -> bool:
         raise ArgumentError(f"min_nbytes and linger must not be negative, found {min_nbytes} and {linger}")
     if not _works():
         return False
-    from ndbytes import _handover
+    from ndbytes import _handover, _lender
 
+    _lender.wait_at_end()
     _handover.least, _handover.linger = min_nbytes, linger
     if not _installed:
         _before = ForkingPickler._extra_reducers.get(np.ndarray)

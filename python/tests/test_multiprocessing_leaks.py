@@ -240,6 +240,22 @@ def send_and_end(there, linger):
     there.send(huge())
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_a_process_that_ends_before_it_has_sent_waits_as_well(method):
+    context = multiprocessing.get_context(method)
+    queue = context.Queue()
+    # A forked one has what its parent has installed.
+    process = context.Process(target=workers.produce_late, args=(queue, method != "fork"))
+    process.start()
+    assert queue._reader.poll(30)
+    time.sleep(0.3)
+    assert process.is_alive()
+    _, a = queue.get()
+    assert (a == 1).all() and workers.came_by_descriptor(a)
+    process.join(10)
+    assert process.exitcode == 0
+
+
 def test_a_process_whose_parent_has_ended_does_not_wait():
     code = (
         "import multiprocessing, os, numpy as np, ndbytes as ndb\n"

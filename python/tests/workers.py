@@ -50,6 +50,21 @@ def produce(queue, first, count):
         queue.put((number, np.full(1 << 18, number, "f8")))
 
 
+class Slow:
+    """Takes its time to be pickled."""
+
+    def __reduce__(self):
+        time.sleep(0.3)
+        return Slow, ()
+
+
+def produce_late(queue, install):
+    """Ends before the queue's feeder has come to the array."""
+    if install:
+        ndb.multiprocessing.install()
+    queue.put((Slow(), np.ones(1 << 18)))
+
+
 def echo(there):
     """Sends back what comes, and whether it came by descriptor, until None does."""
     while (a := there.recv()) is not None:
