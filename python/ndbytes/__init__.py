@@ -7,6 +7,8 @@ array([[0., 1., 2.],
        [3., 4., 5.]])
 """
 
+from typing import TYPE_CHECKING
+
 from ndbytes import gzip, zlib
 from ndbytes._core import (
     Decoder,
@@ -44,6 +46,9 @@ from ndbytes._errors import (
 from ndbytes._handle import Handle
 from ndbytes._look import digest, info, verify
 from ndbytes._open import open
+
+if TYPE_CHECKING:
+    from ndbytes import multiprocessing as multiprocessing, shm as shm
 
 __all__ = [
     "Archive",
@@ -93,3 +98,12 @@ for _class in (Archive, ArgumentError, ArgumentTypeError, Channel, ChecksumError
                Listener, Message, MismatchError, TruncatedError, UnsupportedError):
     _class.__module__ = "ndbytes"
 del _class
+
+
+def __getattr__(name):
+    # Not at the top: they take as long to import as all the rest.
+    if name in ("multiprocessing", "shm"):
+        import importlib
+
+        return importlib.import_module(f"ndbytes.{name}")
+    raise AttributeError(f"module 'ndbytes' has no attribute {name!r}")

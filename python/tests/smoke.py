@@ -5,8 +5,10 @@
 
 import faulthandler
 import importlib
+import multiprocessing
 import pkgutil
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
@@ -137,6 +139,29 @@ def machines(_):
     decoder.eof_received()
     (array,) = decoder
     same(array, BIG)
+
+
+@exercises("shm.zeros", "shm.empty", "shm.share", "shm.is_shared", "shm.send", "shm.recv")
+def shared_memory(_):
+    here, there = socket.socketpair()
+    with here, there:
+        for a in (ndb.shm.share(A), ndb.shm.zeros((2, 3), "f4"), ndb.shm.empty(5)):
+            ndb.shm.send(here, a[1:])
+            found = ndb.shm.recv(there)
+            same(found, a[1:])
+            assert ndb.shm.is_shared(found) == np.shares_memory(found, a) == sys.platform.startswith("linux")
+
+
+@exercises("multiprocessing.install", "multiprocessing.uninstall")
+def processes(_):
+    queue = multiprocessing.SimpleQueue()
+    by_descriptor = ndb.multiprocessing.install()
+    try:
+        if by_descriptor:
+            queue.put(BIG)
+            same(queue.get(), BIG)
+    finally:
+        ndb.multiprocessing.uninstall()
 
 
 @exercises("Limits", "LimitError", "Error")

@@ -86,12 +86,17 @@ def test_one_flipped_byte(tmp_path):
     assert str(raised.value) == shown.removeprefix("ndbytes: ").replace("face.npy", str(path))
 
 
-MODULES = [ndb, ndb.zlib, ndb.gzip, npio, npio.format]
+MODULES = [ndb, ndb.zlib, ndb.gzip, ndb.shm, ndb.multiprocessing, npio, npio.format]
 THINGS = {f"{module.__name__}.{name}": getattr(module, name) for module in MODULES for name in module.__all__}
 THINGS = {name: thing for name, thing in THINGS.items() if callable(thing)} | {module.__name__: module for module in MODULES}
 
 
-@pytest.mark.parametrize("name", THINGS)
+def marked(name):
+    """Python's own queues unpickle."""
+    return pytest.param(name, marks=[pytest.mark.unpickles] if name.startswith("ndbytes.multiprocessing") else [])
+
+
+@pytest.mark.parametrize("name", list(map(marked, THINGS)))
 def test_the_examples_of_the_docstrings(name):
     thing = THINGS[name]
     assert inspect.getdoc(thing)

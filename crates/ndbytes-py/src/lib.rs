@@ -41,6 +41,8 @@ mod reading;
 mod recv;
 mod save;
 mod send;
+#[cfg(target_os = "linux")]
+mod shm;
 mod socket;
 mod tobytes;
 mod turns;
@@ -88,6 +90,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(digest::digest_stored, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::compress, module)?)?;
     module.add_function(wrap_pyfunction!(zlib::decompress, module)?)?;
+    #[cfg(target_os = "linux")]
+    shm::add(module)?;
     numpy::add(module)
 }
 

@@ -46,12 +46,12 @@ pub use codec::{Container, Deflater, Inflater, Level, Step};
 pub use digest::{Digest, Digester, digest, digest_with};
 pub use dtype::{DType, Dim, Endian, Field, Record, Scalar, Spec, TimeKind, TimeUnit, Unit};
 pub use error::{Error, ErrorKind, Result};
-#[cfg(feature = "std")]
-pub use format::Selection;
 pub use format::{
     Accept, BodyDecoder, Checks, ChecksumState, DecodeOptions, Decoded, Dest, Encode, Event,
     Format, Header, HeaderDecoder, Message, Metadata, Piece, TAIL_MAGIC, Tail, frame, npy, raw,
 };
+#[cfg(feature = "std")]
+pub use format::{LENT_FRONT, LENT_MAGIC, Lent, Selection};
 #[cfg(feature = "std")]
 pub use io::{from_reader, from_slice, to_vec, to_writer};
 pub use kernel::{Copying, GapPlan, SwapPlan, copy_to, gather, huge_pages, scatter, to_bytes};

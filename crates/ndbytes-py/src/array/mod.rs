@@ -12,6 +12,8 @@ mod door;
 mod front;
 mod memory;
 mod region;
+#[cfg(target_os = "linux")]
+mod segment;
 mod source;
 mod target;
 mod window;
@@ -20,6 +22,8 @@ pub(crate) use buffer::{Bytes, Out, front, new_bytes, part};
 pub(crate) use front::with_front;
 pub(crate) use memory::{Memory, laid, over, to_array};
 pub(crate) use region::FileRegion;
+#[cfg(target_os = "linux")]
+pub(crate) use segment::{Segment, reach};
 pub(crate) use source::{Source, small};
 pub(crate) use target::{Filling, Fresh, Target};
 pub(crate) use window::{Mapped, Window};

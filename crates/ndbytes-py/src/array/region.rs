@@ -40,13 +40,21 @@ impl FileRegion {
     /// # Errors
     /// As [`Region::new`].
     pub(crate) fn of(file: &File, range: Range<u64>, mode: Mode) -> PyResult<Self> {
-        let mut region = Region::new(file, range, mode).py()?;
-        let is_read_only = mode == Mode::Read;
+        Ok(Self::over(Region::new(file, range, mode).py()?, mode == Mode::Read))
+    }
+
+    /// Over bytes that can be written to, and that nobody else sees.
+    #[cfg(target_os = "linux")]
+    pub(super) fn private(region: Region) -> Self {
+        Self::over(region, false)
+    }
+
+    fn over(mut region: Region, is_read_only: bool) -> Self {
         let start = match region.bytes_mut() {
             Ok(bytes) => bytes.as_mut_ptr(),
             Err(_) => region.bytes().as_ptr().cast_mut(),
         };
-        Ok(Self { start, len: region.bytes().len(), is_read_only, region })
+        Self { start, len: region.bytes().len(), is_read_only, region }
     }
 }
 

@@ -13,6 +13,8 @@ mod decode;
 mod deflate;
 mod header;
 mod json;
+#[cfg(feature = "std")]
+mod lent;
 mod message;
 mod metadata;
 #[cfg(all(feature = "deflate", feature = "std"))]
@@ -37,6 +39,8 @@ pub(crate) use deflate::decompress_array;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::decompress_into;
 pub use header::{Format, Header};
+#[cfg(feature = "std")]
+pub use lent::{FRONT as LENT_FRONT, Lent, MAGIC as LENT_MAGIC};
 pub use message::Message;
 pub use metadata::Metadata;
 #[cfg(feature = "std")]

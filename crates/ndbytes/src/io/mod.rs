@@ -22,6 +22,8 @@ mod recover;
 mod recover_blocks;
 mod replace;
 mod seal;
+#[cfg(all(feature = "map", target_os = "linux"))]
+pub mod shm;
 #[cfg(feature = "deflate")]
 mod sniff;
 pub mod stream;

@@ -33,6 +33,8 @@ mod npz_hostile;
 mod npz_hostile_blocks;
 mod parts;
 mod pipe;
+#[cfg(target_os = "linux")]
+mod shm;
 mod stream_faults;
 mod streams;
 mod vectors;

@@ -1,0 +1,69 @@
+//! What `ndbytes.shm` needs of the core, as the module `ndbytes._core.shm`: memory that processes share, and the record
+//! that goes with its descriptor. None of it is for users.
+
+use crate::array::{Segment, reach};
+use crate::dtype;
+use crate::errors::{IntoPy as _, argument};
+use crate::limits::{self, Limits};
+use crate::options::metadata;
+use ndbytes::{LENT_FRONT, LENT_MAGIC, Layout, Lent};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+/// Adds the module.
+pub(crate) fn add(parent: &Bound<'_, PyModule>) -> PyResult<()> {
+    let module = PyModule::new(parent.py(), "shm")?;
+    module.add("FRONT", LENT_FRONT)?;
+    module.add("MAGIC", PyBytes::new(parent.py(), &LENT_MAGIC))?;
+    module.add_class::<Segment>()?;
+    module.add_function(wrap_pyfunction!(reach, &module)?)?;
+    module.add_function(wrap_pyfunction!(encode, &module)?)?;
+    module.add_function(wrap_pyfunction!(length, &module)?)?;
+    module.add_function(wrap_pyfunction!(decode, &module)?)?;
+    parent.add_submodule(&module)
+}
+
+/// Where items lie in memory: offset in bytes, shape, and strides in bytes.
+type Place = (usize, Vec<usize>, Vec<isize>);
+
+/// The record of an array in memory of so many bytes.
+#[pyfunction]
+#[pyo3(signature = (dtype, place, size, writable, name = None, attrs = None))]
+fn encode<'py>(
+    py: Python<'py>,
+    dtype: &Bound<'py, PyAny>,
+    place: Place,
+    size: u64,
+    writable: bool,
+    name: Option<String>,
+    attrs: Option<&Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let (offset, shape, strides) = place;
+    let layout = Layout::new(shape, strides, offset).py()?;
+    let (dtype, metadata) = (dtype::from_numpy(dtype)?, metadata(name, attrs)?);
+    let record = Lent { dtype, layout, metadata, size, writable }.encode().py()?;
+    Ok(PyBytes::new(py, &record))
+}
+
+/// How many bytes the record has that begins so.
+#[pyfunction]
+#[pyo3(signature = (front, limits = None))]
+fn length(front: &[u8], limits: Option<Limits>) -> PyResult<usize> {
+    let front = front.first_chunk().ok_or_else(|| argument("too few bytes of a record"))?;
+    Lent::len(front, &limits::or(limits, ndbytes::Limits::stream())).py()
+}
+
+/// What a record says: dtype, place, size of the memory, and whether it may be written to.
+#[pyfunction]
+#[pyo3(signature = (record, limits = None))]
+fn decode<'py>(
+    py: Python<'py>,
+    record: &[u8],
+    limits: Option<Limits>,
+) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>, u64, bool)> {
+    let lent = Lent::decode(record, &limits::or(limits, ndbytes::Limits::stream())).py()?;
+    let layout = &lent.layout;
+    let (shape, strides) = (layout.shape(), layout.strides());
+    let place = (layout.offset(), PyTuple::new(py, shape)?, PyTuple::new(py, strides)?);
+    Ok((dtype::to_numpy(py, &lent.dtype)?, place.into_pyobject(py)?, lent.size, lent.writable))
+}

@@ -1,0 +1,151 @@
+//! Handing memory over: one record on a Unix socket, and the descriptor with its first byte.
+
+use super::segment::{Segment, system};
+use crate::array::ArrayRef;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{LENT_FRONT, Lent};
+use crate::io::map::Mode;
+use crate::limits::Limits;
+use rustix::io::Errno;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use std::io::{IoSlice, IoSliceMut, Read, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+/// Room for so many descriptors: more than one is an error, and those that there is no room for are closed by the system.
+const ROOM: usize = 4;
+
+/// An array in memory that another process has handed over, and may still write to.
+#[derive(Debug)]
+pub struct Handed {
+    /// What the array is, and where its items lie.
+    pub lent: Lent,
+    /// The memory.
+    pub segment: Segment,
+}
+
+impl Handed {
+    /// The array, in memory that others may write to.
+    ///
+    /// # Errors
+    /// None: its items were held against the memory when it came.
+    pub fn array(&self) -> Result<ArrayRef<'_>> {
+        let Lent { dtype, layout, .. } = &self.lent;
+        Ok(ArrayRef::new(dtype.clone(), layout.clone(), self.segment.bytes())?.shared())
+    }
+}
+
+/// Hands memory over. The receiver has it from now on too, and this process still.
+///
+/// # Errors
+/// As [`Lent::encode`]; [`Peer`](ErrorKind::Peer) if the other side is gone; [`Timeout`](ErrorKind::Timeout) after the socket's
+/// own write time-out; [`Io`](ErrorKind::Io).
+pub fn send(mut socket: &UnixStream, lent: &Lent, memory: impl AsFd) -> Result<()> {
+    let bytes = lent.encode()?;
+    let fds = [memory.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&fds));
+    let sent = loop {
+        match sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL) {
+            Err(Errno::INTR) => {}
+            sent => break sent.map_err(told)?,
+        }
+    };
+    // Records are shorter than any socket's buffer, so that nothing is left but in odd cases.
+    let rest = bytes.get(sent..).unwrap_or_default();
+    socket.write_all(rest).map_err(|error| told(Errno::from_io_error(&error).unwrap_or(Errno::IO)))
+}
+
+/// The next array that is handed over, for reading and, where the sender lets it be, writing; `None` once it sends no more.
+///
+/// # Errors
+/// [`Malformed`](ErrorKind::Malformed) for anything else than one record with one descriptor; as [`Lent::decode`] and
+/// [`Segment::from_fd`]; [`Truncated`](ErrorKind::Truncated) for an end within a record; [`Timeout`](ErrorKind::Timeout) after
+/// the socket's own read time-out; [`Io`](ErrorKind::Io). After an error nothing more can be read from the socket.
+pub fn recv(socket: &UnixStream, limits: &Limits) -> Result<Option<Handed>> {
+    let mut front = [0; LENT_FRONT];
+    let (found, fd) = first(socket, &mut front)?;
+    if found == 0 {
+        return Ok(None);
+    }
+    read(socket, front.get_mut(found..).unwrap_or_default(), found)?;
+    let mut bytes = vec![0; Lent::len(&front, limits)?];
+    let (start, rest) = bytes.split_at_mut(LENT_FRONT);
+    start.copy_from_slice(&front);
+    read(socket, rest, LENT_FRONT)?;
+    let lent = Lent::decode(&bytes, limits)?;
+    let mode = if lent.writable { Mode::ReadWrite } else { Mode::Read };
+    let segment = Segment::from_fd(fd?, mode, limits)?;
+    if segment.len() as u64 != lent.size {
+        let (size, found) = (lent.size, segment.len());
+        let message = format!("memory of {size} bytes was announced, the descriptor's has {found}");
+        return Err(Error::malformed(message).at(16));
+    }
+    Ok(Some(Handed { lent, segment }))
+}
+
+/// The first bytes of a record, and the one descriptor that comes with them.
+fn first(socket: &UnixStream, bytes: &mut [u8]) -> Result<(usize, Result<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(ROOM))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let found = loop {
+        match recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, flags) {
+            Err(Errno::INTR) => {}
+            found => break found.map_err(told)?.bytes,
+        }
+    };
+    // Whatever is not kept is closed here.
+    let mut fds: Vec<OwnedFd> = control
+        .drain()
+        .filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(fds) => Some(fds.collect::<Vec<_>>()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    let fd = match fds.len() {
+        1 => fds.pop(),
+        _ => None,
+    };
+    let wrong = || {
+        let count = fds.len();
+        Error::malformed(format!("a record came with {count} descriptors; it has exactly one"))
+            .at(0)
+    };
+    Ok((found, fd.ok_or_else(wrong)))
+}
+
+/// Fills the rest of a record of which so many bytes have come.
+fn read(mut socket: &UnixStream, mut space: &mut [u8], mut come: usize) -> Result<()> {
+    while !space.is_empty() {
+        match socket.read(space) {
+            Ok(0) => {
+                let message = format!("the stream ends within a record, after {come} bytes");
+                return Err(Error::truncated(message).at(come as u64));
+            }
+            Ok(n) => {
+                space = space.get_mut(n..).unwrap_or_default();
+                come += n;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(told(Errno::from_io_error(&error).unwrap_or(Errno::IO))),
+        }
+    }
+    Ok(())
+}
+
+fn told(errno: Errno) -> Error {
+    match errno {
+        Errno::AGAIN => {
+            Error::new(ErrorKind::Timeout, "nothing moved within the time-out of the socket")
+        }
+        Errno::PIPE | Errno::CONNRESET => Error::new(ErrorKind::Peer, "the other side is gone"),
+        other => system(other),
+    }
+}
