@@ -48,9 +48,12 @@ pub use dtype::{DType, Dim, Endian, Field, Record, Scalar, Spec, TimeKind, TimeU
 pub use error::{Error, ErrorKind, Result};
 #[cfg(feature = "std")]
 pub use format::Selection;
+#[cfg(feature = "datagram")]
+pub use format::datagram;
 pub use format::{
     Accept, BodyDecoder, Checks, ChecksumState, DecodeOptions, Decoded, Dest, Encode, Event,
-    Format, Header, HeaderDecoder, Message, Metadata, Piece, TAIL_MAGIC, Tail, frame, npy, raw,
+    Format, Header, HeaderDecoder, Message, Metadata, Piece, Received, TAIL_MAGIC, Tail, frame,
+    npy, raw,
 };
 #[cfg(feature = "std")]
 pub use io::{from_reader, from_slice, to_vec, to_writer};

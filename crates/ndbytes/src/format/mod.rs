@@ -3,6 +3,8 @@
 //! Nothing here reads, writes or knows the time. A short driver in `io` carries the pieces.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+#[cfg(feature = "datagram")]
+pub mod datagram;
 pub mod frame;
 pub mod npy;
 pub mod raw;
@@ -35,7 +37,7 @@ pub(crate) use deflate::decompress_array;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::decompress_into;
 pub use header::{Format, Header};
-pub use message::Message;
+pub use message::{Message, Received};
 pub use metadata::Metadata;
 #[cfg(feature = "std")]
 pub use plan::Selection;

@@ -7,6 +7,12 @@ mod coded_damage;
 #[cfg(feature = "deflate")]
 mod compressed;
 mod damage;
+#[cfg(feature = "datagram")]
+mod datagram_hostile;
+#[cfg(feature = "datagram")]
+mod datagram_partial;
+#[cfg(feature = "datagram")]
+mod datagrams;
 #[cfg(feature = "deflate")]
 mod deflate;
 #[cfg(feature = "deflate")]
@@ -18,6 +24,8 @@ mod frames;
 mod growing;
 mod growing_beside;
 mod large_files;
+#[cfg(feature = "datagram")]
+mod lossy;
 mod maps;
 mod messages;
 #[cfg(feature = "deflate")]

@@ -29,7 +29,8 @@ mod recv;
 mod send;
 mod socket;
 
-pub use recv::{Incoming, Received, Receiver};
+pub use crate::format::Received;
+pub use recv::{Incoming, Receiver};
 pub use send::{Outgoing, Sender};
 pub use socket::Socket;
 

@@ -4,7 +4,9 @@ use super::clock::Clock;
 use super::socket::{Moved, Wire};
 use super::{Socket, StreamOptions};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Accept, Checks, DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Message};
+use crate::format::{
+    Accept, Checks, DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Received,
+};
 use crate::io::read::{fill_body, fill_header};
 use crate::io::{Watch, unwatched};
 use std::io::Read;
@@ -195,16 +197,6 @@ impl<R: Read> Iterator for Receiver<R> {
         }
         next
     }
-}
-
-/// A message that has come whole.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Received {
-    /// What its sender says of it; nothing of a single array that was not sent as a message.
-    pub message: Option<Message>,
-    /// Its arrays, at least one; each has its name in its header.
-    pub arrays: Vec<Decoded>,
 }
 
 /// An array whose header has come.
