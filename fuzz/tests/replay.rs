@@ -50,6 +50,11 @@ fn wire() {
 }
 
 #[test]
+fn datagram() {
+    replay("datagram", ndbytes_fuzz::datagram);
+}
+
+#[test]
 fn zlib_bound() {
     replay("zlib_bound", ndbytes_fuzz::zlib_bound);
 }

@@ -1,8 +1,12 @@
 //! What the first frame of a message says of all of them.
 
+#[cfg(feature = "std")]
+use super::frame::{EncodeOptions, Encoder};
 #[cfg(feature = "datagram")]
 use super::{Accept, Checks, DecodeOptions, Dest, Event, HeaderDecoder};
 use super::{Decoded, json};
+#[cfg(feature = "std")]
+use crate::array::ArrayRef;
 use crate::error::{Error, Result};
 #[cfg(feature = "datagram")]
 use crate::kernel::Copying;
@@ -38,6 +42,27 @@ impl Message {
             )),
         }
     }
+}
+
+/// The machines of the frames of a message, of which the first says that it is one.
+///
+/// # Errors
+/// [`Argument`](crate::ErrorKind::Argument) for no arrays; as [`frame::Encoder::new`](super::frame::Encoder::new).
+#[cfg(feature = "std")]
+pub(crate) fn encoders<'a>(
+    arrays: &[(ArrayRef<'a>, EncodeOptions)],
+    message: Message,
+) -> Result<Vec<Encoder<'a>>> {
+    if arrays.is_empty() {
+        return Err(Error::argument("a message has at least one array"));
+    }
+    let mut message = Some(message);
+    let encoder = |(array, options): &(ArrayRef<'a>, EncodeOptions)| {
+        let mut options = options.clone();
+        options.metadata.message = message.take();
+        Encoder::new(array, &options)
+    };
+    arrays.iter().map(encoder).collect()
 }
 
 /// A message that has come.

@@ -37,6 +37,8 @@ pub(crate) use deflate::decompress_array;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::decompress_into;
 pub use header::{Format, Header};
+#[cfg(feature = "std")]
+pub(crate) use message::encoders;
 pub use message::{Message, Received};
 pub use metadata::Metadata;
 #[cfg(feature = "std")]

@@ -4,6 +4,8 @@ mod append;
 mod at;
 #[cfg(feature = "deflate")]
 mod compress;
+#[cfg(feature = "datagram")]
+pub mod datagram;
 #[cfg(feature = "deflate")]
 mod decompress;
 mod digest;

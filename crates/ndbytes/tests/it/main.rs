@@ -42,6 +42,8 @@ mod parts;
 mod pipe;
 mod stream_faults;
 mod streams;
+#[cfg(feature = "datagram")]
+mod udp;
 mod vectors;
 mod whole;
 
