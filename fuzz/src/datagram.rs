@@ -104,7 +104,7 @@ fn one(input: &mut Input<'_>) -> (Vec<u8>, u64) {
 fn sent(mut input: Input<'_>, mut options: ReassemblyOptions) {
     let loss = [0.0, 0.01, 0.1, 0.4][usize::from(input.byte() % 4)];
     let fragment =
-        FragmentOptions { loss, datagram: if input.byte() % 4 > 0 { 96 } else { 1440 } };
+        FragmentOptions { loss, datagram: if input.byte().is_multiple_of(4) { 1440 } else { 96 } };
     let (drops, mut rng) = (usize::from(input.byte()), Rng::new(u64::from(input.u16())));
     options.timeout = Duration::from_secs(1);
     let mut reassembler = Reassembler::new(options.clone());

@@ -127,9 +127,9 @@ fn a_flood_of_messages_that_never_complete_stays_bounded() {
     let mut most = 0;
     for round in 0..100_000u32 {
         let datagram = spelled(|datagram| {
-            let stream = u32::try_from(rng.below(100)).unwrap();
+            let stream = u32::try_from(rng.below(4)).unwrap();
             datagram[8..12].copy_from_slice(&stream.to_le_bytes());
-            let message = round / 64 + u32::try_from(rng.below(4)).unwrap();
+            let message = round / 512 + u32::try_from(rng.below(4)).unwrap();
             datagram[16..20].copy_from_slice(&message.to_le_bytes());
             datagram[22..28].copy_from_slice(&[0, 0, 0x40, 0, 0, 0]); // All of the limit.
             datagram[5] = u8::from(rng.below(3) == 0);
@@ -143,7 +143,7 @@ fn a_flood_of_messages_that_never_complete_stays_bounded() {
     }
     assert!(most > limit / 4, "{most}: the flood was none");
     let stats = reassembler.stats();
-    assert!(stats.dropped > 1000 && stats.lost >= stats.dropped && stats.messages == 0);
+    assert!(stats.dropped > 100 && stats.lost >= stats.dropped && stats.messages == 0);
     assert!(reassembler.expire(Duration::from_secs(60)).is_none());
     assert_eq!((reassembler.held(), reassembler.pending()), (0, 0));
 }

@@ -56,7 +56,8 @@ fn the_mask_is_of_the_items_that_came_whole() {
             let sent = array(spec);
             let view = if order == Order::F { sent.view().transposed() } else { sent.view() };
             let options = FragmentOptions { datagram: 96, ..Default::default() };
-            let sent_datagrams = datagrams(pieces(&[view.clone()], None), 1, 1, &options);
+            let sent_datagrams =
+                datagrams(pieces(std::slice::from_ref(&view), None), 1, 1, &options);
             let sent = own(&view);
             for loss in [0.001, 0.05, 0.5, 0.95] {
                 let lost: Vec<bool> = sent_datagrams.iter().map(|_| rng.chance(loss)).collect();
@@ -128,8 +129,9 @@ fn the_header_is_sent_again_so_that_its_loss_is_none() {
         assert_eq!(copies, if loss > 0.0 { 3 } else { 2 });
         // Only the last of them comes, and half of the others, of which no group has enough.
         let last = sent_datagrams.iter().rposition(|datagram| first(datagram)).unwrap();
-        let keep =
-            |at: usize, datagram: &[u8]| at == last || !first(datagram) && datagram[12] % 2 == 0;
+        let keep = |at: usize, datagram: &[u8]| {
+            at == last || !first(datagram) && datagram[12].is_multiple_of(2)
+        };
         let given = part(&sent_datagrams, keep).unwrap();
         assert!(check(&given, &sent) > 40_000);
         // None of them: nothing is known.

@@ -25,8 +25,9 @@ pub struct Pacer {
     rate: u64,
     /// How long the rate takes for what may go at once.
     burst: Duration,
-    /// When all that has gone will have gone at the rate.
-    even: Duration,
+    /// When it was full the last time, and what has gone since.
+    full: Duration,
+    gone: u64,
 }
 
 impl Pacer {
@@ -38,7 +39,7 @@ impl Pacer {
         if rate == 0 {
             return Err(Error::argument("a rate of 0 bytes a second: nothing would ever be sent"));
         }
-        Ok(Self { rate, burst: span(burst, rate), even: Duration::ZERO })
+        Ok(Self { rate, burst: span(burst, rate), full: Duration::ZERO, gone: 0 })
     }
 
     /// Bytes a second.
@@ -50,12 +51,20 @@ impl Pacer {
     /// How long to wait from `now` on until something may go: nothing if it may at once.
     #[must_use]
     pub fn wait(&self, now: Duration) -> Duration {
-        self.even.saturating_sub(now).saturating_sub(self.burst)
+        self.even().saturating_sub(now).saturating_sub(self.burst)
     }
 
     /// So many bytes have gone.
     pub fn sent(&mut self, bytes: u64, now: Duration) {
-        self.even = self.even.max(now).saturating_add(span(bytes, self.rate));
+        if self.even() <= now {
+            (self.full, self.gone) = (now, 0);
+        }
+        self.gone = self.gone.saturating_add(bytes);
+    }
+
+    /// When all that has gone will have gone at the rate.
+    fn even(&self) -> Duration {
+        self.full.saturating_add(span(self.gone, self.rate))
     }
 }
 

@@ -10,8 +10,10 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Bytes that go at once, at most: a receiver with the usual buffer of its system has room for them.
-const BURST: usize = 1 << 16;
+/// Bytes of one call, at most, and bytes that may have gone ahead of the pace before it: a receiver with the usual buffer of its system
+/// has room for both.
+const BATCH: usize = 1 << 15;
+const AHEAD: u64 = 1 << 15;
 
 /// How arrays are sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -146,7 +148,7 @@ impl DatagramSender {
     /// Makes as many datagrams as go at once; whether there are any.
     fn fill(&mut self, fragmenter: &mut Fragmenter<'_>) -> Result<bool> {
         let len = fragmenter.datagram_len();
-        let most = self.socket.at_once().min((BURST - 1) / len).max(1);
+        let most = self.socket.at_once().min(BATCH / len).max(1);
         self.batch.resize(most * len, 0);
         let mut filled = 0;
         for space in self.batch.chunks_exact_mut(len) {
@@ -200,7 +202,7 @@ impl DatagramSender {
 }
 
 fn pacer(options: &SendOptions) -> Result<Pacer> {
-    Pacer::new(options.rate, BURST as u64)
+    Pacer::new(options.rate, AHEAD)
 }
 
 fn all<'a>(encoder: &mut dyn Encode<'a>) -> Result<Vec<Piece<'a>>> {
