@@ -1,6 +1,7 @@
 //! Each target over its committed corpus, and over inputs made from it by a fixed sequence of changes.
 
 use ndbytes::Filter;
+use ndbytes::datagram::Stats;
 use ndbytes_fuzz::{Rng, Seen};
 use std::collections::BTreeSet;
 use std::fs;
@@ -114,6 +115,29 @@ fn every_codec_and_filter_is_reached() {
         .collect();
     let all: BTreeSet<u8> = (0..128).filter_map(Filter::of_number).map(Filter::number).collect();
     assert_eq!(undone, all);
+}
+
+/// The corpus has datagrams that make messages, whole and in part, that are mended, and that are refused for every reason.
+#[test]
+fn datagrams_come_to_something() {
+    let inputs = corpus("datagram");
+    let count = |of: fn(&Stats) -> u64| {
+        inputs.iter().filter(|(_, input)| of(&ndbytes_fuzz::arrivals(input)) > 0).count()
+    };
+    let whole = count(|stats| stats.messages);
+    assert!(whole >= 20, "{whole} of {}", inputs.len());
+    for (what, least, found) in [
+        ("in part", 8, count(|stats| stats.partial)),
+        ("repaired", 5, count(|stats| stats.repaired)),
+        ("damaged", 1, count(|stats| stats.damaged)),
+        ("dropped", 1, count(|stats| stats.dropped)),
+        ("late", 1, count(|stats| stats.late)),
+        ("repeated", 5, count(|stats| stats.duplicates)),
+        ("corrupt", 5, count(|stats| stats.corrupt)),
+        ("refused", 1, count(|stats| stats.refused)),
+    ] {
+        assert!(found >= least, "{what}: {found}");
+    }
 }
 
 fn replay(target: &str, run: fn(&[u8])) {

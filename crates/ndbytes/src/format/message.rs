@@ -5,8 +5,12 @@ use super::frame::{EncodeOptions, Encoder};
 #[cfg(feature = "datagram")]
 use super::{Accept, Checks, DecodeOptions, Dest, Event, HeaderDecoder};
 use super::{Decoded, json};
+#[cfg(feature = "datagram")]
+use crate::array::Array;
 #[cfg(feature = "std")]
 use crate::array::ArrayRef;
+#[cfg(feature = "datagram")]
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
 #[cfg(feature = "datagram")]
 use crate::kernel::Copying;
@@ -83,9 +87,9 @@ impl Received {
     /// [`Limit`](crate::ErrorKind::Limit) for more arrays than `limits.members`; [`Malformed`](crate::ErrorKind::Malformed) for arrays
     /// that are no message, and for bytes behind them.
     #[cfg(feature = "datagram")]
-    pub(super) fn of(bytes: &[u8], limits: &Limits) -> Result<Self> {
-        let mut rest = bytes;
-        let first = frame(&mut rest, limits)?;
+    pub(super) fn of(bytes: &Buffer, limits: &Limits) -> Result<Self> {
+        let mut rest: &[u8] = bytes;
+        let first = frame(&mut rest, limits, Some(bytes))?;
         let message = first.metadata.message;
         let count = message.map_or(1, |message| message.count);
         if count > limits.members as u64 {
@@ -94,7 +98,7 @@ impl Received {
         let mut arrays = vec![first];
         for at in 1..count {
             let start = (bytes.len() - rest.len()) as u64;
-            let next = frame(&mut rest, limits).map_err(|error| error.shifted(start))?;
+            let next = frame(&mut rest, limits, None).map_err(|error| error.shifted(start))?;
             if next.metadata.message.is_some() {
                 let found =
                     format!("another message begins after {at} of the {count} arrays of one");
@@ -111,9 +115,9 @@ impl Received {
     }
 }
 
-/// Reads the frame that `rest` begins with.
+/// Reads the frame that `rest` begins with. The array of one that is in one piece, and alone in the bytes of `whole`, stays there.
 #[cfg(feature = "datagram")]
-fn frame(rest: &mut &[u8], limits: &Limits) -> Result<Decoded> {
+fn frame(rest: &mut &[u8], limits: &Limits, whole: Option<&Buffer>) -> Result<Decoded> {
     let options = DecodeOptions {
         limits: limits.clone(),
         accept: Accept::Frame,
@@ -122,20 +126,30 @@ fn frame(rest: &mut &[u8], limits: &Limits) -> Result<Decoded> {
         ..Default::default()
     };
     let mut machine = HeaderDecoder::new(options);
-    loop {
+    let header = loop {
         let n = move_front(rest, machine.space());
-        if machine.filled(n)?.is_some() {
-            break;
+        if let Some(header) = machine.filled(n)? {
+            break header;
         }
-    }
-    let mut body = machine.body(Dest::Owned)?;
+    };
+    let is_alone = header.metadata.message.is_none_or(|message| message.count == 1);
+    let whole = whole.filter(|_| is_alone && header.coding.is_none());
+    let dest = if whole.is_some() { Dest::Discard } else { Dest::Owned };
+    let mut body = machine.body(dest)?;
     let taken = body.take(rest, Copying::default(), &mut |_| Ok(()))?;
     *rest = rest.get(taken..).unwrap_or_default();
     // Where it is not done, the bytes have ended.
     if !body.space()?.is_empty() {
         while body.filled(0)? == Event::More {}
     }
-    body.finish()
+    let mut decoded = body.finish()?;
+    if let Some(whole) = whole {
+        let fits = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
+        let data = fits(header.len)..fits(header.data_end());
+        let items = Buffer::from(whole.clone().into_bytes().slice(data));
+        decoded.array = Some(Array::new(header.dtype.clone(), header.layout()?, items)?);
+    }
+    Ok(decoded)
 }
 
 /// Moves as many bytes as there are, and as fit.

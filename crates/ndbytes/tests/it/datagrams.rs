@@ -38,6 +38,7 @@ fn check_same(arrival: &Arrival, arrays: &[ArrayRef<'_>]) {
         let found = decoded.array.as_ref().unwrap();
         assert_eq!(decoded.state, ChecksumState::Verified);
         assert_eq!((found.dtype(), found.shape()), (sent.dtype(), sent.shape()));
+        assert!(found.data().is_empty() || found.data().as_ptr().align_offset(16) == 0);
         let items = |array: &ArrayRef<'_>| to_bytes(array, Order::C).unwrap();
         assert!(items(&found.view()) == items(sent), "a wrong byte");
     }

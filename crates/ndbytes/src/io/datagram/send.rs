@@ -10,10 +10,13 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Bytes of one call, at most, and bytes that may have gone ahead of the pace before it: a receiver with the usual buffer of its system
-/// has room for both.
+/// Bytes of one call, at most.
 const BATCH: usize = 1 << 15;
+/// Bytes that may have gone ahead of the pace before it, at least, and else what goes in one part of this many of a second: a sleep
+/// lasts longer than it was told to, and what was missed is made up for. A receiver with the usual buffer of its system has room for
+/// both at the usual rate.
 const AHEAD: u64 = 1 << 15;
+const AHEAD_PARTS: u64 = 2500;
 
 /// How arrays are sent.
 #[derive(Debug, Clone, PartialEq)]
@@ -202,7 +205,7 @@ impl DatagramSender {
 }
 
 fn pacer(options: &SendOptions) -> Result<Pacer> {
-    Pacer::new(options.rate, AHEAD)
+    Pacer::new(options.rate, AHEAD.max(options.rate / AHEAD_PARTS))
 }
 
 fn all<'a>(encoder: &mut dyn Encode<'a>) -> Result<Vec<Piece<'a>>> {
