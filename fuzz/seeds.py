@@ -594,11 +594,12 @@ def datagrams():
     zeros = [bytes([0, 1]) + u16(2) + bytes([1]) + u16(index) + bytes([0]) + u16(64 * 4) + bytes([0, 1, 0]) for index in range(2)]
     data = [bytes([0, 0]) + u16(2) + bytes([1]) + u16(index) + bytes([0]) + u16(64 * 4) + bytes([0, 1, 0]) for index in range(2)]
     seed("parity-of-zeros", zeros + data)
-    arrays = bytes([65, 5, 6]) + u16(0) + b"\1" + bytes([0x70 | 10, 6, 6, 6]) + u16(5) + b"hello\2" + bytes([0]) + u16(0) + b"\3"
+    large = bytes([0x66, 6, 6, 6]) + u16(0) + b"\4"
+    arrays = large + bytes([65, 5, 6]) + u16(0) + b"\1" + bytes([0x70 | 10, 6, 6, 6]) + u16(5) + b"hello\2" + bytes([0]) + u16(0) + b"\3"
     for loss in range(4):
         for drops in (0, 12, 90):
             for partial in (0, 1):
-                link = bytes([loss, drops & 1 or loss, drops]) + u16(7 * loss + drops, 2)
+                link = bytes([loss, drops & 1 or loss, drops]) + u16(7 * loss + drops, 3)
                 seed(f"sent-{loss}-{drops}{'-in-part' * partial}", [link + arrays], 0xF2 | partial)
 
 
