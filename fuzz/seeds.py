@@ -549,8 +549,63 @@ def coded_wholes():
         put("coded_mutated", name, coded_array("<f8", (4, 500), more=0x28) + coding(codec, 255) + b"\7" + damage(2, 170))
 
 
+def datagrams():
+    """Choices, limits, memory; then datagrams by their fields (in part 1, streams in the upper half), or arrays to send over a link (2)."""
+
+    def shards(data, size=64, parity=0, number=0, stream=1, total=None, how=0, later=0):
+        """Each shard of data, as the target spells it."""
+        spelled = []
+        for index in range(-(-len(data) // size)):
+            part = data[index * size : (index + 1) * size]
+            fields = bytes([0]) + u16(parity) + bytes([stream]) + u16(index) + bytes([number]) + u16((total or len(data)) & 0xFFFF)
+            more = bytes([(total or len(data)) >> 16, size // 64, len(part)])
+            spelled.append(bytes([how | (later > 0)]) + (u16(later) if later else b"") + fields + more + part)
+        return spelled
+
+    def seed(name, parts, choices=0xF0, limits=LOCAL, size=0xFB):
+        put("datagram", name, bytes([choices]) + limits + bytes([size]) + b"".join(parts))
+
+    one = frame("<u2", [120], bytes(range(240)))
+    two = frame(">f8", [3, 4], bytes(range(96)), "F", name="b")
+    parts = shards(one)
+    seed("whole", parts)
+    seed("whole-of-128", shards(one, 128, parity=1))
+    seed("backwards", parts[::-1])
+    seed("twice", parts + parts)
+    seed("two-streams", [part for pair in zip(parts, shards(two, stream=2)) for part in pair])
+    seed("two-numbers", shards(two, number=5) + shards(two, number=3) + shards(one, number=9))
+    seed("group", shards(frame("<i4", [2], F8[:8], message=[2, 7, 1]) + frame("<i4", [2], F8[:8])))
+    seed("group-cut", shards(frame("<i4", [2], F8[:8], message=[2, 7, 1])))
+    seed("in-part", parts[:2] + parts[3:] + shards(two, number=1, later=2000), 0xF1)
+    seed("in-part-no-tail", parts[:-1], 0xF1)
+    seed("in-part-no-header", parts[1:] + shards(two, number=1, later=2000), 0xF1)
+    seed("in-part-group", shards(one + two)[:-1], 0xF1)
+    seed("in-part-damaged", shards(one[:140] + b"\xff" + one[141:])[:1] + shards(one)[1:-1], 0xF1)
+    seed("damaged-frame", shards(one[:140] + b"\xff" + one[141:]))
+    seed("wrong-sum", shards(one, how=4))
+    seed("disagree", parts[:1] + shards(one, 128)[1:] + shards(one, total=500)[2:])
+    seed("late", parts[:2] + shards(one, later=700)[2:] + shards(two, number=1, later=5000))
+    seed("little-memory", parts + shards(two, number=1), size=0x20)
+    seed("one-stream", parts[:2] + shards(two, stream=2) + parts[2:], 0x00)
+    seed("large-claim", shards(one, total=0xFFFFFF))
+    seed("many-shards", shards(bytes(64 * 30), total=64 * 3100, parity=9))
+    raw = b"\x89NDD" + bytes(2) + u16(0) + struct.pack("<I", 3) + bytes(4) + bytes(6) + bytes([64]) + bytes(5) + bytes(64)
+    seed("raw", [bytes([2]) + u16(len(raw)) + raw, bytes([2]) + u16(20) + raw[:20], bytes([6]) + u16(len(raw)) + raw])
+    zeros = [bytes([0, 1]) + u16(2) + bytes([1]) + u16(index) + bytes([0]) + u16(64 * 4) + bytes([0, 1, 0]) for index in range(2)]
+    data = [bytes([0, 0]) + u16(2) + bytes([1]) + u16(index) + bytes([0]) + u16(64 * 4) + bytes([0, 1, 0]) for index in range(2)]
+    seed("parity-of-zeros", zeros + data)
+    large = bytes([0x66, 6, 6, 6]) + u16(0) + b"\4"
+    arrays = large + bytes([65, 5, 6]) + u16(0) + b"\1" + bytes([0x70 | 10, 6, 6, 6]) + u16(5) + b"hello\2" + bytes([0]) + u16(0) + b"\3"
+    for loss in range(4):
+        for drops in (0, 12, 90):
+            for partial in (0, 1):
+                link = bytes([loss, drops & 1 or loss, drops]) + u16(7 * loss + drops, 3)
+                seed(f"sent-{loss}-{drops}{'-in-part' * partial}", [link + arrays], 0xF2 | partial)
+
+
 headers()
 streams()
+datagrams()
 archives()
 coded_headers()
 growing_headers()

@@ -13,6 +13,7 @@ mod coded;
 mod coded_hostile;
 mod coded_whole;
 mod damage;
+mod datagram;
 mod descr;
 mod frame_header;
 mod frame_stream;
@@ -29,6 +30,7 @@ mod zlib;
 
 pub use coded_hostile::{Seen, coded_block, coded_index, coded_stream, seen};
 pub use coded_whole::{coded_filters, coded_mutated, undone};
+pub use datagram::{arrivals, datagram};
 pub use descr::descr;
 pub use frame_header::{coded_header, frame_header};
 pub use frame_stream::frame_stream;

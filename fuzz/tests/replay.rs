@@ -1,6 +1,7 @@
 //! Each target over its committed corpus, and over inputs made from it by a fixed sequence of changes.
 
 use ndbytes::Filter;
+use ndbytes::datagram::Stats;
 use ndbytes_fuzz::{Rng, Seen};
 use std::collections::BTreeSet;
 use std::fs;
@@ -47,6 +48,11 @@ fn frame_stream() {
 #[test]
 fn wire() {
     replay("wire", ndbytes_fuzz::wire);
+}
+
+#[test]
+fn datagram() {
+    replay("datagram", ndbytes_fuzz::datagram);
 }
 
 #[test]
@@ -109,6 +115,28 @@ fn every_codec_and_filter_is_reached() {
         .collect();
     let all: BTreeSet<u8> = (0..128).filter_map(Filter::of_number).map(Filter::number).collect();
     assert_eq!(undone, all);
+}
+
+/// The corpus has datagrams that make messages, whole and in part, that are mended, and that are refused for every reason.
+#[test]
+fn datagrams_come_to_something() {
+    let inputs = corpus("datagram");
+    let count = |of: fn(&Stats) -> u64| {
+        inputs.iter().filter(|(_, input)| of(&ndbytes_fuzz::arrivals(input)) > 0).count()
+    };
+    let found = [
+        count(|stats| stats.messages),
+        count(|stats| stats.partial),
+        count(|stats| stats.repaired),
+        count(|stats| stats.damaged),
+        count(|stats| stats.dropped),
+        count(|stats| stats.late),
+        count(|stats| stats.duplicates),
+        count(|stats| stats.corrupt),
+        count(|stats| stats.refused),
+    ];
+    let least = [20, 5, 5, 1, 1, 1, 5, 5, 1];
+    assert!(found.iter().zip(least).all(|(found, least)| *found >= least), "{found:?}");
 }
 
 fn replay(target: &str, run: fn(&[u8])) {

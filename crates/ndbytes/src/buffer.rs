@@ -86,6 +86,31 @@ impl BufferMut {
         Ok(buffer)
     }
 
+    /// The same for bytes that come in any order, of which few may come: what is touched stays near them.
+    ///
+    /// # Errors
+    /// As [`BufferMut::new`].
+    #[cfg(feature = "datagram")]
+    pub(crate) fn scattered(capacity: u64) -> Result<Self> {
+        let buffer = Self::new(capacity)?;
+        // One byte in a huge page would commit all of it.
+        #[cfg(all(feature = "map", target_os = "linux"))]
+        if let Store::Map(map) = &buffer.store {
+            let _ = map.advise(memmap2::Advice::NoHugePage);
+        }
+        Ok(buffer)
+    }
+
+    /// Whether only the pages are touched that were asked for, wherever they lie.
+    #[cfg(feature = "datagram")]
+    pub(crate) fn is_lazy(&self) -> bool {
+        match &self.store {
+            #[cfg(all(feature = "map", unix))]
+            Store::Map(_) => true,
+            Store::Words(_) => false,
+        }
+    }
+
     /// All bytes from `start` on, for writing, now that they are known to be there.
     ///
     /// # Errors

@@ -46,9 +46,12 @@ pub use codec::{Container, Deflater, Inflater, Level, Step};
 pub use digest::{Digest, Digester, digest, digest_with};
 pub use dtype::{DType, Dim, Endian, Field, Record, Scalar, Spec, TimeKind, TimeUnit, Unit};
 pub use error::{Error, ErrorKind, Result};
+#[cfg(feature = "datagram")]
+pub use format::datagram;
 pub use format::{
     Accept, BodyDecoder, Checks, ChecksumState, DecodeOptions, Decoded, Dest, Encode, Event,
-    Format, Header, HeaderDecoder, Message, Metadata, Piece, TAIL_MAGIC, Tail, frame, npy, raw,
+    Format, Header, HeaderDecoder, Message, Metadata, Piece, Received, TAIL_MAGIC, Tail, frame,
+    npy, raw,
 };
 #[cfg(feature = "std")]
 pub use format::{LENT_FRONT, LENT_MAGIC, Lent, Selection};

@@ -6,6 +6,8 @@ mod choose;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod engine;
+#[cfg(feature = "datagram")]
+mod parity;
 #[cfg(all(feature = "zstd", feature = "deflate", feature = "std"))]
 mod zstd_stream;
 
@@ -23,5 +25,7 @@ pub(crate) use deflate::{Packed, Packer, block_log, trailing, unpack, unpack_blo
 #[cfg(feature = "deflate")]
 pub(crate) use deflate::{Pull, compress, decompress, too_long, unpack_contained};
 pub use engine::Engine;
+#[cfg(feature = "datagram")]
+pub(crate) use parity::{GroupSize, ParityEncoder, ParityMender};
 #[cfg(all(feature = "zstd", feature = "deflate", feature = "std"))]
 pub(crate) use zstd_stream::{ZstdPacker, ZstdUnpacker};

@@ -1,7 +1,21 @@
 //! What the first frame of a message says of all of them.
 
-use super::json;
+#[cfg(feature = "std")]
+use super::frame::{EncodeOptions, Encoder};
+#[cfg(feature = "datagram")]
+use super::{Accept, Checks, DecodeOptions, Dest, Event, HeaderDecoder};
+use super::{Decoded, json};
+#[cfg(feature = "datagram")]
+use crate::array::Array;
+#[cfg(feature = "std")]
+use crate::array::ArrayRef;
+#[cfg(feature = "datagram")]
+use crate::buffer::Buffer;
 use crate::error::{Error, Result};
+#[cfg(feature = "datagram")]
+use crate::kernel::Copying;
+#[cfg(feature = "datagram")]
+use crate::limits::Limits;
 
 /// A message on a wire: arrays that belong together, each a frame, one directly behind the other (`spec/WIRE.md`, section 8).
 ///
@@ -39,6 +53,120 @@ impl Message {
             )),
         }
     }
+}
+
+/// The machines of the frames of a message, of which the first says that it is one.
+///
+/// # Errors
+/// [`Argument`](crate::ErrorKind::Argument) for no arrays; as [`frame::Encoder::new`](super::frame::Encoder::new).
+#[cfg(feature = "std")]
+pub(crate) fn encoders<'a>(
+    arrays: &[(ArrayRef<'a>, EncodeOptions)],
+    message: Message,
+) -> Result<Vec<Encoder<'a>>> {
+    if arrays.is_empty() {
+        return Err(Error::argument("a message has at least one array"));
+    }
+    let mut message = Some(message);
+    let encoder = |(array, options): &(ArrayRef<'a>, EncodeOptions)| {
+        let mut options = options.clone();
+        options.metadata.message = message.take();
+        Encoder::new(array, &options)
+    };
+    arrays.iter().map(encoder).collect()
+}
+
+/// A message that has come.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Received {
+    /// What its sender says of it; nothing of a single array that was not sent as a message.
+    pub message: Option<Message>,
+    /// Its arrays, at least one; each has its name in its header.
+    pub arrays: Vec<Decoded>,
+}
+
+impl Received {
+    /// The message that these bytes are, all of them.
+    ///
+    /// # Errors
+    /// As [`HeaderDecoder::filled`] and [`BodyDecoder::take`](super::BodyDecoder::take), with the byte of the message;
+    /// [`Limit`](crate::ErrorKind::Limit) for more arrays than `limits.members`; [`Malformed`](crate::ErrorKind::Malformed) for arrays
+    /// that are no message, and for bytes behind them.
+    #[cfg(feature = "datagram")]
+    pub(super) fn of(bytes: &Buffer, limits: &Limits) -> Result<Self> {
+        let mut rest: &[u8] = bytes;
+        let first = frame(&mut rest, limits, Some(bytes))?;
+        let message = first.metadata.message;
+        let count = message.map_or(1, |message| message.count);
+        if count > limits.members as u64 {
+            return Err(Error::limit("members", count, limits.members as u64).context("a message"));
+        }
+        let mut arrays = vec![first];
+        for at in 1..count {
+            let start = (bytes.len() - rest.len()) as u64;
+            let next = frame(&mut rest, limits, None).map_err(|error| error.shifted(start))?;
+            if next.metadata.message.is_some() {
+                let found =
+                    format!("another message begins after {at} of the {count} arrays of one");
+                return Err(Error::malformed(found).at(start));
+            }
+            arrays.push(next);
+        }
+        if rest.is_empty() {
+            return Ok(Self { message, arrays });
+        }
+        let (more, start) = (rest.len(), bytes.len() - rest.len());
+        let found = format!("{more} bytes behind the {count} arrays of a message");
+        Err(Error::malformed(found).at(start as u64))
+    }
+}
+
+/// Reads the frame that `rest` begins with. The array of one that is in one piece, and alone in the bytes of `whole`, stays there.
+#[cfg(feature = "datagram")]
+fn frame(rest: &mut &[u8], limits: &Limits, whole: Option<&Buffer>) -> Result<Decoded> {
+    let options = DecodeOptions {
+        limits: limits.clone(),
+        accept: Accept::Frame,
+        checks: Checks::Required,
+        input_len: Some(rest.len() as u64),
+        ..Default::default()
+    };
+    let mut machine = HeaderDecoder::new(options);
+    let header = loop {
+        let n = move_front(rest, machine.space());
+        if let Some(header) = machine.filled(n)? {
+            break header;
+        }
+    };
+    let is_alone = header.metadata.message.is_none_or(|message| message.count == 1);
+    let whole = whole.filter(|_| is_alone && header.coding.is_none());
+    let dest = if whole.is_some() { Dest::Discard } else { Dest::Owned };
+    let mut body = machine.body(dest)?;
+    let taken = body.take(rest, Copying::default(), &mut |_| Ok(()))?;
+    *rest = rest.get(taken..).unwrap_or_default();
+    // Where it is not done, the bytes have ended.
+    if !body.space()?.is_empty() {
+        while body.filled(0)? == Event::More {}
+    }
+    let mut decoded = body.finish()?;
+    if let Some(whole) = whole {
+        let fits = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(whole.len());
+        let data = fits(header.len)..fits(header.data_end());
+        let items = Buffer::from(whole.clone().into_bytes().slice(data));
+        decoded.array = Some(Array::new(header.dtype.clone(), header.layout()?, items)?);
+    }
+    Ok(decoded)
+}
+
+/// Moves as many bytes as there are, and as fit.
+#[cfg(feature = "datagram")]
+pub(super) fn move_front(rest: &mut &[u8], space: &mut [u8]) -> usize {
+    let n = rest.len().min(space.len());
+    let (front, behind) = rest.split_at(n);
+    space.iter_mut().zip(front).for_each(|(to, from)| *to = *from);
+    *rest = behind;
+    n
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Nothing here reads, writes or knows the time. A short driver in `io` carries the pieces.
 #![cfg_attr(not(test), deny(clippy::indexing_slicing))]
 
+#[cfg(feature = "datagram")]
+pub mod datagram;
 pub mod frame;
 pub mod npy;
 pub mod raw;
@@ -41,7 +43,9 @@ pub(crate) use deflate::decompress_into;
 pub use header::{Format, Header};
 #[cfg(feature = "std")]
 pub use lent::{FRONT as LENT_FRONT, Lent, MAGIC as LENT_MAGIC};
-pub use message::Message;
+#[cfg(feature = "std")]
+pub(crate) use message::encoders;
+pub use message::{Message, Received};
 pub use metadata::Metadata;
 #[cfg(feature = "std")]
 pub use plan::Selection;

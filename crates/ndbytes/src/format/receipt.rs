@@ -3,7 +3,7 @@
 use super::Fields;
 use crate::codec::crc32c;
 
-/// That a receiver has the messages of a stream, up to one: 32 bytes in the other direction (`spec/WIRE.md`, section 9).
+/// That a receiver has the messages of a stream, up to one: 32 bytes in the other direction (`spec/WIRE.md`, section 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Receipt {
     /// The number of the sender's stream.

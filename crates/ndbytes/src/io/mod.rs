@@ -5,6 +5,8 @@ mod at;
 pub mod channel;
 #[cfg(feature = "deflate")]
 mod compress;
+#[cfg(feature = "datagram")]
+pub mod datagram;
 #[cfg(feature = "deflate")]
 mod decompress;
 mod digest;

@@ -8,6 +8,12 @@ mod coded_damage;
 #[cfg(feature = "deflate")]
 mod compressed;
 mod damage;
+#[cfg(feature = "datagram")]
+mod datagram_hostile;
+#[cfg(feature = "datagram")]
+mod datagram_partial;
+#[cfg(feature = "datagram")]
+mod datagrams;
 #[cfg(feature = "deflate")]
 mod deflate;
 #[cfg(feature = "deflate")]
@@ -19,6 +25,8 @@ mod frames;
 mod growing;
 mod growing_beside;
 mod large_files;
+#[cfg(feature = "datagram")]
+mod lossy;
 mod maps;
 mod messages;
 #[cfg(feature = "deflate")]
@@ -37,6 +45,8 @@ mod pipe;
 mod shm;
 mod stream_faults;
 mod streams;
+#[cfg(feature = "datagram")]
+mod udp;
 mod vectors;
 mod whole;
 

@@ -29,7 +29,8 @@ mod recv;
 mod send;
 mod socket;
 
-pub use recv::{Incoming, Owned, Places, Received, Receiver};
+pub use crate::format::Received;
+pub use recv::{Incoming, Owned, Places, Receiver};
 pub use send::{Outgoing, Sender};
 pub use socket::Socket;
 

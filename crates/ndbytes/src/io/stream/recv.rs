@@ -6,7 +6,9 @@ use super::{Socket, StreamOptions};
 use crate::array::Array;
 use crate::buffer::BufferMut;
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{Accept, Checks, DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Message};
+use crate::format::{
+    Accept, Checks, DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Received,
+};
 use crate::io::read::{fill_body, fill_header};
 use crate::io::{Watch, unwatched};
 use std::io::Read;
@@ -244,16 +246,6 @@ impl Places for Owned {
     fn place(&mut self, _: &Header) -> Result<Dest<'_>> {
         Ok(Dest::Owned)
     }
-}
-
-/// A message that has come whole.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Received {
-    /// What its sender says of it; nothing of a single array that was not sent as a message.
-    pub message: Option<Message>,
-    /// Its arrays, at least one; each has its name in its header.
-    pub arrays: Vec<Decoded>,
 }
 
 /// An array whose header has come.

@@ -7,7 +7,7 @@ use crate::array::ArrayRef;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
-use crate::format::{Encode, Message, Metadata, frame, npy};
+use crate::format::{Encode, Message, Metadata, encoders, frame, npy};
 use crate::io::{Watch, unwatched};
 use std::io::{Result as IoResult, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -126,17 +126,8 @@ impl<W: Write> Sender<W> {
         if self.options.npy {
             return Err(Error::argument("a bare .npy cannot say that it is one of a message"));
         }
-        if arrays.is_empty() {
-            return Err(Error::argument("a message has at least one array"));
-        }
         let (count, seq, stream) = (arrays.len() as u64, self.seq, self.stream);
-        let mut message = Some(Message { count, seq, sent_ns: now(), stream });
-        let encoder = |(array, options): &(ArrayRef<'a>, frame::EncodeOptions)| {
-            let mut options = options.clone();
-            options.metadata.message = message.take();
-            frame::Encoder::new(array, &options)
-        };
-        let encoders = arrays.iter().map(encoder).collect::<Result<Vec<_>>>()?;
+        let encoders = encoders(arrays, Message { count, seq, sent_ns: now(), stream })?;
         self.check()?;
         self.seq += 1;
         self.within = true;
