@@ -41,6 +41,7 @@ from ndbytes._errors import (
     UnsupportedError,
 )
 from ndbytes._handle import Handle
+from ndbytes._hooks import MEDIA_TYPE, json_default, json_object_hook, msgpack_default, msgpack_ext_hook
 from ndbytes._look import digest, info, verify
 from ndbytes._open import open
 
@@ -56,6 +57,7 @@ __all__ = [
     "Handle",
     "LimitError",
     "Limits",
+    "MEDIA_TYPE",
     "MismatchError",
     "Report",
     "TruncatedError",
@@ -69,8 +71,12 @@ __all__ = [
     "fromfile",
     "gzip",
     "info",
+    "json_default",
+    "json_object_hook",
     "load",
     "loads",
+    "msgpack_default",
+    "msgpack_ext_hook",
     "open",
     "recv",
     "recv_iter",

@@ -50,7 +50,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use format::Selection;
 pub use format::{
     Accept, BodyDecoder, Checks, ChecksumState, DecodeOptions, Decoded, Dest, Encode, Event,
-    Format, Header, HeaderDecoder, Message, Metadata, Piece, TAIL_MAGIC, Tail, frame, npy, raw,
+    Format, Header, HeaderDecoder, MEDIA_TYPE, Message, Metadata, Piece, TAIL_MAGIC, Tail, frame,
+    npy, raw,
 };
 #[cfg(feature = "std")]
 pub use io::{from_reader, from_slice, to_vec, to_writer};
