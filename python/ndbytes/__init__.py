@@ -44,6 +44,7 @@ from ndbytes._errors import (
     UnsupportedError,
 )
 from ndbytes._handle import Handle
+from ndbytes._hooks import MEDIA_TYPE, json_default, json_object_hook, msgpack_default, msgpack_ext_hook
 from ndbytes._look import digest, info, verify
 from ndbytes._open import open
 
@@ -64,6 +65,7 @@ __all__ = [
     "LimitError",
     "Limits",
     "Listener",
+    "MEDIA_TYPE",
     "Message",
     "MismatchError",
     "Report",
@@ -79,9 +81,13 @@ __all__ = [
     "fromfile",
     "gzip",
     "info",
+    "json_default",
+    "json_object_hook",
     "listen",
     "load",
     "loads",
+    "msgpack_default",
+    "msgpack_ext_hook",
     "open",
     "recv",
     "recv_iter",

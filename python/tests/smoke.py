@@ -5,6 +5,8 @@
 
 import faulthandler
 import importlib
+import importlib.util
+import json
 import multiprocessing
 import pkgutil
 import socket
@@ -186,6 +188,18 @@ def damage(_):
     raises(ndb.ChecksumError, ndb.loads, flipped)
     raises(ndb.TruncatedError, ndb.loads, good[:-1])
     raises(ndb.FormatError, ndb.loads, b"neither of these formats, and long enough to be one of them" * 10)
+
+
+@exercises("json_default", "json_object_hook", "msgpack_default", "msgpack_ext_hook")
+def hooks(_):
+    text = json.dumps({"a": A, "n": 1}, default=ndb.json_default)
+    same(json.loads(text, object_hook=ndb.json_object_hook)["a"], A)
+    same(ndb.msgpack_ext_hook(78, ndb.dumps(A)), A)
+    # The package msgpack is no dependency, and whoever asks without it hears so.
+    if importlib.util.find_spec("msgpack"):
+        same(ndb.msgpack_ext_hook(*ndb.msgpack_default(A)), A)
+    else:
+        raises(ModuleNotFoundError, ndb.msgpack_default, A)
 
 
 @exercises("Archive", "savez")

@@ -50,8 +50,8 @@ pub use error::{Error, ErrorKind, Result};
 pub use format::datagram;
 pub use format::{
     Accept, BodyDecoder, Checks, ChecksumState, DecodeOptions, Decoded, Dest, Encode, Event,
-    Format, Header, HeaderDecoder, Message, Metadata, Piece, Received, TAIL_MAGIC, Tail, frame,
-    npy, raw,
+    Format, Header, HeaderDecoder, MEDIA_TYPE, Message, Metadata, Piece, Received, TAIL_MAGIC,
+    Tail, frame, npy, raw,
 };
 #[cfg(feature = "std")]
 pub use format::{LENT_FRONT, LENT_MAGIC, Lent, Selection};

@@ -57,6 +57,9 @@ pub(crate) use plan::{ByteRun, ByteRuns};
 pub(crate) use receipt::Receipt;
 pub use tail::{TAIL_MAGIC, Tail};
 
+/// The media type of one array with its checksums, as a `Content-Type` says it: a checked `.npy` or a frame, in any of its forms.
+pub const MEDIA_TYPE: &str = "application/vnd.ndbytes";
+
 /// Bytes on their way out.
 #[derive(Debug, Clone)]
 pub enum Piece<'a> {

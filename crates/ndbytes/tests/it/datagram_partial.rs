@@ -144,7 +144,7 @@ fn only_one_frame_in_one_piece_is_given_in_part() {
     let sent = array("<f4[10000]");
     let options = FragmentOptions::default();
     let keep = |at: usize, _: &[u8]| at != 20;
-    let message = |count| Some(Message { count, seq: 0, sent_ns: 0 });
+    let message = |count| Some(Message { count, seq: 0, sent_ns: 0, stream: None });
     let one = datagrams(pieces(&[sent.view()], message(1)), 1, 1, &options);
     let given = part(&one, keep).unwrap();
     assert_eq!(given.received.message, message(1));

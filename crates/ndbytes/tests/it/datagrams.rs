@@ -54,7 +54,7 @@ fn transfers(count: u64, loss: f64, link: Link, size: impl Fn(&mut Rng) -> usize
         let len = size(&mut rng);
         let start = rng.below(1 << 20);
         let sent = ArrayRef::from_slice(&base[start..start + len], &[len]).unwrap();
-        let message = Message { count: 1, seq: number, sent_ns: 0 };
+        let message = Message { count: 1, seq: number, sent_ns: 0, stream: None };
         let pieces = pieces(std::slice::from_ref(&sent), Some(message));
         let sent_datagrams = datagrams(pieces, 9, number, &for_loss(loss));
         assert!(sent_datagrams.iter().all(|datagram| datagram.len() <= MAX_DATAGRAM));
@@ -121,7 +121,7 @@ fn arrays_of_every_kind_and_groups_pass() {
     let mut reassembler = Reassembler::new(ReassemblyOptions::default());
     for (number, len) in (1..=views.len()).enumerate() {
         let (number, count) = (number as u64, len as u64);
-        let message = Message { count, seq: number, sent_ns: 5 };
+        let message = Message { count, seq: number, sent_ns: 5, stream: None };
         let sent = datagrams(pieces(&views[..len], Some(message)), 1, number, &for_loss(0.3));
         let (came, _) = Link { loss: 0.1, ..BAD }.carry(sent, &mut rng);
         let (given, _) = give(&mut reassembler, &came, Duration::ZERO);

@@ -44,6 +44,12 @@ fn frames_are_written_as_the_vectors_are() {
     assert!(written >= 30, "{written} frames");
 }
 
+#[test]
+fn the_media_type_is_the_one_of_the_spec() {
+    let spec = include_str!("../../../../spec/FORMAT.md");
+    assert!(spec.contains(&format!("**Media type**: `{}`", ndbytes::MEDIA_TYPE)));
+}
+
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../spec/vectors")
 }
