@@ -1,14 +1,24 @@
 """Messages of arrays between processes and machines: ``connect``, ``listen`` and what they give."""
 
+from __future__ import annotations
+
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+import numpy as np
 
 from ndbytes import _core
 from ndbytes._errors import ArgumentError, ArgumentTypeError, MismatchError
 
 
+#: Arrays of the caller's that take what comes.
+Out = np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]] | None
 
-def connect(url, *, timeout=10, reconnect=False, limits=None):
+
+def connect(
+    url: str, *, timeout: float = 10, reconnect: bool = False, limits: _core.Limits | None = None
+) -> Channel:
     """Connect to a listener.
 
     Parameters
@@ -51,7 +61,9 @@ def connect(url, *, timeout=10, reconnect=False, limits=None):
     return Channel(_core.connect(url, timeout=timeout, reconnect=bool(reconnect), limits=limits))
 
 
-def listen(url, *, keep="all", timeout=10, limits=None):
+def listen(
+    url: str, *, keep: Literal["all", "latest"] | int = "all", timeout: float = 10, limits: _core.Limits | None = None
+) -> Listener:
     """Listen for channels.
 
     Parameters
@@ -96,15 +108,15 @@ class Message:
     def __init__(self, found):
         arrays, self._attrs, told = found
         #: The arrays by name, in their order; one without a name is called ``arr_0``, ``arr_1``, … by its place.
-        self.arrays = {f"arr_{at}" if name is None else name: array for at, (name, array) in enumerate(arrays)}
+        self.arrays: dict[str, np.ndarray[Any, Any]] = {f"arr_{at}" if name is None else name: array for at, (name, array) in enumerate(arrays)}
         #: The name of the first array, or None.
-        self.name = arrays[0][0]
+        self.name: str | None = arrays[0][0]
         #: Its number among those of its sender, from 0 on, and when it was sent, by the sender's clock in nanoseconds since 1970;
         #: None where the sender does not say.
         self.seq, self.sent_ns = told or (None, None)
 
     @property
-    def array(self):
+    def array(self) -> np.ndarray[Any, Any]:
         """The array of a message that has one.
 
         Raises
@@ -117,11 +129,11 @@ class Message:
         return next(iter(self.arrays.values()))
 
     @property
-    def attrs(self):
+    def attrs(self) -> dict[str, Any]:
         """What else was said of it, a new dict each time."""
         return json.loads(self._attrs) if self._attrs else {}
 
-    def __getitem__(self, name):
+    def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         return self.arrays[name]
 
     def __contains__(self, name):
@@ -159,7 +171,7 @@ class _Receives:
         self._core = core
 
     @property
-    def stats(self):
+    def stats(self) -> dict[str, Any]:
         """Counts of messages, a dict.
 
         ``sent``, ``received``; where it reconnects, ``confirmed``: sent, and the peer has said that it has them, ``lost``: sent, and
@@ -169,7 +181,7 @@ class _Receives:
         """
         return self._core.stats()
 
-    def close(self):
+    def close(self) -> None:
         """Let all connections go. Threads that wait for messages stop. Twice is once."""
         self._core.close()
 
@@ -179,7 +191,7 @@ class _Receives:
     def __exit__(self, *_):
         self.close()
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Message]:
         return self
 
 
@@ -191,7 +203,15 @@ class Channel(_Receives):
 
     __slots__ = ()
 
-    def send(self, a, attrs=None, *, name=None, codec=None, on_full="block"):
+    def send(
+        self,
+        a: Any,
+        attrs: dict[str, Any] | None = None,
+        *,
+        name: str | None = None,
+        codec: str | None = None,
+        on_full: Literal["block", "drop_oldest"] = "block",
+    ) -> int | None:
         """Send an array, or arrays by name, as one message.
 
         Parameters
@@ -232,7 +252,7 @@ class Channel(_Receives):
             arrays = [(name, a)]
         return self._core.send(arrays, attrs, "none" if codec is None else codec, on_full == "drop_oldest")
 
-    def recv(self, out=None, *, timeout=None):
+    def recv(self, out: Out = None, *, timeout: float | None = None) -> Message:
         """Receive a message.
 
         Parameters
@@ -264,7 +284,7 @@ class Channel(_Receives):
             raise EOFError("the peer has closed the channel: no more messages come")
         return Message(found)
 
-    def flush(self, timeout=None):
+    def flush(self, timeout: float | None = None) -> None:
         """Wait until the peer has confirmed all messages. It does so when it asks for the next one.
 
         Raises
@@ -278,16 +298,16 @@ class Channel(_Receives):
             raise TimeoutError(f"the peer has not confirmed all messages within {timeout} s")
 
     @property
-    def peer(self):
+    def peer(self) -> str:
         """What is known of who is at the other end."""
         return self._core.peer
 
     @property
-    def closed(self):
+    def closed(self) -> bool:
         """Whether it was closed."""
         return self._core.closed
 
-    def __next__(self):
+    def __next__(self) -> Message:
         found = self._core.recv([], None)
         if found is None:
             raise StopIteration
@@ -306,18 +326,18 @@ class Listener(_Receives):
     __slots__ = ()
 
     @property
-    def url(self):
+    def url(self) -> str:
         """Where it listens, with the port that it got."""
         return self._core.url
 
-    def recv(self, out=None, *, timeout=None):
+    def recv(self, out: Out = None, *, timeout: float | None = None) -> Message:
         """Receive the next message of any peer: as ``Channel.recv``, but that there is no end.
 
         An error ends the connection of one peer, and names it; call again for what others send.
         """
         return Message(self._core.recv(_outs(out), timeout))
 
-    def accept(self, timeout=None):
+    def accept(self, timeout: float | None = None) -> Channel:
         """Give the next peer a channel of its own: its messages do not come here, and it can be answered.
 
         Raises

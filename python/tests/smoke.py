@@ -125,6 +125,16 @@ def streams(_):
         assert [array.shape for array in ndb.recv_iter(right)] == [A.shape] * 2
 
 
+@exercises("connect", "listen", "Channel", "Listener", "Message")
+def channels(_):
+    with ndb.listen("tcp://127.0.0.1:0") as listener, ndb.connect(listener.url) as channel:
+        channel.send({"a": A, "b": A[1:]}, attrs={"k": 1})
+        message = listener.recv(timeout=WATCHDOG_SECONDS)
+        same(message["a"], A)
+        assert (type(channel), type(listener), type(message)) == (ndb.Channel, ndb.Listener, ndb.Message)
+        assert message.attrs == {"k": 1} and list(message.arrays) == ["a", "b"]
+
+
 @exercises("buffers", "Decoder")
 def machines(_):
     frame = b"".join(map(bytes, ndb.buffers(BIG)))
