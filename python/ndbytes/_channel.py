@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ndbytes import _core
+from ndbytes._datagram import Receiver, Sender
 from ndbytes._errors import ArgumentError, ArgumentTypeError, MismatchError
 
 
@@ -17,20 +18,32 @@ Out = np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]] | None
 
 
 def connect(
-    url: str, *, timeout: float = 10, reconnect: bool = False, limits: _core.Limits | None = None
+    url: str,
+    *,
+    timeout: float = 10,
+    reconnect: bool = False,
+    loss: float = 0,
+    rate: float | None = None,
+    limits: _core.Limits | None = None,
 ) -> Channel:
     """Connect to a listener.
 
     Parameters
     ----------
     url : str
-        ``"tcp://HOST:PORT"`` or ``"unix:/path"``.
+        ``"tcp://HOST:PORT"``, ``"unix:/path"``, or ``"udp://HOST:PORT"``: datagrams, which go one way, may be lost, and are
+        neither secret nor authenticated.
     timeout : float
         Seconds that connecting may take, and the peer for each message once it has begun: for its header, and for each 64 KiB
         behind it. Between messages there is no bound.
     reconnect : bool
         True: a connection that is lost is made anew, for ``timeout`` seconds at most, by whoever sends or receives next. The peer
         then confirms what it has; ``stats`` tells what was lost.
+    loss : float
+        Over ``udp://``, which part of the datagrams may be lost, from 0 to below 0.5: as much parity is sent as it takes that a
+        message arrives all the same. With 0.01 a lost or damaged datagram in a hundred does no harm.
+    rate : float, optional
+        Over ``udp://``, bytes a second: what is sent faster than the way, or the receiver, can take is lost. Default 100 MB/s.
     limits : Limits, optional
         Bounds on what the peer may send. Default ``Limits.stream()``.
 
@@ -58,23 +71,39 @@ def connect(
     >>> message["left"], message.attrs["frame"]
     (array([0, 1, 2], dtype=int16), 7)
     """
+    if url.startswith("udp://"):
+        if reconnect:
+            raise ArgumentError("reconnect is for connections: datagrams have none")
+        return Channel(Sender(url, loss, rate))
+    if loss or rate is not None:
+        raise ArgumentError("loss and rate are for udp://; a connection loses nothing, and goes as fast as its peer")
     return Channel(_core.connect(url, timeout=timeout, reconnect=bool(reconnect), limits=limits))
 
 
 def listen(
-    url: str, *, keep: Literal["all", "latest"] | int = "all", timeout: float = 10, limits: _core.Limits | None = None
+    url: str,
+    *,
+    keep: Literal["all", "latest"] | int = "all",
+    partial: bool = False,
+    timeout: float | None = None,
+    limits: _core.Limits | None = None,
 ) -> Listener:
     """Listen for channels.
 
     Parameters
     ----------
     url : str
-        ``"tcp://HOST:PORT"``, port 0 for any that is free, or ``"unix:/path"``, a socket that only its owner may connect to.
+        ``"tcp://HOST:PORT"``, port 0 for any that is free, ``"unix:/path"``, a socket that only its owner may connect to, or
+        ``"udp://HOST:PORT"``.
     keep : "all", "latest" or int
         Which messages are kept until they are asked for. All: they wait at the peers, which wait too. The latest, or so many of the
         newest: a slow consumer gets what is new, and what gave way is counted.
-    timeout : float
-        Seconds that a peer may take for each message once it has begun, as for ``connect``.
+    partial : bool
+        Over ``udp://``, True: a single array that has not come whole is given as far as it has, with ``Message.mask``; else it is
+        lost, and counted.
+    timeout : float, optional
+        Seconds that a peer may take for each message once it has begun, as for ``connect``: 10. Over ``udp://`` how long a message
+        is waited for behind the last datagram of it: 1.
     limits : Limits, optional
         Bounds on what peers may send. Default ``Limits.stream()``.
 
@@ -89,6 +118,12 @@ def listen(
     OSError
         If the address is in use, or not to be had.
     """
+    if url.startswith("udp://"):
+        if keep != "all":
+            raise ArgumentError("over udp:// what nobody asks for waits in the system, and what has no room there is lost")
+        return Listener(Receiver(url, bool(partial), 1 if timeout is None else timeout, limits))
+    if partial:
+        raise ArgumentError("partial is for udp://; over a connection a message comes whole")
     if keep == "all":
         count = None
     elif keep == "latest":
@@ -97,16 +132,18 @@ def listen(
         count = keep
     else:
         raise ArgumentError(f'keep must be "all", "latest" or a number of messages, found {keep!r}')
-    return Listener(_core.listen(url, keep=count, timeout=timeout, limits=limits))
+    return Listener(_core.listen(url, keep=count, timeout=10 if timeout is None else timeout, limits=limits))
 
 
 class Message:
     """Arrays that were sent together."""
 
-    __slots__ = ("_attrs", "arrays", "name", "sent_ns", "seq")
+    __slots__ = ("_attrs", "arrays", "mask", "name", "sent_ns", "seq")
 
     def __init__(self, found):
-        arrays, self._attrs, told = found
+        arrays, self._attrs, told, *mask = found
+        #: Where an array of datagrams is given in part, which of its items have come; else None. The other items are zeros.
+        self.mask: np.ndarray[Any, Any] | None = mask[0] if mask else None
         #: The arrays by name, in their order; one without a name is called ``arr_0``, ``arr_1``, … by its place.
         self.arrays: dict[str, np.ndarray[Any, Any]] = {f"arr_{at}" if name is None else name: array for at, (name, array) in enumerate(arrays)}
         #: The name of the first array, or None.
@@ -178,6 +215,11 @@ class _Receives:
         nothing was heard of them before their connection was lost, ``lost_seqs``: runs of their numbers as (first, last), and
         ``reconnects``. At the receiver's end ``missed``: gaps in the numbers of peers that reconnect; ``dropped``: gave way to
         newer ones; ``failed``: connections that ended with an error.
+
+        Over ``udp://`` ``sent``; at the receiver's end ``received``, ``partial``: given in part, ``lost``: given up, or missing among
+        the numbers, and of these ``dropped``: for want of room, and ``damaged``. Of datagrams all that came, ``datagrams``, and
+        ``late``, ``duplicates``, ``spare``: parity that was not needed, ``corrupt``, ``refused``: of too long messages, and
+        ``repaired``; and ``granted``: bytes that the system keeps of what nobody has read yet, of 4 MiB that were asked for.
         """
         return self._core.stats()
 

@@ -1,9 +1,13 @@
 //! Where the arrays of a message come.
 
+use crate::array::{Memory, to_array};
 use crate::decode::Destination;
-use crate::errors::carry;
+use crate::errors::{IntoPy as _, carry};
 use ndbytes::io::stream::{Places, Received};
-use ndbytes::{BufferMut, Decoded, Dest, Error, Header, Result};
+use ndbytes::io::unwatched;
+use ndbytes::{
+    Array, ArrayRef, BufferMut, Copying, Decoded, Dest, Error, Header, Order, Result, copy_to,
+};
 use pyo3::prelude::*;
 
 /// What a message is in Python: its arrays with names, the text of its attributes, its number and when it was sent, if it says so.
@@ -56,6 +60,18 @@ impl Arrivals {
                 );
                 Err(Error::mismatch(message))
             }
+        }
+    }
+
+    /// Takes an array that is in memory already.
+    pub(crate) fn take(&mut self, header: &Header, array: &ArrayRef<'_>) -> Result<()> {
+        let order = if header.fortran_order { Order::F } else { Order::C };
+        let copy =
+            |to: &mut [u8]| copy_to(array, order, None, to, Copying::default(), &mut unwatched);
+        match self.place(header)? {
+            Dest::Into(out) => copy(out),
+            Dest::Fill(buffer) => copy(buffer.all()?),
+            _ => Ok(()),
         }
     }
 
@@ -112,4 +128,15 @@ impl Places for Arrivals {
         self.places.push(place);
         Ok(())
     }
+}
+
+/// An array of ours as one of NumPy's.
+///
+/// # Errors
+/// `MemoryError`.
+pub(crate) fn array<'py>(py: Python<'py>, array: &Array) -> PyResult<Bound<'py, PyAny>> {
+    let mut memory = BufferMut::new(array.nbytes() as u64).py()?;
+    let to = memory.all().py()?;
+    copy_to(&array.view(), Order::C, None, to, Copying::default(), &mut unwatched).py()?;
+    to_array(py, Memory::new(memory), array.dtype(), array.shape(), Order::C)
 }

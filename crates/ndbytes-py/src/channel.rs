@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Arrays with their names.
-type Named<'py> = Vec<(Option<String>, Bound<'py, PyAny>)>;
+pub(crate) type Named<'py> = Vec<(Option<String>, Bound<'py, PyAny>)>;
 
 /// A connection: `python/ndbytes/_channel.py` says what its methods are for.
 #[pyclass(module = "ndbytes._core", frozen)]
@@ -80,7 +80,7 @@ fn seconds(given: f64) -> PyResult<Duration> {
         .map_err(|_| argument(format!("timeout: {given} is no number of seconds")))
 }
 
-fn patience(given: Option<f64>) -> PyResult<Option<Duration>> {
+pub(crate) fn patience(given: Option<f64>) -> PyResult<Option<Duration>> {
     given.map(seconds).transpose()
 }
 
@@ -96,16 +96,8 @@ impl Channel {
         codec: &str,
         drops: bool,
     ) -> PyResult<Option<u64>> {
-        let codec = options::codec(codec, None)?;
-        let sources = arrays.iter().map(|(_, array)| Source::new(array));
-        let sources = sources.collect::<PyResult<Vec<_>>>()?;
-        let mut attrs = attrs;
-        let mut frames: Vec<(ArrayRef<'_>, frame::EncodeOptions)> = Vec::new();
-        for ((name, _), source) in arrays.into_iter().zip(&sources) {
-            let metadata = metadata(name, attrs.take())?;
-            let options = frame::EncodeOptions { codec, ..frame_options(metadata) };
-            frames.push((source.view().py()?, options));
-        }
+        let sources = sources(&arrays)?;
+        let frames = frames(arrays, &sources, attrs, codec)?;
         let outbox = self.outbox(drops)?;
         wait(py, |watch| match outbox {
             Some(outbox) if drops => {
@@ -175,6 +167,27 @@ impl Channel {
         }
         Ok(outbox.clone())
     }
+}
+
+/// The memory of arrays that are sent.
+pub(crate) fn sources(arrays: &Named<'_>) -> PyResult<Vec<Source>> {
+    arrays.iter().map(|(_, array)| Source::new(array)).collect()
+}
+
+/// The frames of a message; the first says the attributes.
+pub(crate) fn frames<'s>(
+    arrays: Named<'_>,
+    sources: &'s [Source],
+    mut attrs: Option<&Bound<'_, PyAny>>,
+    codec: &str,
+) -> PyResult<Vec<(ArrayRef<'s>, frame::EncodeOptions)>> {
+    let codec = options::codec(codec, None)?;
+    let frame = |((name, _), source): ((Option<String>, _), &'s Source)| {
+        let metadata = metadata(name, attrs.take())?;
+        let options = frame::EncodeOptions { codec, ..frame_options(metadata) };
+        Ok((source.view().py()?, options))
+    };
+    arrays.into_iter().zip(sources).map(frame).collect()
 }
 
 /// A copy, for a thread.

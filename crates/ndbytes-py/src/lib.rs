@@ -15,6 +15,8 @@ mod bundle;
 mod channel;
 mod checksum;
 mod compare;
+#[cfg(unix)]
+mod datagram;
 mod declared;
 mod decode;
 mod decoder;
@@ -99,6 +101,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
 fn add_channels(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<channel::Channel>()?;
     module.add_class::<channel::Listener>()?;
+    module.add_class::<datagram::DatagramSender>()?;
+    module.add_class::<datagram::DatagramReceiver>()?;
     module.add_function(wrap_pyfunction!(channel::connect, module)?)?;
     module.add_function(wrap_pyfunction!(channel::listen, module)?)
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
     let address: Address = args.address.parse()?;
-    if matches!(address, Address::Tcp { port: 0, .. }) {
+    if matches!(address, Address::Tcp { port: 0, .. } | Address::Udp { port: 0, .. }) {
         let text = &args.address;
         let message =
             format!("{text:?}: port 0 is for listeners; `ndbytes recv` prints the port it got");

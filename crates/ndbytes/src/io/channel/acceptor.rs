@@ -1,5 +1,6 @@
 //! Waiting for peers, on a socket of either kind.
 
+use super::connection::no_connection;
 #[cfg(not(unix))]
 use super::connection::no_unix;
 use super::{Address, Connection, TICK};
@@ -59,6 +60,7 @@ impl Acceptor {
                     _name: None,
                 })
             }
+            Address::Udp { .. } => Err(no_connection()),
             #[cfg(unix)]
             Address::Unix(path) => {
                 let socket = bind_unix(path)?;

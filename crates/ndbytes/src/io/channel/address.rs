@@ -1,4 +1,4 @@
-//! `tcp://HOST:PORT` and `unix:/path`.
+//! `tcp://HOST:PORT`, `udp://HOST:PORT` and `unix:/path`.
 
 use crate::error::{Error, Result};
 use std::fmt;
@@ -21,12 +21,18 @@ pub enum Address {
         /// From 0 to 65535.
         port: u16,
     },
+    /// The same of datagrams, which go one way, and may be lost.
+    Udp {
+        /// As for TCP.
+        host: String,
+        /// As for TCP.
+        port: u16,
+    },
     /// The name of a Unix socket.
     Unix(PathBuf),
 }
 
-const ALLOWED: &str =
-    "an address is tcp://HOST:PORT (tcp://:0 is any port of this machine) or unix:/path";
+const ALLOWED: &str = "an address is tcp://HOST:PORT (tcp://:0 is any port of this machine), udp://HOST:PORT or unix:/path";
 
 impl std::str::FromStr for Address {
     type Err = Error;
@@ -48,8 +54,9 @@ impl std::str::FromStr for Address {
                 _ => Ok(Self::Unix(path.into())),
             };
         }
-        let Some(rest) = text.strip_prefix("tcp://") else {
-            return wrong("neither tcp:// nor unix:");
+        let udp = text.strip_prefix("udp://");
+        let Some(rest) = text.strip_prefix("tcp://").or(udp) else {
+            return wrong("neither tcp://, udp:// nor unix:");
         };
         let Some((host, port)) = rest.trim_end_matches('/').rsplit_once(':') else {
             return wrong("no port");
@@ -74,7 +81,7 @@ impl std::str::FromStr for Address {
         }
         // Without a host: this machine only.
         let host = if host.is_empty() { "127.0.0.1" } else { host }.to_owned();
-        Ok(Self::Tcp { host, port })
+        Ok(if udp.is_some() { Self::Udp { host, port } } else { Self::Tcp { host, port } })
     }
 }
 
@@ -83,6 +90,8 @@ impl fmt::Display for Address {
         match self {
             Self::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
             Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+            Self::Udp { host, port } if host.contains(':') => write!(f, "udp://[{host}]:{port}"),
+            Self::Udp { host, port } => write!(f, "udp://{host}:{port}"),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
@@ -99,6 +108,8 @@ mod tests {
             ("tcp://:5000", "tcp://127.0.0.1:5000"),
             ("tcp://localhost:65535/", "tcp://localhost:65535"),
             ("tcp://[::1]:7", "tcp://[::1]:7"),
+            ("udp://[::1]:7", "udp://[::1]:7"),
+            ("udp://:0", "udp://127.0.0.1:0"),
             ("unix:/tmp/a b", "unix:/tmp/a b"),
             ("unix:///tmp/s", "unix:/tmp/s"),
             ("unix:rel/s", "unix:rel/s"),
@@ -106,10 +117,9 @@ mod tests {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), printed);
         }
         for (text, why) in [
-            ("", "neither tcp:// nor unix:"),
-            ("127.0.0.1:5000", "neither tcp:// nor unix:"),
-            ("http://a:1", "neither tcp:// nor unix:"),
-            ("udp://a:1", "neither tcp:// nor unix:"),
+            ("", "neither tcp://, udp:// nor unix:"),
+            ("127.0.0.1:5000", "neither tcp://, udp:// nor unix:"),
+            ("http://a:1", "neither tcp://, udp:// nor unix:"),
             ("tcp://localhost", "no port"),
             ("tcp://a:", "no port from 0 to 65535"),
             ("tcp://a:65536", "no port from 0 to 65535"),

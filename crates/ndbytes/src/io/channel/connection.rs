@@ -178,6 +178,7 @@ impl Connection {
 fn connect(address: &Address, timeout: Duration) -> Result<Connection> {
     let (host, port) = match address {
         Address::Tcp { host, port } => (host.as_str(), *port),
+        Address::Udp { .. } => return Err(no_connection()),
         #[cfg(unix)]
         Address::Unix(path) => return Ok(Connection::Unix(UnixStream::connect(path)?)),
         #[cfg(not(unix))]
@@ -191,6 +192,10 @@ fn connect(address: &Address, timeout: Duration) -> Result<Connection> {
         }
     }
     Err(last.map_or_else(|| Error::new(ErrorKind::Peer, "no such host"), Error::from))
+}
+
+pub(super) fn no_connection() -> Error {
+    Error::argument("datagrams have no connection: nothing is answered over udp://")
 }
 
 #[cfg(not(unix))]

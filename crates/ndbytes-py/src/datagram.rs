@@ -1,0 +1,212 @@
+//! `ndbytes._core.DatagramSender` and `DatagramReceiver`: what channels over `udp://` stand on.
+
+use crate::arrivals::{Arrivals, Message};
+use crate::channel::{Named, frames, patience, sources};
+use crate::errors::{IntoPy as _, argument};
+use crate::limits::{self, Limits};
+use crate::turns::Turns;
+use crate::work::wait;
+use ndbytes::datagram::{Arrival as Arrived, ReassemblyOptions, Stats};
+use ndbytes::io::Watch;
+use ndbytes::io::channel::Address;
+use ndbytes::io::datagram::{self as core, SendOptions};
+use ndbytes::{Array, Error, ErrorKind, Result};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::time::{Duration, Instant};
+
+/// How long a receiver has its socket for itself.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A message, and which items of its array have come, where that is not known of all.
+type Arrival<'py> = (Message<'py>, Option<Bound<'py, PyAny>>);
+
+/// Host and port of a `udp://` address.
+fn address(url: &str) -> PyResult<(String, u16)> {
+    match url.parse::<Address>().py()? {
+        Address::Udp { host, port } => Ok((host, port)),
+        _ => Err(argument(format!("{url:?}: expected udp://HOST:PORT"))),
+    }
+}
+
+/// Sends messages to an address: `python/ndbytes/_channel.py` says what its methods are for.
+#[pyclass(module = "ndbytes._core", frozen)]
+pub(crate) struct DatagramSender(Turns<Sending>);
+
+struct Sending {
+    /// None once it was closed.
+    sender: Option<core::DatagramSender>,
+    sent: u64,
+}
+
+#[pymethods]
+impl DatagramSender {
+    #[new]
+    #[pyo3(signature = (url, *, loss, rate))]
+    fn new(py: Python<'_>, url: &str, loss: f64, rate: Option<u64>) -> PyResult<Self> {
+        let (host, port) = address(url)?;
+        if port == 0 {
+            return Err(argument(format!(
+                "{url:?}: port 0 is for listeners; Listener.url has the port that one got"
+            )));
+        }
+        let usual = SendOptions::default();
+        let options = SendOptions { loss, rate: rate.unwrap_or(usual.rate), ..usual };
+        ndbytes::datagram::parity_for(1, loss).py()?;
+        let made =
+            |_: Watch<'_>| core::DatagramSender::connect((host.as_str(), port))?.with(options);
+        let sender = Some(wait(py, made)?);
+        Ok(Self(Turns::new(Sending { sender, sent: 0 })))
+    }
+
+    /// Sends arrays as one message, and gives its number.
+    #[pyo3(signature = (arrays, attrs, codec))]
+    fn send(
+        &self,
+        py: Python<'_>,
+        arrays: Named<'_>,
+        attrs: Option<&Bound<'_, PyAny>>,
+        codec: &str,
+    ) -> PyResult<u64> {
+        let sources = sources(&arrays)?;
+        let frames = frames(arrays, &sources, attrs, codec)?;
+        wait(py, |watch| {
+            self.0.write(|sending| {
+                let sender = sending.sender.as_mut().ok_or_else(closed)?;
+                let number = sender.send_message(&frames, watch)?;
+                sending.sent += 1;
+                Ok(number)
+            })
+        })
+    }
+
+    #[getter]
+    fn sent(&self, py: Python<'_>) -> PyResult<u64> {
+        wait(py, |_| self.0.read(|sending| Ok(sending.sent)))
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        wait(py, |_| self.0.write(|sending| Ok(drop(sending.sender.take()))))
+    }
+}
+
+/// Receives messages of any number of senders: `python/ndbytes/_channel.py` says what its methods are for.
+#[pyclass(module = "ndbytes._core", frozen)]
+pub(crate) struct DatagramReceiver {
+    receiver: Turns<Option<core::DatagramReceiver>>,
+    #[pyo3(get)]
+    url: String,
+    /// Bytes that the system keeps of what nobody has read yet.
+    #[pyo3(get)]
+    granted: usize,
+}
+
+#[pymethods]
+impl DatagramReceiver {
+    #[new]
+    #[pyo3(signature = (url, *, partial, timeout, limits = None))]
+    fn new(
+        py: Python<'_>,
+        url: &str,
+        partial: bool,
+        timeout: f64,
+        limits: Option<Limits>,
+    ) -> PyResult<Self> {
+        let (host, port) = address(url)?;
+        let limits = limits::or(limits, ndbytes::Limits::stream());
+        let timeout = patience(Some(timeout))?.unwrap_or_default();
+        let options = ReassemblyOptions { limits, partial, timeout, ..Default::default() };
+        let receiver =
+            wait(py, |_| Ok(core::DatagramReceiver::bind((host.as_str(), port))?.with(options)))?;
+        let bound = receiver.local_addr().py()?;
+        let url = Address::Udp { host: bound.ip().to_string(), port: bound.port() }.to_string();
+        let granted = receiver.granted();
+        Ok(Self { receiver: Turns::new(Some(receiver)), url, granted })
+    }
+
+    /// The next message of any sender.
+    #[pyo3(signature = (outs, timeout))]
+    fn recv<'py>(
+        &self,
+        py: Python<'py>,
+        outs: Named<'py>,
+        timeout: Option<f64>,
+    ) -> PyResult<Arrival<'py>> {
+        let (mut arrivals, patience) = (Arrivals::new(outs)?, patience(timeout)?);
+        let arrival = wait(py, |watch| {
+            let arrival = self.next(patience, watch)?;
+            for decoded in &arrival.received.arrays {
+                let array = decoded.array.as_ref().map(Array::view);
+                array.map_or(Ok(()), |array| arrivals.take(&decoded.header, &array))?;
+            }
+            Ok(arrival)
+        })?;
+        let message = arrivals.finish(py, &arrival.received)?;
+        let mask = arrival.mask.map(|mask| crate::arrivals::array(py, &mask)).transpose()?;
+        Ok((message, mask))
+    }
+
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = wait(py, |_| {
+            self.receiver.read(|receiver| {
+                Ok(receiver.as_ref().map(core::DatagramReceiver::stats).unwrap_or_default())
+            })
+        })?;
+        let dict = told(py, &stats)?;
+        dict.set_item("granted", self.granted)?;
+        Ok(dict)
+    }
+
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        wait(py, |_| self.receiver.write(|receiver| Ok(drop(receiver.take()))))
+    }
+}
+
+impl DatagramReceiver {
+    /// The next message; between looks others have their turn.
+    fn next(&self, patience: Option<Duration>, watch: Watch<'_>) -> Result<Arrived> {
+        let started = Instant::now();
+        loop {
+            let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
+            let most = left.unwrap_or(LOOK).min(LOOK);
+            let arrival = self
+                .receiver
+                .write(|receiver| receiver.as_mut().ok_or_else(closed)?.recv(Some(most), watch))?;
+            match (arrival, left, patience) {
+                (Some(arrival), ..) => return Ok(arrival),
+                (None, Some(Duration::ZERO), Some(patience)) => {
+                    let message = format!("no message came within {} s", patience.as_secs_f32());
+                    return Err(Error::new(ErrorKind::Timeout, message));
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn closed() -> Error {
+    Error::argument("the channel was closed")
+}
+
+/// Counts under their names.
+fn told<'py>(py: Python<'py>, stats: &Stats) -> PyResult<Bound<'py, PyDict>> {
+    let dict = PyDict::new(py);
+    let counts = [
+        ("received", stats.messages),
+        ("partial", stats.partial),
+        ("lost", stats.lost),
+        ("dropped", stats.dropped),
+        ("damaged", stats.damaged),
+        ("datagrams", stats.datagrams),
+        ("late", stats.late),
+        ("duplicates", stats.duplicates),
+        ("spare", stats.spare),
+        ("corrupt", stats.corrupt),
+        ("refused", stats.refused),
+        ("repaired", stats.repaired),
+    ];
+    for (name, count) in counts {
+        dict.set_item(name, count)?;
+    }
+    Ok(dict)
+}
