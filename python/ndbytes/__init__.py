@@ -108,7 +108,7 @@ del _class
 
 def __getattr__(name):
     # Not at the top: they take as long to import as all the rest.
-    if name in ("multiprocessing", "shm"):
+    if name in ("aio", "multiprocessing", "shm"):
         import importlib
 
         return importlib.import_module(f"ndbytes.{name}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
@@ -195,6 +196,16 @@ def _named(a):
     return list(a.items())
 
 
+def _handed_over(core, named, attrs):
+    """Hands an array that was born shared over a Unix socket, and gives the message's number; None where it goes by its items."""
+    segments = sys.modules.get("ndbytes._segments")
+    name, a = named
+    if segments is None or not hasattr(core, "hand_over") or (segment := segments.find(a)) is None:
+        return None
+    writable = a.flags.writeable and not segment.readonly
+    return core.hand_over(a.dtype, segments.place(segment, a), segment, writable, name, attrs)
+
+
 def _outs(out):
     return [] if out is None else _named(out)
 
@@ -259,7 +270,8 @@ class Channel(_Receives):
         Parameters
         ----------
         a : array or mapping of str to array
-            Any arrays without Python objects, at any strides; not copied beforehand.
+            Any arrays without Python objects, at any strides; not copied beforehand. A SINGLE ARRAY OF ``ndb.shm`` IS SHARED with
+            a peer on a Unix socket: it is handed over without its items, and both see what either writes.
         attrs : dict, optional
             Whatever else is to be said of it, as far as JSON can.
         name : str, optional
@@ -292,6 +304,8 @@ class Channel(_Receives):
             if isinstance(a, Mapping):
                 raise ArgumentError("name is for a single array; a mapping has names")
             arrays = [(name, a)]
+        if codec is None and len(arrays) == 1 and (number := _handed_over(self._core, arrays[0], attrs)) is not None:
+            return number
         return self._core.send(arrays, attrs, "none" if codec is None else codec, on_full == "drop_oldest")
 
     def recv(self, out: Out = None, *, timeout: float | None = None) -> Message:

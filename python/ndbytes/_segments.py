@@ -30,6 +30,12 @@ def mapped(descriptor, writable, limits=None):
     return _known(core.Segment.of(descriptor, writable, limits)) if found is None else found
 
 
+def adopted(segment, dtype, place):
+    """The array in memory that another process has handed over: where it is mapped here already, in that map."""
+    found = held(os.fstat(segment.fileno()).st_ino, not segment.readonly)
+    return over(_known(segment) if found is None else found, dtype, place)
+
+
 def held(inode, writable):
     """The memory of this number, where it is mapped here."""
     found = _numbered.get((inode, writable))

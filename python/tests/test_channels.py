@@ -124,6 +124,8 @@ def test_what_does_not_fit_ends_the_connection(pair, out, message):
     with pytest.raises(ndb.MismatchError) as raised:
         listener.recv(out)
     assert message in str(raised.value)
+    with pytest.raises(ConnectionError, match="the peer (closed the connection|broke the channel off)"):
+        channel.recv(timeout=PATIENCE)
     with ndb.connect(listener.url) as other:
         other.send(SMALL)
         assert (listener.recv().array == SMALL).all()
@@ -198,7 +200,7 @@ def test_mistakes(url):
             (channel.flush, "a channel that reconnects alone"),
             (lambda: ndb.listen(url, keep=0), "keep must be"),
             (lambda: ndb.connect("tcp://127.0.0.1:0"), "port 0 is for listeners"),
-            (lambda: ndb.connect("http://a:1"), "neither tcp:// nor unix:"),
+            (lambda: ndb.connect("http://a:1"), "neither tcp://, udp:// nor unix:"),
         ]:
             with pytest.raises(ndb.Error, match=error.replace("(", r"\(")):
                 wrong()
@@ -294,13 +296,16 @@ def test_a_receiver_that_is_killed_fifty_times(tmp_path):
 
 def test_a_sender_that_is_killed_is_no_end_of_an_array(pair):
     channel, listener = pair
-    program = "import sys, numpy as np, ndbytes as ndb\nndb.connect(sys.argv[1]).send(np.zeros(1 << 28, 'u1'))"
-    process = subprocess.Popen([sys.executable, "-c", program, listener.url])
-    time.sleep(1)
-    peer = listener.accept(PATIENCE) if channel.closed else None
-    assert peer is None
-    process.kill()
-    process.wait()
+    program = '''
+import sys, numpy as np, ndbytes as ndb
+channel = ndb.connect(sys.argv[1])
+print("up", flush=True)
+channel.send(np.zeros(1 << 28, "u1"))
+'''
+    with subprocess.Popen([sys.executable, "-c", program, listener.url], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "up\n"
+        time.sleep(0.3)
+        process.kill()
     with pytest.raises(ndb.TruncatedError):
         listener.recv(timeout=PATIENCE)
 
@@ -403,7 +408,8 @@ def test_the_command_line_is_a_peer_both_ways(tmp_path):
         process = subprocess.Popen([program, "send", str(tmp_path / "one.npy"), listener.url, "--quiet"])
         message = listener.recv(timeout=PATIENCE)
         assert message.name == "one" and (message.array == SMALL).all()
-        flushed(listener)
+        with pytest.raises(TimeoutError):
+            listener.recv(timeout=1)
         assert process.wait(PATIENCE) == 0
     line = [program, "recv", "--listen", "tcp://127.0.0.1:0", "-o", str(tmp_path / "got"), "--once"]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as process:
@@ -547,3 +553,85 @@ def test_a_listener_of_datagrams_is_closed_while_another_thread_waits(datagrams)
     datagrams.close()
     with pytest.raises(ndb.ArgumentError, match="was closed"):
         join()
+
+
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is shared by descriptor on Linux")
+
+
+@linux
+@pytest.mark.parametrize("reconnect", [False, True])
+def test_an_array_that_was_born_shared_is_handed_over(tmp_path, reconnect):
+    with ndb.listen(f"unix:{tmp_path}/socket") as listener, ndb.connect(listener.url, reconnect=reconnect) as channel:
+        a = ndb.shm.zeros((4, 6), ">f4")
+        a[:] = np.arange(24).reshape(4, 6)
+        for at, view in enumerate([a, a[::-1, ::2], a.T, a[2, 3:4].reshape(())]):
+            assert channel.send(view, {"at": at}, name="shared") == at
+            message = listener.recv(timeout=PATIENCE)
+            found = message["shared"]
+            assert (message.seq, message.attrs, message.name) == (at, {"at": at}, "shared")
+            assert np.shares_memory(found, a) and ndb.shm.is_shared(found) and (found == view).all()
+            assert (found.dtype, found.shape) == (view.dtype, view.shape)
+        found[()] = -5
+        assert -5 in a
+        # Others go by their items, and so do those of a group, and those that come into memory of one's own.
+        channel.send(a + 1)
+        assert not ndb.shm.is_shared(listener.recv().array)
+        channel.send({"a": a, "b": SMALL})
+        message = listener.recv()
+        assert not ndb.shm.is_shared(message["a"]) and (message["a"] == a).all()
+        out = np.empty_like(a)
+        channel.send(a)
+        assert listener.recv(out).array is out and (out == a).all()
+        assert channel.stats["sent"] == listener.stats["received"] == 7
+        if reconnect:
+            join = sending(lambda: flushed(listener))
+            channel.flush(PATIENCE)
+            join()
+
+
+@linux
+def test_what_is_handed_over_is_kept_as_a_copy(tmp_path):
+    a = ndb.shm.zeros(100, "i4")
+    with ndb.listen(f"unix:{tmp_path}/socket", keep=2) as listener, ndb.connect(listener.url) as channel:
+        for at in range(3):
+            a[:] = at
+            channel.send(a)
+            until(lambda: listener.stats["received"] == at + 1)
+        found = [listener.recv(timeout=PATIENCE).array for _ in range(2)]
+    assert [array[0] for array in found] == [1, 2]
+    assert not any(np.shares_memory(array, a) for array in found)
+
+
+@linux
+def test_over_tcp_a_shared_array_goes_by_its_items():
+    a = ndb.shm.zeros(100, "i4")
+    with ndb.listen("tcp://127.0.0.1:0") as listener, ndb.connect(listener.url) as channel:
+        channel.send(a)
+        found = listener.recv(timeout=PATIENCE).array
+        assert (found == a).all() and not ndb.shm.is_shared(found)
+
+
+@linux
+def test_handing_over_leaves_nothing(tmp_path):
+    with ndb.listen(f"unix:{tmp_path}/socket") as listener, ndb.connect(listener.url) as channel:
+        def one():
+            channel.send(ndb.shm.zeros(1 << 16))
+            assert listener.recv(timeout=PATIENCE).array.size == 1 << 16
+
+        one()
+        before = len(descriptors())
+        for _ in range(1000):
+            one()
+        assert len(descriptors()) <= before
+
+
+def test_the_last_message_is_confirmed_too(url):
+    with ndb.listen(url) as listener, ndb.connect(listener.url, reconnect=True) as channel:
+        channel.send(SMALL)
+        listener.recv(timeout=PATIENCE)
+        with pytest.raises(TimeoutError, match="has not confirmed all messages within 0.05 s"):
+            channel.flush(0.05)
+        join = sending(lambda: flushed(listener))
+        channel.flush(PATIENCE)
+        join()
+        assert channel.stats["confirmed"] == 1

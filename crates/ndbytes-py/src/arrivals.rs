@@ -3,6 +3,8 @@
 use crate::array::{Memory, to_array};
 use crate::decode::Destination;
 use crate::errors::{IntoPy as _, carry};
+#[cfg(target_os = "linux")]
+use ndbytes::io::shm::Handed;
 use ndbytes::io::stream::{Places, Received};
 use ndbytes::io::unwatched;
 use ndbytes::{
@@ -25,6 +27,9 @@ enum Place {
     /// One of the caller's.
     Out(usize),
     Own(Box<Destination>),
+    /// Memory that another process shares.
+    #[cfg(target_os = "linux")]
+    Shared(Box<Handed>),
 }
 
 impl Arrivals {
@@ -86,11 +91,16 @@ impl Arrivals {
     ) -> PyResult<Message<'py>> {
         let mut arrays = Vec::new();
         for (place, decoded) in self.places.into_iter().zip(&received.arrays) {
+            let name = decoded.header.metadata.name.clone();
             let destination = match place {
+                #[cfg(target_os = "linux")]
+                Place::Shared(handed) => {
+                    arrays.push((name, crate::shm::adopted(py, *handed)?));
+                    continue;
+                }
                 Place::Own(destination) => *destination,
                 Place::Out(at) => std::mem::take(&mut self.outs[at].1),
             };
-            let name = decoded.header.metadata.name.clone();
             arrays.push((name, destination.finish(py, decoded)?));
         }
         let attrs = received.arrays.first().and_then(|first| first.metadata.attrs.clone());
@@ -110,8 +120,18 @@ impl Places for Arrivals {
         match self.places.last_mut() {
             Some(Place::Out(at)) => self.outs[*at].1.choose(header, false),
             Some(Place::Own(destination)) => destination.choose(header, false),
-            None => Ok(Dest::Discard),
+            _ => Ok(Dest::Discard),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn lend(&mut self, handed: Handed) -> Result<Decoded> {
+        let decoded = handed.decoded();
+        match self.outs.is_empty() {
+            true => self.places.push(Place::Shared(Box::new(handed))),
+            false => self.take(&decoded.header, &handed.array()?)?,
+        }
+        Ok(decoded)
     }
 
     fn keep(&mut self, decoded: &mut Decoded, mut memory: BufferMut) -> Result<()> {
@@ -123,7 +143,7 @@ impl Places for Arrivals {
                 }
                 Place::Out(at)
             }
-            Place::Own(_) => Place::Own(Box::new(Destination::filled(memory))),
+            _ => Place::Own(Box::new(Destination::filled(memory))),
         };
         self.places.push(place);
         Ok(())

@@ -112,6 +112,29 @@ impl Channel {
         })
     }
 
+    /// Hands an array in shared memory over, and gives the message's number; None over what is no Unix socket.
+    #[cfg(target_os = "linux")]
+    #[pyo3(signature = (dtype, place, segment, writable, name, attrs))]
+    fn hand_over(
+        &self,
+        py: Python<'_>,
+        dtype: &Bound<'_, PyAny>,
+        place: crate::shm::Place,
+        segment: &Bound<'_, crate::array::Segment>,
+        writable: bool,
+        name: Option<String>,
+        attrs: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<u64>> {
+        let size = segment.len()? as u64;
+        let lent = crate::shm::lent(dtype, place, size, writable, metadata(name, attrs)?)?;
+        let memory = segment.get().descriptor()?;
+        let outbox = self.outbox(false)?;
+        wait(py, |watch| {
+            outbox.map_or(Ok(()), |outbox| outbox.drain(watch))?;
+            self.core.hand_over(lent, &memory, watch)
+        })
+    }
+
     /// The next message; None at the end.
     #[pyo3(signature = (outs, timeout))]
     fn recv<'py>(

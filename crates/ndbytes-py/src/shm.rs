@@ -6,7 +6,8 @@ use crate::dtype;
 use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
 use crate::options::metadata;
-use ndbytes::{LENT_FRONT, LENT_MAGIC, Layout, Lent};
+use ndbytes::io::shm::Handed;
+use ndbytes::{LENT_FRONT, LENT_MAGIC, Layout, Lent, Metadata};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
@@ -24,7 +25,7 @@ pub(crate) fn add(parent: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 /// Where items lie in memory: offset in bytes, shape, and strides in bytes.
-type Place = (usize, Vec<usize>, Vec<isize>);
+pub(crate) type Place = (usize, Vec<usize>, Vec<isize>);
 
 /// The record of an array in memory of so many bytes.
 #[pyfunction]
@@ -38,11 +39,20 @@ fn encode<'py>(
     name: Option<String>,
     attrs: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let (offset, shape, strides) = place;
-    let layout = Layout::new(shape, strides, offset).py()?;
-    let (dtype, metadata) = (dtype::from_numpy(dtype)?, metadata(name, attrs)?);
-    let record = Lent { dtype, layout, metadata, size, writable }.encode().py()?;
+    let record = lent(dtype, place, size, writable, metadata(name, attrs)?)?.encode().py()?;
     Ok(PyBytes::new(py, &record))
+}
+
+/// What is said of an array in memory of so many bytes.
+pub(crate) fn lent(
+    dtype: &Bound<'_, PyAny>,
+    (offset, shape, strides): Place,
+    size: u64,
+    writable: bool,
+    metadata: Metadata,
+) -> PyResult<Lent> {
+    let layout = Layout::new(shape, strides, offset).py()?;
+    Ok(Lent { dtype: dtype::from_numpy(dtype)?, layout, metadata, size, writable })
 }
 
 /// How many bytes the record has that begins so.
@@ -66,4 +76,18 @@ fn decode<'py>(
     let (shape, strides) = (layout.shape(), layout.strides());
     let place = (layout.offset(), PyTuple::new(py, shape)?, PyTuple::new(py, strides)?);
     Ok((dtype::to_numpy(py, &lent.dtype)?, place.into_pyobject(py)?, lent.size, lent.writable))
+}
+
+/// The array that another process has handed over.
+///
+/// # Errors
+/// Those of `python/ndbytes/_segments.py`.
+pub(crate) fn adopted<'py>(py: Python<'py>, handed: Handed) -> PyResult<Bound<'py, PyAny>> {
+    let Handed { lent, segment } = handed;
+    let layout = &lent.layout;
+    let place =
+        (layout.offset(), PyTuple::new(py, layout.shape())?, PyTuple::new(py, layout.strides())?);
+    let dtype = dtype::to_numpy(py, &lent.dtype)?;
+    let segment = Bound::new(py, Segment::over(segment))?;
+    py.import("ndbytes._segments")?.call_method1("adopted", (segment, dtype, place))
 }

@@ -33,7 +33,7 @@ unsafe impl Send for Segment {}
 unsafe impl Sync for Segment {}
 
 impl Segment {
-    fn over(mut core: Core) -> Self {
+    pub(crate) fn over(mut core: Core) -> Self {
         let (len, number) = (core.len(), core.as_fd().as_raw_fd());
         let is_read_only = !core.is_writable();
         let start = match core.bytes_mut() {
@@ -46,6 +46,14 @@ impl Segment {
 
 fn owned(number: RawFd) -> PyResult<OwnedFd> {
     duplicate(number).map_err(ndbytes::Error::from).py()
+}
+
+impl Segment {
+    /// Another descriptor of it.
+    pub(crate) fn descriptor(&self) -> PyResult<OwnedFd> {
+        let core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
+        core.as_fd().try_clone_to_owned().map_err(ndbytes::Error::from).py()
+    }
 }
 
 #[pymethods]

@@ -1,5 +1,7 @@
 //! What stands for an array whose items lie in memory that two processes share: which of its bytes they are.
 
+#[cfg(all(target_os = "linux", feature = "map"))]
+use super::Format;
 use super::header::Parsed;
 use super::{Fields, Header, Metadata, frame, holds};
 use crate::array::Layout;
@@ -151,6 +153,21 @@ impl Lent {
         let layout = Layout::new(header.shape, strides, offset)?;
         let (dtype, metadata) = (header.dtype, header.metadata);
         Ok(Self { dtype, layout, metadata, size, writable: access == 1 })
+    }
+
+    /// The header of a frame with the same array, in C order.
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    pub(crate) fn header(&self) -> Header {
+        Header {
+            format: Format::Frame,
+            dtype: self.dtype.clone(),
+            shape: self.layout.shape().to_vec(),
+            fortran_order: false,
+            metadata: self.metadata.clone(),
+            coding: None,
+            len: 0,
+            sum: 0,
+        }
     }
 
     /// That every item lies in the memory.

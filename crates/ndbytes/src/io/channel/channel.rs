@@ -1,14 +1,20 @@
 //! One connection, used in both directions by any thread.
 
 use super::counts::Counts;
+#[cfg(all(target_os = "linux", feature = "map"))]
+use super::handover;
 use super::line::{Line, Lines};
 use super::{Address, Connection, Stats};
 use crate::array::ArrayRef;
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(all(target_os = "linux", feature = "map"))]
+use crate::format::Lent;
 use crate::format::{Receipt, frame};
 use crate::io::Watch;
 use crate::io::stream::{Places, Received, Receiver, Sender, StreamOptions};
 use crate::limits::Limits;
+#[cfg(all(target_os = "linux", feature = "map"))]
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
@@ -138,9 +144,7 @@ impl Channel {
             let Some(sender) = &mut sending.sender else { return Err(closed()) };
             let error = match sender.send_message(arrays, watch) {
                 Ok(seq) => {
-                    sending.next = seq + 1;
-                    self.counts.count(|stats| stats.sent += 1);
-                    self.acknowledge(&sending);
+                    self.count_sent(&mut sending, seq);
                     return Ok(seq);
                 }
                 Err(error) => error,
@@ -153,6 +157,54 @@ impl Channel {
                 }
             }
             return Err(error);
+        }
+    }
+
+    /// Hands an array in shared memory over to a peer on a Unix socket, and gives the message's number; `None` over any other
+    /// connection. THE PEER SHARES IT from now on.
+    ///
+    /// # Errors
+    /// As [`Channel::send`] and [`shm::send`](crate::io::shm::send).
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    pub fn hand_over(
+        &self,
+        mut lent: Lent,
+        memory: impl AsFd,
+        watch: Watch<'_>,
+    ) -> Result<Option<u64>> {
+        let mut sending = lock(&self.sending, watch)?;
+        let started = Instant::now();
+        loop {
+            let turn = self.prepare_to_send(&mut sending, watch)?;
+            let Some(sender) = &mut sending.sender else { return Err(closed()) };
+            let Connection::Unix(_) = sender.get_ref() else { return Ok(None) };
+            handover::wait(sender.get_ref(), self.options.timeout, watch)?;
+            let message = sender.take_number();
+            lent.metadata.message = Some(message);
+            let Err(error) = handover::give(sender.get_ref(), &lent, &memory) else {
+                self.count_sent(&mut sending, message.seq);
+                return Ok(Some(message.seq));
+            };
+            sending.sender = None;
+            self.drop_line(turn);
+            let may_pass = *error.kind() == ErrorKind::Peer && self.stream.is_some();
+            if !may_pass || started.elapsed() >= self.options.timeout {
+                return Err(error);
+            }
+        }
+    }
+
+    fn count_sent(&self, sending: &mut Sending, seq: u64) {
+        sending.next = seq + 1;
+        self.counts.count(|stats| stats.sent += 1);
+        self.acknowledge(sending);
+    }
+
+    /// Nothing can follow on the connection of this turn.
+    fn drop_line(&self, turn: u64) {
+        match self.stream {
+            Some(_) => self.lines.lose(turn),
+            None => self.lines.refuse(),
         }
     }
 
@@ -203,10 +255,7 @@ impl Channel {
         watch: Watch<'_>,
     ) -> Result<Option<Received>> {
         let mut receiving = lock(&self.receiving, watch)?;
-        // Who asks for the next message has what it wanted of the last one.
-        if let Ok(sending) = self.sending.try_lock() {
-            self.acknowledge(&sending);
-        }
+        self.confirm_last();
         let started = Instant::now();
         loop {
             let turn = self.open(watch)?;
@@ -218,6 +267,15 @@ impl Channel {
             let received = match coming {
                 Coming::Nothing => continue,
                 Coming::End if self.stream.is_some() => Ok(None),
+                #[cfg(all(target_os = "linux", feature = "map"))]
+                Coming::Message if handover::has_come(receiver.get_ref()) => {
+                    places.begin();
+                    handover::take(receiver.get_ref(), places, &self.options.limits)
+                }
+                Coming::Message if receiver.get_ref().is_refused() => Err(Error::new(
+                    ErrorKind::Peer,
+                    "the peer broke the channel off, and has not taken everything",
+                )),
                 Coming::End | Coming::Message => {
                     places.begin();
                     receiver.recv_message_into(places, watch)
@@ -231,11 +289,7 @@ impl Channel {
                 Ok(None) if self.stream.is_none() => return Ok(None),
                 Err(error) if !self.is_survived(&error) => {
                     receiving.receiver = None;
-                    // Nothing can be found behind it.
-                    match self.stream {
-                        Some(_) => self.lines.lose(turn),
-                        None => self.lines.refuse(),
-                    }
+                    self.drop_line(turn);
                     return Err(error);
                 }
                 _ => {
@@ -243,6 +297,13 @@ impl Channel {
                     self.lines.lose(turn);
                 }
             }
+        }
+    }
+
+    /// Tells the peer that its last message was used: so says who asks for the next one.
+    pub(super) fn confirm_last(&self) {
+        if let Ok(sending) = self.sending.try_lock() {
+            self.acknowledge(&sending);
         }
     }
 
@@ -428,9 +489,7 @@ impl Channel {
 
     /// Says that nothing more will come, and lets the connection go; whoever waits for messages on it stops. Twice is once.
     pub fn close(&self) {
-        if let Ok(sending) = self.sending.try_lock() {
-            self.acknowledge(&sending);
-        }
+        self.confirm_last();
         self.lines.close();
         // Who is in the middle of something drops its hold behind that.
         if let Ok(mut sending) = self.sending.try_lock() {

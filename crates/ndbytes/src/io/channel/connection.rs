@@ -162,6 +162,13 @@ impl Connection {
         self.abort();
     }
 
+    /// Whether the peer has ended it so that it says that not everything was taken, where it could not reset it.
+    #[cfg(unix)]
+    pub(super) fn is_refused(&self) -> bool {
+        let mut front = [1; 2];
+        matches!(self, Self::Unix(_)) && matches!(self.peek(&mut front), Ok(1)) && front[0] == 0
+    }
+
     /// What is known of who it is.
     #[must_use]
     pub fn peer(&self) -> String {

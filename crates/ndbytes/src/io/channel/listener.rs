@@ -144,6 +144,7 @@ impl Listener {
         watch: Watch<'_>,
     ) -> Result<Option<Received>> {
         let mut peers = lock(&self.peers, watch)?;
+        peers.all.iter().for_each(|peer| peer.channel.confirm_last());
         let Some(at) = self.ready(acceptor, &mut peers, most)? else { return Ok(None) };
         let Some(Peer { channel, name, .. }) = peers.all.get(at) else { return Ok(None) };
         match channel.recv(places, Some(Duration::ZERO), watch) {

@@ -27,6 +27,8 @@ mod channel;
 mod connection;
 #[cfg(unix)]
 mod counts;
+#[cfg(all(target_os = "linux", feature = "map"))]
+mod handover;
 #[cfg(unix)]
 mod line;
 #[cfg(unix)]

@@ -2,10 +2,18 @@
 
 use super::counts::Counts;
 use super::{Acceptor, Channel, ChannelOptions};
+#[cfg(all(target_os = "linux", feature = "map"))]
+use crate::array::Order;
 use crate::buffer::BufferMut;
 use crate::error::{Error, ErrorKind, Result};
+#[cfg(all(target_os = "linux", feature = "map"))]
+use crate::format::Decoded;
 use crate::format::{Dest, Header};
 use crate::io::stream::{Places, Received};
+#[cfg(all(target_os = "linux", feature = "map"))]
+use crate::io::{shm::Handed, unwatched};
+#[cfg(all(target_os = "linux", feature = "map"))]
+use crate::kernel::{Copying, copy_to};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -51,6 +59,17 @@ struct Fill(Vec<BufferMut>);
 impl Places for Fill {
     fn begin(&mut self) {
         self.0.clear();
+    }
+
+    /// A copy: what is kept is what it was when it came.
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    fn lend(&mut self, handed: Handed) -> Result<Decoded> {
+        let array = handed.array()?;
+        let mut memory = BufferMut::new(array.nbytes() as u64)?;
+        let how = Copying::default();
+        copy_to(&array, Order::C, None, memory.all()?, how, &mut unwatched)?;
+        self.0.push(memory);
+        Ok(handed.decoded())
     }
 
     fn place(&mut self, header: &Header) -> Result<Dest<'_>> {

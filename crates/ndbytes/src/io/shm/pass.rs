@@ -1,10 +1,11 @@
 //! Handing memory over: one record on a Unix socket, and the descriptor with its first byte.
 
 use super::segment::{Segment, system};
-use crate::array::ArrayRef;
+use crate::array::{Array, ArrayRef, Layout, Order};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{LENT_FRONT, Lent};
+use crate::format::{ChecksumState, Decoded, LENT_FRONT, Lent};
 use crate::io::map::Mode;
+use crate::kernel::to_bytes;
 use crate::limits::Limits;
 use rustix::io::Errno;
 use rustix::net::{
@@ -36,6 +37,23 @@ impl Handed {
     pub fn array(&self) -> Result<ArrayRef<'_>> {
         let Lent { dtype, layout, .. } = &self.lent;
         Ok(ArrayRef::new(dtype.clone(), layout.clone(), self.segment.bytes())?.shared())
+    }
+
+    /// What is said of it, as of an array that was received: nothing vouches for items that others may write to.
+    #[must_use]
+    pub fn decoded(&self) -> Decoded {
+        let (header, metadata) = (self.lent.header(), self.lent.metadata.clone());
+        Decoded { header, state: ChecksumState::Unchecked, metadata, array: None }
+    }
+
+    /// A copy of the items as they are now, in C order.
+    ///
+    /// # Errors
+    /// As [`to_bytes`].
+    pub fn copied(&self) -> Result<Array> {
+        let array = self.array()?;
+        let layout = Layout::contiguous(array.shape(), array.itemsize(), Order::C)?;
+        Array::new(array.dtype().clone(), layout, to_bytes(&array, Order::C)?.into())
     }
 }
 

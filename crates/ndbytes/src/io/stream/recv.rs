@@ -10,6 +10,8 @@ use crate::format::{
     Accept, Checks, DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Received,
 };
 use crate::io::read::{fill_body, fill_header};
+#[cfg(all(target_os = "linux", feature = "map"))]
+use crate::io::shm::Handed;
 use crate::io::{Watch, unwatched};
 use std::io::Read;
 
@@ -229,6 +231,15 @@ pub trait Places {
         let array = Array::new(dtype.clone(), decoded.header.layout()?, memory.freeze()?)?;
         decoded.array = Some(array);
         Ok(())
+    }
+
+    /// Takes an array that came as memory that another process shares; what is said of it.
+    ///
+    /// # Errors
+    /// As [`Places::place`].
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    fn lend(&mut self, handed: Handed) -> Result<Decoded> {
+        Ok(Decoded { array: Some(handed.copied()?), ..handed.decoded() })
     }
 
     /// Where the data of the next one go, whose header has come.

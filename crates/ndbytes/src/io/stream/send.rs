@@ -66,6 +66,14 @@ impl<W: Write> Sender<W> {
         self
     }
 
+    /// What the next message says of itself, if it is one array that goes otherwise; then it is no more the next.
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    pub(crate) fn take_number(&mut self) -> Message {
+        let (seq, stream) = (self.seq, self.stream);
+        self.seq += 1;
+        Message { count: 1, seq, sent_ns: now(), stream }
+    }
+
     /// Sends an array.
     ///
     /// # Errors
