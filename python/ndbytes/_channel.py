@@ -118,6 +118,14 @@ def listen(
         For a url that is none, and for another ``keep``.
     OSError
         If the address is in use, or not to be had.
+
+    Examples
+    --------
+    >>> import numpy as np, ndbytes as ndb
+    >>> with ndb.listen("tcp://127.0.0.1:0", keep="latest") as listener, ndb.connect(listener.url) as channel:
+    ...     _ = channel.send(np.arange(3, dtype="<i2"))
+    ...     listener.recv().array
+    array([0, 1, 2], dtype=int16)
     """
     if url.startswith("udp://"):
         if keep != "all":

@@ -37,6 +37,22 @@ def connect(url: str, **options: Any) -> _Opening[Channel]:
     Returns
     -------
     awaitable of Channel
+
+    Raises
+    ------
+    Error, OSError
+        As ``ndbytes.connect``.
+
+    Examples
+    --------
+    >>> import asyncio, ndbytes as ndb
+    >>> async def main():
+    ...     async with ndb.aio.listen("tcp://127.0.0.1:0") as listener:
+    ...         channel = await ndb.aio.connect(listener.url)
+    ...         await channel.close()
+    ...         return channel.closed
+    >>> asyncio.run(main())
+    True
     """
     return _Opening(lambda: Channel(_channel.connect(url, **options)))
 
@@ -47,6 +63,25 @@ def listen(url: str, **options: Any) -> _Opening[Listener]:
     Returns
     -------
     awaitable of Listener
+
+    Raises
+    ------
+    Error, OSError
+        As ``ndbytes.listen``.
+
+    Examples
+    --------
+    >>> import asyncio, numpy as np, ndbytes as ndb
+    >>> async def main():
+    ...     async with ndb.aio.listen("tcp://127.0.0.1:0") as listener, ndb.aio.connect(listener.url) as channel:
+    ...         for number in range(3):
+    ...             await channel.send(np.full(2, number))
+    ...         await channel.close()
+    ...         peer = await listener.accept()
+    ...         async with peer:
+    ...             return [int(message.array[0]) async for message in peer]
+    >>> asyncio.run(main())
+    [0, 1, 2]
     """
     return _Opening(lambda: Listener(_channel.listen(url, **options)))
 

@@ -67,6 +67,22 @@ def test_the_python_of_the_readme(tmp_path, monkeypatch):
     assert ndb.verify("a.ndb").ok and ndb.diff("a.ndb", names["a"]).equal
 
 
+@pytest.mark.unpickles
+def test_the_channels_of_the_readme(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (code,) = re.findall(r"## Between processes and machines\n\n```python\n(.*?)```", README, re.S)
+    names = {}
+    try:
+        exec(code, names)
+    finally:
+        ndb.multiprocessing.uninstall()
+    a, message = names["a"], names["message"]
+    assert np.array_equal(message["right"], a[::-1]) and message.attrs == {"frame": 7}
+    assert np.array_equal(names["newest"], a) and np.array_equal(names["repaired"], a)
+    assert names["frame"].shape == (1080, 1920, 3) and ndb.shm.is_shared(names["frame"])
+    assert capsys.readouterr().out == f"[np.float64(1048576.0)]\n{a}\n"
+
+
 def test_one_flipped_byte(tmp_path):
     """NumPy is silent, and the command line and `ndb.load` say what the README says they say."""
     shown, code = re.search(r"\$ ndbytes verify face.npy\n(.*)\n\$ echo \$\?\n(\d)\n", README).groups()
@@ -86,7 +102,7 @@ def test_one_flipped_byte(tmp_path):
     assert str(raised.value) == shown.removeprefix("ndbytes: ").replace("face.npy", str(path))
 
 
-MODULES = [ndb, ndb.zlib, ndb.gzip, ndb.shm, ndb.multiprocessing, npio, npio.format]
+MODULES = [ndb, ndb.zlib, ndb.gzip, ndb.aio, ndb.shm, ndb.multiprocessing, npio, npio.format]
 THINGS = {f"{module.__name__}.{name}": getattr(module, name) for module in MODULES for name in module.__all__}
 THINGS = {name: thing for name, thing in THINGS.items() if callable(thing)} | {module.__name__: module for module in MODULES}
 
