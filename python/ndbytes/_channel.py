@@ -153,8 +153,11 @@ class Message:
         arrays, self._attrs, told, *mask = found
         #: Where an array of datagrams is given in part, which of its items have come; else None. The other items are zeros.
         self.mask: np.ndarray[Any, Any] | None = mask[0] if mask else None
-        #: The arrays by name, in their order; one without a name is called ``arr_0``, ``arr_1``, … by its place.
-        self.arrays: dict[str, np.ndarray[Any, Any]] = {f"arr_{at}" if name is None else name: array for at, (name, array) in enumerate(arrays)}
+        #: The arrays by name, in their order; one without a name, or with that of another, is called ``arr_0``, ``arr_1``, … by its
+        #: place.
+        self.arrays: dict[str, np.ndarray[Any, Any]] = {}
+        for at, (name, array) in enumerate(arrays):
+            self.arrays[f"arr_{at}" if name is None or name in self.arrays else name] = array
         #: The name of the first array, or None.
         self.name: str | None = arrays[0][0]
         #: Its number among those of its sender, from 0 on, and when it was sent, by the sender's clock in nanoseconds since 1970;

@@ -635,3 +635,47 @@ def test_the_last_message_is_confirmed_too(url):
         channel.flush(PATIENCE)
         join()
         assert channel.stats["confirmed"] == 1
+
+
+@pytest.mark.parametrize("size", [1000, 100_000])
+def test_what_was_sent_arrives_though_the_sender_closes(url, size):
+    """Receipts that come to a connection that is closed would reset it, with all that is under way."""
+    with ndb.listen(url) as listener:
+        def work():
+            with ndb.connect(listener.url, reconnect=True) as channel:
+                for at in range(60):
+                    channel.send(np.full(size, at))
+            return channel.stats
+
+        join = sending(work)
+        for at in range(60):
+            time.sleep(0.005)
+            assert (listener.recv(timeout=PATIENCE).array == at).all()
+        stats = join()
+        assert (stats["sent"], stats["lost"]) == (60, 0)
+        flushed(listener)
+        assert listener.stats["failed"] == 0
+
+
+def test_closing_does_not_wait_for_the_last_message_to_be_used(url):
+    with ndb.listen(url) as listener, ndb.connect(listener.url, reconnect=True) as channel:
+        channel.send(SMALL)
+        listener.recv(timeout=PATIENCE)
+        started = time.monotonic()
+        channel.close()
+        assert time.monotonic() - started < 5
+
+
+def test_closing_waits_no_longer_than_the_time_out(url):
+    with ndb.listen(url) as listener, ndb.connect(listener.url, reconnect=True, timeout=0.5) as channel:
+        channel.send(SMALL)
+        started = time.monotonic()
+        channel.close()
+        assert 0.4 < time.monotonic() - started < 5
+        assert (listener.recv(timeout=PATIENCE).array == SMALL).all()
+
+
+def test_two_arrays_of_one_name_are_two():
+    named = [("a", SMALL), ("a", SMALL + 1), (None, SMALL + 2)]
+    message = ndb.Message((named, None, None))
+    assert [(name, array[0, 0]) for name, array in message.arrays.items()] == [("a", 0), ("arr_1", 1), ("arr_2", 2)]

@@ -154,12 +154,12 @@ impl Channel {
         wait(py, |watch| self.core.flush(patience, watch))
     }
 
-    fn close(&self, py: Python<'_>) {
-        py.detach(|| {
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        wait(py, |watch| {
             // What waits is sent before.
             drop(self.lock().take());
-            self.core.close();
-        });
+            self.core.close(watch)
+        })
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {

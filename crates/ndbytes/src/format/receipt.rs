@@ -10,6 +10,8 @@ pub(crate) struct Receipt {
     pub(crate) stream: u64,
     /// The number of the last message.
     pub(crate) seq: u64,
+    /// Whether that was used: asked for the next one, whoever it was given to. Else it has arrived.
+    pub(crate) used: bool,
 }
 
 impl Receipt {
@@ -19,8 +21,11 @@ impl Receipt {
 
     pub(crate) fn encode(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
-        let fields =
-            Self::MAGIC.into_iter().chain(self.stream.to_le_bytes()).chain(self.seq.to_le_bytes());
+        let fields = Self::MAGIC
+            .into_iter()
+            .chain(self.stream.to_le_bytes())
+            .chain(self.seq.to_le_bytes())
+            .chain([u8::from(self.used)]);
         bytes.iter_mut().zip(fields).for_each(|(place, byte)| *place = byte);
         let sum = crc32c(bytes.get(..28).unwrap_or_default());
         bytes.iter_mut().skip(28).zip(sum.to_le_bytes()).for_each(|(place, byte)| *place = byte);
@@ -33,9 +38,10 @@ impl Receipt {
         let mut fields = Fields(front);
         let magic: [u8; 8] = fields.take()?;
         let [stream, seq] = [fields.take()?, fields.take()?].map(u64::from_le_bytes);
-        let rest: [u8; 4] = fields.take()?;
+        let [used, rest @ ..]: [u8; 4] = fields.take()?;
         let holds = u32::from_le_bytes(sum.take()?) == crc32c(front);
-        (magic == Self::MAGIC && rest == [0; 4] && holds).then_some(Self { stream, seq })
+        let is_known = magic == Self::MAGIC && used <= 1 && rest == [0; 3];
+        (is_known && holds).then_some(Self { stream, seq, used: used == 1 })
     }
 }
 
@@ -45,7 +51,7 @@ mod tests {
 
     #[test]
     fn it_comes_back_and_no_flipped_bit_is_taken() {
-        let receipt = Receipt { stream: 0x0123_4567_89ab_cdef, seq: u64::MAX };
+        let receipt = Receipt { stream: 0x0123_4567_89ab_cdef, seq: u64::MAX, used: true };
         let bytes = receipt.encode();
         assert_eq!(Receipt::decode(&bytes), Some(receipt));
         for bit in 0..8 * Receipt::LEN {

@@ -99,7 +99,7 @@ fn groups_pass_both_ways_over_every_kind() {
                         &arrays,
                     );
                 }
-                channel.close();
+                channel.close(&mut unwatched).unwrap();
             });
             let stats = listener.stats();
             assert_eq!((stats.received, stats.sent, stats.failed), (10, 10, 0));

@@ -15,7 +15,7 @@ use crate::io::stream::{Places, Received, Receiver, Sender, StreamOptions};
 use crate::limits::Limits;
 #[cfg(all(target_os = "linux", feature = "map"))]
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -58,8 +58,11 @@ pub struct Channel {
     receiving: Mutex<Receiving>,
     /// What the peer is to hear of the message that was received last.
     due: Mutex<Option<Due>>,
-    /// How many of its messages the peer has, as far as it has said.
+    /// How many of its messages the peer has used, as far as it has said, and how many have arrived.
     confirmed: AtomicU64,
+    arrived: AtomicU64,
+    /// Whether the peer is one that connects again.
+    is_numbered: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -82,7 +85,9 @@ struct Receiving {
 #[derive(Debug, Clone, Copy)]
 struct Due {
     turn: u64,
+    /// That it has arrived; whether this was said.
     receipt: Receipt,
+    told: bool,
 }
 
 /// What comes next on a connection.
@@ -120,7 +125,19 @@ impl Channel {
     fn on(lines: Lines, options: ChannelOptions, counts: Arc<Counts>) -> Self {
         let stream = options.reconnect.then(random);
         let (sending, receiving, due, confirmed) = Default::default();
-        Self { options, stream, lines, counts, sending, receiving, due, confirmed }
+        let (arrived, is_numbered) = Default::default();
+        Self {
+            options,
+            stream,
+            lines,
+            counts,
+            sending,
+            receiving,
+            due,
+            confirmed,
+            arrived,
+            is_numbered,
+        }
     }
 
     /// Sends arrays as one message, each a frame as its options say, and gives the message's number: the first of a channel is 0.
@@ -197,7 +214,7 @@ impl Channel {
     fn count_sent(&self, sending: &mut Sending, seq: u64) {
         sending.next = seq + 1;
         self.counts.count(|stats| stats.sent += 1);
-        self.acknowledge(sending);
+        self.acknowledge(sending, false);
     }
 
     /// Nothing can follow on the connection of this turn.
@@ -287,6 +304,17 @@ impl Channel {
                     return Ok(Some(received));
                 }
                 Ok(None) if self.stream.is_none() => return Ok(None),
+                // A receipt may have met a peer that has closed: the numbers of the next connection tell what is missing.
+                Err(error)
+                    if *error.kind() == ErrorKind::Peer
+                        && self.is_numbered.load(Ordering::Acquire) =>
+                {
+                    receiving.receiver = None;
+                    self.drop_line(turn);
+                    if self.stream.is_none() {
+                        return Ok(None);
+                    }
+                }
                 Err(error) if !self.is_survived(&error) => {
                     receiving.receiver = None;
                     self.drop_line(turn);
@@ -303,7 +331,7 @@ impl Channel {
     /// Tells the peer that its last message was used: so says who asks for the next one.
     pub(super) fn confirm_last(&self) {
         if let Ok(sending) = self.sending.try_lock() {
-            self.acknowledge(&sending);
+            self.acknowledge(&sending, true);
         }
     }
 
@@ -362,15 +390,19 @@ impl Channel {
                 Some(receipt) => {
                     connection.take(&mut bytes)?;
                     if Some(receipt.stream) == self.stream {
-                        self.confirm(receipt.seq);
+                        self.confirm(receipt);
                     }
                 }
             }
         }
     }
 
-    fn confirm(&self, seq: u64) {
-        let count = seq.saturating_add(1);
+    fn confirm(&self, receipt: Receipt) {
+        let count = receipt.seq.saturating_add(1);
+        self.arrived.fetch_max(count, Ordering::AcqRel);
+        if !receipt.used {
+            return;
+        }
         let before = self.confirmed.fetch_max(count, Ordering::AcqRel);
         self.counts.count(|stats| stats.confirmed += count.saturating_sub(before));
     }
@@ -387,6 +419,7 @@ impl Channel {
         sending.open = sending.next;
         // What is lost is not confirmed later: numbers go on from here.
         self.confirmed.fetch_max(sending.next, Ordering::AcqRel);
+        self.arrived.fetch_max(sending.next, Ordering::AcqRel);
     }
 
     fn note(&self, received: &Received, turn: u64) {
@@ -395,23 +428,31 @@ impl Channel {
         };
         self.counts.receive(message.stream, message.seq);
         let due = message.stream.map(|stream| {
-            let receipt = Receipt { stream, seq: message.seq };
-            Due { turn, receipt }
+            let receipt = Receipt { stream, seq: message.seq, used: false };
+            Due { turn, receipt, told: false }
         });
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
+        if message.stream.is_some() {
+            self.is_numbered.store(true, Ordering::Release);
+            if let Ok(sending) = self.sending.try_lock() {
+                self.acknowledge(&sending, false);
+            }
+        }
     }
 
-    /// Sends the receipt that is due, between two messages of its own. One that cannot go now is left to the next.
-    fn acknowledge(&self, sending: &Sending) {
-        let Some(due) = self.due.lock().unwrap_or_else(PoisonError::into_inner).take() else {
-            return;
-        };
+    /// Sends the receipt that is due, that a message was `used` or that it has arrived, between two messages of its own. One that
+    /// cannot go now is left to the next.
+    fn acknowledge(&self, sending: &Sending, used: bool) {
+        let mut place = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(due) = place.as_mut().filter(|due| used || !due.told).copied() else { return };
+        *place = (!used).then_some(Due { told: true, ..due });
+        drop(place);
         let is_broken = sending.sender.as_ref().is_some_and(Sender::is_broken);
         if let Ok(Some(connection)) = self.lines.hold(due.turn)
             && !is_broken
         {
             // A peer that takes nothing any more finds out by itself.
-            let _ = connection.put(&due.receipt.encode());
+            let _ = connection.put(&Receipt { used, ..due.receipt }.encode());
         }
     }
 
@@ -487,8 +528,44 @@ impl Channel {
         self.lines.is_closed()
     }
 
-    /// Says that nothing more will come, and lets the connection go; whoever waits for messages on it stops. Twice is once.
-    pub fn close(&self) {
+    /// Lets the connection go, once all that was sent has arrived where receipts tell: for that it waits as long as the time-out
+    /// says. Whoever waits for messages on it stops. Twice is once.
+    ///
+    /// # Errors
+    /// Whatever `watch` returns; it is closed then, too.
+    pub fn close(&self, watch: Watch<'_>) -> Result<()> {
+        let waited = self.wait_for_arrival(watch);
+        self.let_go();
+        waited
+    }
+
+    /// A connection that is closed under receipts that come is reset, and takes with it what is still under way.
+    fn wait_for_arrival(&self, watch: Watch<'_>) -> Result<()> {
+        let (mut started, mut before) = (Instant::now(), 0);
+        while self.stream.is_some() && !self.is_closed() && !self.lines.is_lost() {
+            watch(0)?;
+            let next = lock(&self.sending, watch)?.next;
+            let mut receiving = lock(&self.receiving, watch)?;
+            let is_there = self.prepare_to_receive(&mut receiving, self.lines.turn())?;
+            if !is_there || self.listen(&receiving)? == Coming::End {
+                break;
+            }
+            let arrived = self.arrived.load(Ordering::Acquire);
+            if arrived > before {
+                (started, before) = (Instant::now(), arrived);
+            }
+            if arrived >= next || started.elapsed() >= self.options.timeout {
+                break;
+            }
+            if let Some(receiver) = &receiving.receiver {
+                let _ = receiver.get_ref().is_ready(Duration::from_millis(10));
+            }
+        }
+        Ok(())
+    }
+
+    /// Says that nothing more will come, and lets the connection go.
+    fn let_go(&self) {
         self.confirm_last();
         self.lines.close();
         // Who is in the middle of something drops its hold behind that.
@@ -503,7 +580,7 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        self.close();
+        self.let_go();
     }
 }
 

@@ -120,6 +120,11 @@ impl Lines {
         }
     }
 
+    /// Whether there is none now.
+    pub(super) fn is_lost(&self) -> bool {
+        self.lock().is_none()
+    }
+
     pub(super) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
