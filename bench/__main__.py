@@ -14,7 +14,7 @@ from . import record, report
 
 SECTIONS = ["P", "goals", "A", "L", "E", "C", "F", "S"]
 #: Asked for by name only, and what a record of all of it is called: they take longer than all the others.
-EXTRA = {"D": "codecs", "Z": "npz"}
+EXTRA = {"D": "codecs", "H": "channels", "Z": "npz"}
 #: It writes stores of 64 MiB with every peer before it reads anything.
 NOT_QUICK = ["F"]
 #: Seconds after which no further section begins: on a machine with other work it would not end in time.
@@ -54,10 +54,11 @@ def parse() -> argparse.Namespace:
 
 def everything(found: record.Record, only: list[str], options: argparse.Namespace, folder: Path):
     from . import access, codecs, files, goals, layouts, limits, linear, memory, net
-    from .goals import npz
+    from .goals import channels, npz
     from .run import Run
 
-    sections = {"P": limits, "A": memory, "L": layouts, "C": files, "D": codecs, "E": net, "F": access, "S": linear, "Z": npz, "goals": goals}
+    sections = {"P": limits, "A": memory, "L": layouts, "C": files, "D": codecs, "E": net, "F": access, "S": linear,
+                "H": channels, "Z": npz, "goals": goals}
     limit = float("inf") if options.only else QUICK if options.quick else FULL
     run = Run(options.quick, folder, options.work / "data", found, options.rounds, limit)
     for name in [*SECTIONS, *EXTRA]:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from . import flight, transports
+from . import channels, flight, transports
 from .figures import GiB, KiB, MiB, Samples, rotated, size_label
 from .measure import calls, same
 from .run import Contender, Run
@@ -24,6 +24,9 @@ NET = {
     "sendmsg, recv_into reused": transports.Reused,
     "ndb.send, ndb.recv": transports.Ours,
     "ndb.send, ndb.recv(out=) reused": transports.OursReused,
+    "channel.send, recv(out) reused": channels.Channel,
+    "the same over unix:": channels.UnixChannel,
+    "the same by ndb.aio": channels.AioChannel,
     "multiprocessing Connection (pickle)": transports.PickleConnection,
     "pyzmq copy=False": transports.Zmq,
     "Flight do_exchange": flight.Flight,

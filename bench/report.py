@@ -14,6 +14,7 @@ TITLES = {
     "E": "TCP on loopback",
     "F": "Parts of a large stored array",
     "S": "Seconds per GiB",
+    "H": "Channels",
     "Z": "Archives",
 }
 ABOUT = (
