@@ -11,7 +11,7 @@ import numpy as np
 
 from ndbytes import _core
 from ndbytes._datagram import Receiver, Sender
-from ndbytes._errors import ArgumentError, ArgumentTypeError, MismatchError
+from ndbytes._errors import ArgumentError, ArgumentTypeError, Error, MismatchError
 
 
 #: Arrays of the caller's that take what comes.
@@ -36,7 +36,8 @@ def connect(
         neither secret nor authenticated.
     timeout : float
         Seconds that connecting may take, and the peer for each message once it has begun: for its header, and for each 64 KiB
-        behind it. Between messages there is no bound.
+        behind it, and for taking 64 KiB of one: a receiver that does not ask for messages for so long, while more waits than
+        the system keeps, breaks the channel. Between messages there is no bound.
     reconnect : bool
         True: a connection that is lost is made anew, for ``timeout`` seconds at most, by whoever sends or receives next. The peer
         then confirms what it has; ``stats`` tells what was lost.
@@ -188,11 +189,14 @@ class Message:
     def __contains__(self, name):
         return name in self.arrays
 
+    def __iter__(self):
+        return iter(self.arrays)
+
     def __len__(self):
         return len(self.arrays)
 
     def __repr__(self):
-        arrays = ", ".join(f"{name}: {array.dtype.str}{list(array.shape)}" for name, array in self.arrays.items())
+        arrays = ", ".join(f"{name if name.isprintable() else ascii(name)}: {array.dtype.str}{list(array.shape)}" for name, array in self.arrays.items())
         return f"<Message {self.seq if self.seq is not None else ''}: {arrays}>".replace(" :", ":")
 
 
@@ -358,6 +362,8 @@ class Channel(_Receives):
         ------
         TimeoutError
             If it has not within so many seconds.
+        ConnectionError
+            If messages were lost since it was asked last; ``stats`` says which.
         ArgumentError
             For a channel that does not reconnect: nothing is confirmed to it.
         """
@@ -385,7 +391,11 @@ class Channel(_Receives):
 
 
 class Listener(_Receives):
-    """Takes the messages of all peers that connect, each in the order in which it sends them. As an iterator it never ends.
+    """Takes the messages of all peers that connect, each in the order in which it sends them. As an iterator it ends when it is
+    closed, and passes over peers whose connection ends with an error: ``stats["failed"]`` counts them.
+
+    With ``keep="all"`` a message is received when it is asked for, and no other meanwhile: a peer that is slow within a message holds the
+    others up, 64 KiB for each ``timeout`` at most.
 
     Made by ``listen``.
     """
@@ -416,8 +426,15 @@ class Listener(_Receives):
         """
         return Channel(self._core.accept(timeout))
 
-    def __next__(self):
-        return self.recv()
+    def __next__(self) -> Message:
+        while True:
+            try:
+                return self.recv()
+            except ArgumentError:
+                raise StopIteration from None  # It was closed.
+            except (Error, OSError):
+                # One peer's connection has ended; the others go on, and stats["failed"] counts.
+                continue
 
     def __repr__(self):
         return f"<Listener {self.url}>"

@@ -22,6 +22,7 @@ Elsewhere than on Linux ``empty`` and its like give ordinary arrays, and ``send`
 
 import array
 import os
+import select
 import socket
 import sys
 import time
@@ -296,13 +297,21 @@ def _passes(sock):
 
 def _is_record(sock):
     """Whether what comes next is a record, and no frame or end. Nothing is taken out of the socket."""
-    magic = _core_shm.MAGIC
+    magic, timeout, started = _core_shm.MAGIC, sock.gettimeout(), time.monotonic()
     while True:
         front = sock.recv(len(magic), socket.MSG_PEEK)
         if len(front) == len(magic) or not front or not magic.startswith(front):
             return front == magic
-        # Bytes that come one by one.
+        # Bytes that come one by one, or an end behind a part of them, which reading finds.
+        if timeout is not None and time.monotonic() - started > timeout or _has_ended(sock):
+            return True
         time.sleep(0.001)
+
+
+def _has_ended(sock):
+    poll = select.poll()
+    poll.register(sock, select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 def _exactly(sock, come, count):

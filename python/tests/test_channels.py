@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import ndbytes as ndb
+from checked import crc32c
 from streams import PATIENCE, arrays, assert_same, descriptors
 
 SMALL = np.arange(12, dtype="<i4").reshape(3, 4)
@@ -679,3 +680,135 @@ def test_two_arrays_of_one_name_are_two():
     named = [("a", SMALL), ("a", SMALL + 1), (None, SMALL + 2)]
     message = ndb.Message((named, None, None))
     assert [(name, array[0, 0]) for name, array in message.arrays.items()] == [("a", 0), ("arr_1", 1), ("arr_2", 2)]
+
+
+def test_what_has_not_arrived_when_a_channel_is_closed_is_lost(url):
+    with ndb.listen(url) as listener, ndb.connect(listener.url, reconnect=True, timeout=0.3) as channel:
+        channel.send(SMALL)
+        channel.close()
+    assert (channel.stats["sent"], channel.stats["lost"], channel.stats["lost_seqs"]) == (1, 1, [(0, 0)])
+
+
+def test_flush_tells_of_what_was_lost(tmp_path):
+    url = f"unix:{tmp_path}/socket"
+    with ndb.listen(url) as first, ndb.connect(url, reconnect=True, timeout=5) as channel:
+        first.accept(PATIENCE).close()
+        for _ in range(3):
+            channel.send(SMALL)
+        first.close()
+        with ndb.listen(url) as second:
+            join = sending(lambda: [second.recv(timeout=PATIENCE) for _ in range(1)])
+            channel.send(SMALL)
+            join()
+            sending(lambda: flushed(second))
+            if channel.stats["lost"]:
+                with pytest.raises(ConnectionError, match="messages? were lost with their connection"):
+                    channel.flush(PATIENCE)
+            else:
+                channel.flush(PATIENCE)
+            assert channel.stats["confirmed"] + channel.stats["lost"] == channel.stats["sent"] == 4
+
+
+def test_a_name_is_asked_for_while_another_thread_connects_again(tmp_path):
+    url = f"unix:{tmp_path}/socket"
+    with ndb.listen(url) as listener:
+        channel = ndb.connect(url, reconnect=True, timeout=1)
+    join = sending(lambda: pytest.raises((ConnectionError, OSError), channel.send, SMALL))
+    for _ in range(20):
+        time.sleep(0.02)
+        assert channel.peer and repr(channel)
+    join()
+    channel.close()
+    listener.close()
+
+
+INTERRUPTED = """
+import os, signal, sys, threading, time, ndbytes as ndb
+signal.signal(signal.SIGINT, signal.default_int_handler)
+with ndb.listen(sys.argv[1]) as listener:
+    channel = ndb.connect(sys.argv[1], reconnect=True, timeout=30)
+at = []
+def interrupt():
+    at.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Timer(0.3, interrupt).start()
+try:
+    channel.recv()
+except KeyboardInterrupt:
+    print(time.monotonic() - at[0])
+"""
+
+
+def test_ctrl_c_ends_connecting_again(tmp_path):
+    line = [sys.executable, "-c", INTERRUPTED, f"unix:{tmp_path}/socket"]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=PATIENCE, check=True)
+    assert float(done.stdout) < 3
+
+
+@pytest.mark.parametrize("sent", [b"\x89NDBR", b"receipts"])
+def test_receipts_that_lie_hold_nobody(sent):
+    """A peer that sends a part of one, or one of a message that never was, ends the connection; times are kept meanwhile."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        with ndb.connect(url, reconnect=True, timeout=2) as channel:
+            peer, _ = server.accept()
+            channel.send(SMALL)
+            header = peer.recv(1000)
+            stream = int(header.split(b'"message":[')[1].split(b"]")[0].split(b",")[3])
+            if sent == b"receipts":
+                body = b"\x89NDBR\r\n\x1a" + stream.to_bytes(8, "little") + (2**64 - 1).to_bytes(8, "little") + bytes(4)
+                sent = body + crc32c(body).to_bytes(4, "little")
+            peer.sendall(sent)
+            started = time.monotonic()
+            with pytest.raises((TimeoutError, ConnectionError, OSError)):
+                channel.recv(timeout=1)
+            assert time.monotonic() - started < 10
+            assert channel.stats["confirmed"] == 0
+            peer.close()
+
+
+def test_a_child_that_was_forked_leaves_the_channels_of_its_parent_alone(tmp_path):
+    program = f"""
+import os, sys, numpy as np, ndbytes as ndb
+listener, latest = ndb.listen("unix:{tmp_path}/a"), ndb.listen("unix:{tmp_path}/b", keep="latest")
+channel, other = ndb.connect(listener.url, reconnect=True), ndb.connect(latest.url)
+channel.send(np.arange(3), on_full="drop_oldest")
+listener.recv()
+child = os.fork()
+if child == 0:
+    try:
+        channel.send(np.arange(3))
+    except ndb.ArgumentError:
+        pass
+    else:
+        os._exit(1)
+    for one in (channel, other, listener, latest):
+        one.close()
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+for over, to in ((channel, listener), (other, latest)):
+    over.send(np.arange(4))
+    assert to.recv(timeout=20).array.size == 4
+    assert os.path.exists(to.url.removeprefix("unix:"))
+    over.close()
+    to.close()
+print("well")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE)
+    assert done.stdout == "well\n", done.stderr
+
+
+def test_a_loop_over_a_listener_outlives_its_peers(url):
+    with ndb.listen(url) as listener:
+        found = []
+        join = sending(lambda: found.extend(int(message.array[0, 0]) for message in listener))
+        for at in range(3):
+            with raw(listener.url) as stranger:
+                stranger.sendall(b"GET / HTTP/1.1\r\n\r\n")
+            with ndb.connect(listener.url) as channel:
+                channel.send(SMALL + at)
+            until(lambda: len(found) == at + 1)
+        until(lambda: listener.stats["failed"] == 3)
+        listener.close()
+        join()
+    assert found == [0, 1, 2]

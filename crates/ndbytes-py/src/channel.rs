@@ -156,9 +156,10 @@ impl Channel {
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, |watch| {
-            // What waits is sent before.
-            drop(self.lock().take());
-            self.core.close(watch)
+            // What waits is sent before; nobody else waits for this lock meanwhile.
+            let outbox = self.lock().take();
+            let drained = outbox.map_or(Ok(()), |outbox| outbox.drain(watch));
+            self.core.close(watch).and(drained)
         })
     }
 
@@ -172,8 +173,8 @@ impl Channel {
     }
 
     #[getter]
-    fn peer(&self) -> String {
-        self.core.peer()
+    fn peer(&self, py: Python<'_>) -> String {
+        py.detach(|| self.core.peer())
     }
 }
 
@@ -185,7 +186,7 @@ impl Channel {
     /// The outbox, if there is one; `made` if there is not.
     fn outbox(&self, made: bool) -> PyResult<Option<Arc<Outbox>>> {
         let mut outbox = self.lock();
-        if made && outbox.is_none() {
+        if made && outbox.is_none() && !self.core.is_closed() {
             *outbox = Some(Arc::new(Outbox::new(Arc::clone(&self.core)).py()?));
         }
         Ok(outbox.clone())

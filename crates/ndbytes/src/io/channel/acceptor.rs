@@ -247,19 +247,21 @@ const CLOSES: rustix::net::SocketFlags = if cfg!(target_os = "linux") {
 struct OwnName {
     path: PathBuf,
     id: (u64, u64),
+    /// The process that made it: a child that was forked leaves it alone.
+    process: u32,
 }
 
 #[cfg(unix)]
 impl OwnName {
     fn of(path: &Path) -> Option<Self> {
-        Some(Self { path: path.to_path_buf(), id: id(path)? })
+        Some(Self { path: path.to_path_buf(), id: id(path)?, process: std::process::id() })
     }
 }
 
 #[cfg(unix)]
 impl Drop for OwnName {
     fn drop(&mut self) {
-        if id(&self.path) == Some(self.id) {
+        if self.process == std::process::id() && id(&self.path) == Some(self.id) {
             let _ = std::fs::remove_file(&self.path);
         }
     }

@@ -61,6 +61,11 @@ pub struct Channel {
     /// How many of its messages the peer has used, as far as it has said, and how many have arrived.
     confirmed: AtomicU64,
     arrived: AtomicU64,
+    /// How many have been begun, and of how many it was told that they are lost, unless they were confirmed.
+    begun: AtomicU64,
+    accounted: AtomicU64,
+    /// How many lost ones `flush` has told of.
+    told: AtomicU64,
     /// Whether the peer is one that connects again.
     is_numbered: AtomicBool,
 }
@@ -72,8 +77,6 @@ struct Sending {
     sender: Option<Sender<Connection>>,
     /// The number of the next message.
     next: u64,
-    /// The number of the first that may be lost yet.
-    open: u64,
 }
 
 #[derive(Debug, Default)]
@@ -90,11 +93,16 @@ struct Due {
     told: bool,
 }
 
+/// Receipts that are taken at a time.
+const RECEIPTS: usize = 1 << 10;
+
 /// What comes next on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Coming {
     /// Nothing yet.
     Nothing,
+    /// A part of a receipt, or of a message's first bytes.
+    Part,
     Message,
     /// The connection has ended.
     End,
@@ -125,7 +133,7 @@ impl Channel {
     fn on(lines: Lines, options: ChannelOptions, counts: Arc<Counts>) -> Self {
         let stream = options.reconnect.then(random);
         let (sending, receiving, due, confirmed) = Default::default();
-        let (arrived, is_numbered) = Default::default();
+        let (arrived, begun, accounted, told, is_numbered) = Default::default();
         Self {
             options,
             stream,
@@ -136,6 +144,9 @@ impl Channel {
             due,
             confirmed,
             arrived,
+            begun,
+            accounted,
+            told,
             is_numbered,
         }
     }
@@ -154,11 +165,15 @@ impl Channel {
         arrays: &[(ArrayRef<'_>, frame::EncodeOptions)],
         watch: Watch<'_>,
     ) -> Result<u64> {
-        let mut sending = lock(&self.sending, watch)?;
+        let mut sending = lock(&self.sending, None, watch)?;
         let started = Instant::now();
         loop {
             let turn = self.prepare_to_send(&mut sending, watch)?;
             let Some(sender) = &mut sending.sender else { return Err(closed()) };
+            if sender.is_broken() {
+                let message = "the connection was lost while a message was sent; connect anew";
+                return Err(Error::new(ErrorKind::Peer, message));
+            }
             let error = match sender.send_message(arrays, watch) {
                 Ok(seq) => {
                     self.count_sent(&mut sending, seq);
@@ -189,7 +204,7 @@ impl Channel {
         memory: impl AsFd,
         watch: Watch<'_>,
     ) -> Result<Option<u64>> {
-        let mut sending = lock(&self.sending, watch)?;
+        let mut sending = lock(&self.sending, None, watch)?;
         let started = Instant::now();
         loop {
             let turn = self.prepare_to_send(&mut sending, watch)?;
@@ -230,7 +245,7 @@ impl Channel {
         loop {
             let turn = self.open(watch)?;
             if turn != sending.turn {
-                self.account(sending);
+                self.account(sending.next);
                 let Some(connection) = self.lines.hold(turn)? else { continue };
                 let sender = Sender::over(connection)?.with(self.options.stream());
                 sending.sender = Some(sender.numbered(sending.next, self.stream));
@@ -245,6 +260,8 @@ impl Channel {
                 self.lines.lose(turn);
                 continue;
             }
+            // Before it is: a receipt may be quicker than whoever notes that it has gone.
+            self.begun.store(sending.next.saturating_add(1), Ordering::Release);
             return Ok(turn);
         }
     }
@@ -271,9 +288,9 @@ impl Channel {
         patience: Option<Duration>,
         watch: Watch<'_>,
     ) -> Result<Option<Received>> {
-        let mut receiving = lock(&self.receiving, watch)?;
-        self.confirm_last();
         let started = Instant::now();
+        let mut receiving = lock(&self.receiving, patience, watch)?;
+        self.confirm_last();
         loop {
             let turn = self.open(watch)?;
             if !self.prepare_to_receive(&mut receiving, turn)? {
@@ -282,7 +299,7 @@ impl Channel {
             let coming = self.wait(&receiving, patience, started, watch)?;
             let Some(receiver) = &mut receiving.receiver else { continue };
             let received = match coming {
-                Coming::Nothing => continue,
+                Coming::Nothing | Coming::Part => continue,
                 Coming::End if self.stream.is_some() => Ok(None),
                 #[cfg(all(target_os = "linux", feature = "map"))]
                 Coming::Message if handover::has_come(receiver.get_ref()) => {
@@ -349,11 +366,29 @@ impl Channel {
         watch: Watch<'_>,
     ) -> Result<Coming> {
         let Some(receiver) = &receiving.receiver else { return Ok(Coming::Nothing) };
+        let mut part: Option<Instant> = None;
         loop {
             watch(0)?;
             let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
             match receiver.get_ref().is_ready(left.unwrap_or(Duration::MAX)) {
-                Ok(true) if self.stream.is_some() => return self.listen(receiving),
+                Ok(true) if self.stream.is_some() => match self.listen(receiving)? {
+                    Coming::Nothing => part = None,
+                    Coming::Part
+                        if part.get_or_insert_with(Instant::now).elapsed()
+                            < self.options.timeout =>
+                    {
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                    Coming::Part => {
+                        let seconds = self.options.timeout.as_secs_f32();
+                        let message = format!(
+                            "the peer sent a part of a receipt, and nothing for {seconds} s"
+                        );
+                        self.lines.lose(receiving.turn);
+                        return Err(Error::new(ErrorKind::Timeout, message));
+                    }
+                    come => return Ok(come),
+                },
                 Ok(true) => return Ok(Coming::Message),
                 Err(error) => return Err(error.into()),
                 _ if self.lines.is_closed() => return Err(closed()),
@@ -370,7 +405,8 @@ impl Channel {
     fn listen(&self, receiving: &Receiving) -> Result<Coming> {
         let Some(receiver) = &receiving.receiver else { return Ok(Coming::Nothing) };
         let connection = receiver.get_ref();
-        loop {
+        // Whoever floods it with receipts keeps nobody here.
+        for _ in 0..RECEIPTS {
             let mut bytes = [0; Receipt::LEN];
             let n = match connection.peek(&mut bytes) {
                 Ok(0) => return Ok(Coming::End),
@@ -384,17 +420,23 @@ impl Channel {
             let is_receipt = bytes.iter().zip(Receipt::MAGIC).take(n).all(|(a, b)| *a == b);
             match Receipt::decode(&bytes) {
                 _ if !is_receipt => return Ok(Coming::Message),
-                None if n < Receipt::LEN => return Ok(Coming::Nothing),
+                None if n < Receipt::LEN => return Ok(Coming::Part),
                 // Behind a damaged one nothing can be found.
                 None => return Ok(Coming::End),
                 Some(receipt) => {
                     connection.take(&mut bytes)?;
-                    if Some(receipt.stream) == self.stream {
-                        self.confirm(receipt);
+                    if Some(receipt.stream) != self.stream {
+                        continue;
                     }
+                    if receipt.seq >= self.begun.load(Ordering::Acquire) {
+                        // It is of a message that never was.
+                        return Ok(Coming::End);
+                    }
+                    self.confirm(receipt);
                 }
             }
         }
+        Ok(Coming::Nothing)
     }
 
     fn confirm(&self, receipt: Receipt) {
@@ -404,22 +446,25 @@ impl Channel {
             return;
         }
         let before = self.confirmed.fetch_max(count, Ordering::AcqRel);
+        let before = before.max(self.accounted.load(Ordering::Acquire));
         self.counts.count(|stats| stats.confirmed += count.saturating_sub(before));
     }
 
+    /// How many messages there is nothing more to hear of.
+    fn settled(&self) -> u64 {
+        self.confirmed.load(Ordering::Acquire).max(self.accounted.load(Ordering::Acquire))
+    }
+
     /// Counts what was sent over a connection that is lost, and came to no receipt.
-    fn account(&self, sending: &mut Sending) {
+    fn account(&self, next: u64) {
         if self.stream.is_none() {
             return;
         }
-        let first = sending.open.max(self.confirmed.load(Ordering::Acquire));
-        if first < sending.next {
-            self.counts.lose(first..=sending.next - 1);
+        let first = self.settled();
+        if first < next {
+            self.counts.lose(first..=next - 1);
         }
-        sending.open = sending.next;
-        // What is lost is not confirmed later: numbers go on from here.
-        self.confirmed.fetch_max(sending.next, Ordering::AcqRel);
-        self.arrived.fetch_max(sending.next, Ordering::AcqRel);
+        self.accounted.fetch_max(next, Ordering::AcqRel);
     }
 
     fn note(&self, received: &Received, turn: u64) {
@@ -452,44 +497,60 @@ impl Channel {
             && !is_broken
         {
             // A peer that takes nothing any more finds out by itself.
-            let _ = connection.put(&Receipt { used, ..due.receipt }.encode());
+            if connection.put(&Receipt { used, ..due.receipt }.encode()).is_err() {
+                self.drop_line(due.turn);
+            }
         }
     }
 
     /// Waits until the peer has said that it has all messages, for no longer than `patience`; whether it has.
     ///
     /// # Errors
-    /// [`Argument`](ErrorKind::Argument) for a channel that does not reconnect, to which no receipts come; whatever `watch` returns.
+    /// [`Argument`](ErrorKind::Argument) for a channel that does not reconnect, to which no receipts come; [`Peer`](ErrorKind::Peer) if
+    /// messages were lost since it was asked last; as [`Channel::connect`]; whatever `watch` returns.
     pub fn flush(&self, patience: Option<Duration>, watch: Watch<'_>) -> Result<bool> {
         if self.stream.is_none() {
             return Err(Error::argument("receipts come to a channel that reconnects alone"));
         }
         let started = Instant::now();
-        loop {
+        let next = lock(&self.sending, patience, watch)?.next;
+        while self.settled() < next {
             watch(0)?;
-            let next = lock(&self.sending, watch)?.next;
-            if self.confirmed.load(Ordering::Acquire) >= next {
-                return Ok(true);
-            }
-            let turn = self.open(watch)?;
-            let mut receiving = lock(&self.receiving, watch)?;
-            if self.prepare_to_receive(&mut receiving, turn)? {
-                if self.listen(&receiving)? == Coming::End {
-                    self.lines.lose(turn);
-                    self.account(&mut *lock(&self.sending, watch)?);
-                }
-                if let Some(receiver) = &receiving.receiver {
-                    let _ = receiver.get_ref().is_ready(Duration::from_millis(10));
-                }
-            }
             if patience.is_some_and(|patience| started.elapsed() >= patience) {
                 return Ok(false);
+            }
+            let turn = self.open(watch)?;
+            // Who receives at the same time hears of it, too.
+            if let Ok(mut receiving) = self.receiving.try_lock()
+                && self.prepare_to_receive(&mut receiving, turn)?
+            {
+                if self.listen(&receiving)? == Coming::End {
+                    self.lines.lose(turn);
+                    self.account(next);
+                } else if let Some(receiver) = &receiving.receiver {
+                    let _ = receiver.get_ref().is_ready(Duration::from_millis(5));
+                }
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let lost = self.counts.stats().lost;
+        match lost.saturating_sub(self.told.swap(lost, Ordering::AcqRel)) {
+            0 => Ok(true),
+            lost => {
+                let message =
+                    format!("{lost} messages were lost with their connection, as far as is known");
+                Err(Error::new(ErrorKind::Peer, message))
             }
         }
     }
 
     /// The turn of the connection that there is, or of a new one.
     fn open(&self, watch: Watch<'_>) -> Result<u64> {
+        if self.lines.is_inherited() {
+            let message =
+                "the channel belongs to the process that this one was forked from; connect anew";
+            return Err(Error::argument(message));
+        }
         match self.lines.open(watch)? {
             Line::Open(turn) => Ok(turn),
             Line::Again(turn) => {
@@ -508,10 +569,12 @@ impl Channel {
     /// What became of its messages.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        if let Ok(mut sending) = self.sending.try_lock()
-            && sending.turn != self.lines.turn()
+        if let Ok(sending) = self.sending.try_lock()
+            && sending.turn > 0
+            && !self.is_closed()
+            && (sending.turn != self.lines.turn() || self.lines.is_lost())
         {
-            self.account(&mut sending);
+            self.account(sending.next);
         }
         self.counts.stats()
     }
@@ -535,6 +598,13 @@ impl Channel {
     /// Whatever `watch` returns; it is closed then, too.
     pub fn close(&self, watch: Watch<'_>) -> Result<()> {
         let waited = self.wait_for_arrival(watch);
+        if let Ok(sending) = self.sending.try_lock()
+            && !self.is_closed()
+        {
+            // What has arrived is not lost, whether it was used or not.
+            self.accounted.fetch_max(self.arrived.load(Ordering::Acquire), Ordering::AcqRel);
+            self.account(sending.next);
+        }
         self.let_go();
         waited
     }
@@ -544,8 +614,17 @@ impl Channel {
         let (mut started, mut before) = (Instant::now(), 0);
         while self.stream.is_some() && !self.is_closed() && !self.lines.is_lost() {
             watch(0)?;
-            let next = lock(&self.sending, watch)?.next;
-            let mut receiving = lock(&self.receiving, watch)?;
+            let next = lock(&self.sending, None, watch)?.next;
+            let Ok(mut receiving) = self.receiving.try_lock() else {
+                // Who receives hears of it, and stops when it is closed.
+                if self.arrived.load(Ordering::Acquire) >= next
+                    || started.elapsed() >= self.options.timeout
+                {
+                    break;
+                }
+                std::thread::sleep(Duration::from_millis(1));
+                continue;
+            };
             let is_there = self.prepare_to_receive(&mut receiving, self.lines.turn())?;
             if !is_there || self.listen(&receiving)? == Coming::End {
                 break;
@@ -566,7 +645,9 @@ impl Channel {
 
     /// Says that nothing more will come, and lets the connection go.
     fn let_go(&self) {
-        self.confirm_last();
+        if !self.lines.is_inherited() {
+            self.confirm_last();
+        }
         self.lines.close();
         // Who is in the middle of something drops its hold behind that.
         if let Ok(mut sending) = self.sending.try_lock() {
@@ -594,13 +675,28 @@ fn random() -> u64 {
     std::hash::RandomState::new().build_hasher().finish() >> 1
 }
 
-/// Waits for its turn, and looks up meanwhile.
-pub(super) fn lock<'m, T>(mutex: &'m Mutex<T>, watch: Watch<'_>) -> Result<MutexGuard<'m, T>> {
+/// Waits for its turn, for no longer than `patience`, and looks up meanwhile.
+pub(super) fn lock<'m, T>(
+    mutex: &'m Mutex<T>,
+    patience: Option<Duration>,
+    watch: Watch<'_>,
+) -> Result<MutexGuard<'m, T>> {
+    let started = Instant::now();
     loop {
         match mutex.try_lock() {
             Ok(guard) => return Ok(guard),
             Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => watch(0)?,
+        }
+        // Without patience it is looked at once: that may be the time that the other needs to let go.
+        if let Some(patience) = patience
+            && started.elapsed() >= patience.max(Duration::from_millis(5))
+        {
+            let message = format!(
+                "no message began within {} s: another thread waits for one",
+                patience.as_secs_f32()
+            );
+            return Err(Error::new(ErrorKind::Timeout, message));
         }
         std::thread::sleep(Duration::from_millis(1));
     }

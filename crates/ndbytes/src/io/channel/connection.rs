@@ -92,23 +92,18 @@ impl Connection {
         if n == space.len() { Ok(()) } else { Err(IoKind::UnexpectedEof.into()) }
     }
 
-    /// Sends a few bytes, all of them or none: what has no room now is not sent.
+    /// Sends a few bytes, all of them or, where there is no room now, none.
+    ///
+    /// # Errors
+    /// If only a part of them has gone, behind which nothing can be sent.
     #[cfg(unix)]
-    pub(super) fn put(&self, mut bytes: &[u8]) -> IoResult<()> {
+    pub(super) fn put(&self, bytes: &[u8]) -> IoResult<()> {
         use rustix::net::{SendFlags, send};
-        let (whole, tick) = (bytes.len(), Timespec::try_from(TICK).unwrap_or_default());
-        while !bytes.is_empty() {
-            match send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-                Ok(n) => bytes = bytes.get(n..).unwrap_or_default(),
-                Err(error) if bytes.len() == whole => return Err(error.into()),
-                // The rest of it must follow.
-                Err(rustix::io::Errno::WOULDBLOCK) => {
-                    poll(&mut [PollFd::new(self, PollFlags::OUT)], Some(&tick))?;
-                }
-                Err(error) => return Err(error.into()),
-            }
+        match send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(n) if n < bytes.len() => Err(IoKind::WriteZero.into()),
+            // A peer that takes nothing any more finds out by itself.
+            _ => Ok(()),
         }
-        Ok(())
     }
 
     /// Ends both directions, for whoever has a hold on it.

@@ -24,6 +24,11 @@ pub(super) struct Lines {
     closed: AtomicBool,
     /// `None` once it is lost or closed.
     now: Mutex<Option<Connection>>,
+    /// Held by who makes a new one, for as long as that takes.
+    connecting: Mutex<()>,
+    peer: Mutex<String>,
+    /// The process that it belongs to: a child has its descriptors too, and must not end what the parent goes on with.
+    process: u32,
 }
 
 /// What there is to use.
@@ -39,7 +44,14 @@ pub(super) enum Line {
 impl Lines {
     pub(super) fn new(connection: Connection, again: Option<Address>, timeout: Duration) -> Self {
         let (turn, closed) = (AtomicU64::new(1), AtomicBool::new(false));
-        Self { again, timeout, turn, closed, now: Mutex::new(Some(connection)) }
+        let (peer, now) = (Mutex::new(connection.peer()), Mutex::new(Some(connection)));
+        let (connecting, process) = (Mutex::new(()), std::process::id());
+        Self { again, timeout, turn, closed, now, connecting, peer, process }
+    }
+
+    /// Whether this is a child of the process that it belongs to.
+    pub(super) fn is_inherited(&self) -> bool {
+        self.process != std::process::id()
     }
 
     /// The connection that there is; where it was lost, a new one, for which it tries as long as the time-out says.
@@ -50,26 +62,41 @@ impl Lines {
         if self.is_closed() {
             return Ok(Line::Closed);
         }
-        let mut now = super::channel::lock(&self.now, watch)?;
-        let (Some(address), None) = (&self.again, &*now) else {
+        let Some(address) = self.again.as_ref().filter(|_| self.is_lost()) else {
             return Ok(Line::Open(self.turn()));
         };
+        let _alone = super::channel::lock(&self.connecting, None, watch)?;
+        // Somebody else may have made one meanwhile.
+        if !self.is_lost() {
+            return Ok(Line::Open(self.turn()));
+        }
         let (started, mut pause) = (Instant::now(), PAUSE);
         loop {
             let left = self.timeout.saturating_sub(started.elapsed());
-            match Connection::open(address, left.max(PAUSE), watch) {
-                Ok(connection) => {
-                    *now = Some(connection);
-                    return Ok(Line::Again(self.turn.fetch_add(1, Ordering::AcqRel) + 1));
+            let mut stopped = None;
+            let mut look = |seen| watch(seen).inspect_err(|error| stopped = Some(error.clone()));
+            let opened = Connection::open(address, left.max(PAUSE), &mut look);
+            match (opened, stopped) {
+                (_, Some(error)) => return Err(error),
+                _ if self.is_closed() => return Ok(Line::Closed),
+                (Ok(connection), None) => return Ok(Line::Again(self.put(connection))),
+                (Err(error), None) if left.is_zero() || !may_pass(error.kind()) => {
+                    return Err(error);
                 }
-                Err(error) if left.is_zero() || !may_pass(error.kind()) => return Err(error),
-                Err(_) if self.is_closed() => return Ok(Line::Closed),
-                Err(_) => {}
+                (Err(_), None) => {}
             }
             watch(0)?;
             std::thread::sleep(pause.min(left));
             pause = (pause * 2).min(LONGEST);
         }
+    }
+
+    /// Makes this the connection that there is, and tells its turn.
+    fn put(&self, connection: Connection) -> u64 {
+        *self.peer.lock().unwrap_or_else(PoisonError::into_inner) = connection.peer();
+        let mut now = self.lock();
+        *now = Some(connection);
+        self.turn.fetch_add(1, Ordering::AcqRel) + 1
     }
 
     /// A hold of one's own on the connection of this turn, if it is the one that there is.
@@ -100,6 +127,9 @@ impl Lines {
             return;
         }
         let Some(mut connection) = self.lock().take() else { return };
+        if self.is_inherited() {
+            return;
+        }
         connection.settle();
         let _ = connection.finish();
         let (mut scratch, mut unread) = ([0; 4096], 0);
@@ -115,7 +145,7 @@ impl Lines {
     /// Ends it so that the peer sees that not everything was taken.
     pub(super) fn refuse(&self) {
         self.closed.store(true, Ordering::Release);
-        if let Some(connection) = self.lock().take() {
+        if let Some(connection) = self.lock().take().filter(|_| !self.is_inherited()) {
             connection.refuse();
         }
     }
@@ -135,7 +165,7 @@ impl Lines {
     }
 
     pub(super) fn peer(&self) -> String {
-        self.lock().as_ref().map_or_else(|| "a peer".to_owned(), Connection::peer)
+        self.peer.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Connection>> {

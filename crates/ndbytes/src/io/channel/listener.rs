@@ -40,6 +40,8 @@ pub struct Listener {
     /// Where the newest wait here.
     ring: Option<Arc<Ring>>,
     accepting: Mutex<Option<JoinHandle<()>>>,
+    /// The process that it belongs to.
+    process: u32,
 }
 
 #[derive(Debug, Default)]
@@ -80,7 +82,8 @@ impl Listener {
         let (address, is_public) = (acceptor.address().clone(), acceptor.is_public());
         let (acceptor, accepting) = (Mutex::new(Some(acceptor)), Mutex::new(accepting));
         let peers = Mutex::default();
-        Ok(Self { acceptor, address, is_public, options, counts, peers, ring, accepting })
+        let process = std::process::id();
+        Ok(Self { acceptor, address, is_public, options, counts, peers, ring, accepting, process })
     }
 
     /// Where it listens, with the port that it got.
@@ -120,9 +123,10 @@ impl Listener {
             let acceptor = self.acceptor()?;
             let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
             let most = left.unwrap_or(TICK).min(TICK);
+            let mut look = |seen| self.acceptor().and_then(|_| watch(seen));
             let received = match &self.ring {
                 Some(ring) => ring.take(places, most),
-                None => self.next(&acceptor, places, most, watch).transpose(),
+                None => self.next(&acceptor, places, most, &mut look).transpose(),
             };
             match (received, left, patience) {
                 (Some(received), ..) => return received,
@@ -143,7 +147,7 @@ impl Listener {
         most: Duration,
         watch: Watch<'_>,
     ) -> Result<Option<Received>> {
-        let mut peers = lock(&self.peers, watch)?;
+        let Ok(mut peers) = lock(&self.peers, Some(most), watch) else { return Ok(None) };
         peers.all.iter().for_each(|peer| peer.channel.confirm_last());
         let Some(at) = self.ready(acceptor, &mut peers, most)? else { return Ok(None) };
         let Some(Peer { channel, name, .. }) = peers.all.get(at) else { return Ok(None) };
@@ -251,8 +255,8 @@ impl Listener {
         }
         self.forget();
         let accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // It looks up several times a second.
-        accepting.map(JoinHandle::join);
+        // It looks up several times a second. A child that was forked has no such thread.
+        accepting.filter(|_| self.process == std::process::id()).map(JoinHandle::join);
     }
 }
 

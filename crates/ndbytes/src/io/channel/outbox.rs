@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::frame;
 use crate::io::Watch;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{Builder, JoinHandle};
+use std::thread::Builder;
 use std::time::Duration;
 
 /// Arrays of one's own, each a frame as its options say.
@@ -15,12 +15,11 @@ pub type Post = Vec<(Array, frame::EncodeOptions)>;
 
 /// Sends messages over a channel without making anybody wait: one is on its way, one waits, and gives way to the next.
 ///
-/// Dropped, it sends what waits.
+/// Dropped, it sends what waits, and nobody hears of it: see [`Outbox::drain`].
 #[derive(Debug)]
 pub struct Outbox {
     channel: Arc<Channel>,
     shared: Arc<Shared>,
-    thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug, Default)]
@@ -48,8 +47,8 @@ impl Outbox {
         let shared = Arc::<Shared>::default();
         let (work, over) = (Arc::clone(&shared), Arc::clone(&channel));
         let sending = move || work.run(&over);
-        let thread = Builder::new().name("ndbytes-send".to_owned()).spawn(sending)?;
-        Ok(Self { channel, shared, thread: Some(thread) })
+        Builder::new().name("ndbytes-send".to_owned()).spawn(sending)?;
+        Ok(Self { channel, shared })
     }
 
     /// Sends a message when it can. One that waits gives way to it, and is counted as dropped.
@@ -57,6 +56,9 @@ impl Outbox {
     /// # Errors
     /// What an earlier one ended with.
     pub fn post(&self, arrays: Post) -> Result<()> {
+        if self.channel.is_closed() {
+            return Err(Error::argument("the channel was closed"));
+        }
         let mut state = self.shared.lock();
         if let Some(error) = state.failed.take() {
             return Err(error);
@@ -77,7 +79,7 @@ impl Outbox {
     pub fn drain(&self, watch: Watch<'_>) -> Result<()> {
         loop {
             watch(0)?;
-            let mut state = lock(&self.shared.state, watch)?;
+            let mut state = lock(&self.shared.state, None, watch)?;
             if let Some(error) = state.failed.take() {
                 return Err(error);
             }
@@ -93,7 +95,6 @@ impl Drop for Outbox {
     fn drop(&mut self) {
         self.shared.lock().stopped = true;
         self.shared.changed.notify_all();
-        self.thread.take().map(JoinHandle::join);
     }
 }
 
@@ -108,7 +109,8 @@ impl Shared {
             });
             let mut state = self.lock();
             state.busy = false;
-            state.failed = sent.err();
+            // The first is what somebody must hear of.
+            state.failed = state.failed.take().or(sent.err());
             drop(state);
             self.changed.notify_all();
         }

@@ -35,7 +35,7 @@ pub(super) struct Contents {
 #[derive(Debug)]
 pub(super) enum Form {
     Raw(Raw),
-    Described { header: Box<Header>, metadata: Metadata, tail: Option<FileTail> },
+    Described { header: Box<Header>, metadata: Metadata, tail: Option<Box<FileTail>> },
 }
 
 /// The tail of a file.
@@ -84,7 +84,7 @@ impl Contents {
             form: Form::Described {
                 header,
                 metadata,
-                tail: tail.map(|tail| FileTail { tail, bytes }),
+                tail: tail.map(|tail| Box::new(FileTail { tail, bytes })),
             },
         })
     }

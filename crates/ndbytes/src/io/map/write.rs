@@ -85,10 +85,10 @@ impl Map {
 
     /// Writes the sums into the open tail, and waits for the disk.
     fn write_sums(&mut self, sums: Vec<u32>) -> Result<()> {
-        let Form::Described { tail: Some(FileTail { tail, bytes }), .. } = &mut self.contents.form
-        else {
+        let Form::Described { tail: Some(found), .. } = &mut self.contents.form else {
             return Ok(());
         };
+        let FileTail { tail, bytes } = &mut **found;
         tail.sums = sums;
         let part = tail.encode_sums();
         let start = bytes.len().saturating_sub(part.len());
