@@ -86,7 +86,12 @@ impl DatagramSender {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        wait(py, |_| self.0.write(|sending| Ok(drop(sending.sender.take()))))
+        wait(py, |_| {
+            self.0.write(|sending| {
+                sending.sender = None;
+                Ok(())
+            })
+        })
     }
 }
 
@@ -158,7 +163,12 @@ impl DatagramReceiver {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        wait(py, |_| self.receiver.write(|receiver| Ok(drop(receiver.take()))))
+        wait(py, |_| {
+            self.receiver.write(|receiver| {
+                *receiver = None;
+                Ok(())
+            })
+        })
     }
 }
 

@@ -129,7 +129,7 @@ fn many_peers_are_heard_in_turn() {
             let mut next = [0; 8];
             for _ in 0..800 {
                 let number = number(&listener.recv(SOON, &mut unwatched).unwrap());
-                let (peer, seq) = (number as usize / 1000, number % 1000);
+                let (peer, seq) = (usize::try_from(number / 1000).unwrap(), number % 1000);
                 assert_eq!(next[peer], seq, "in order");
                 next[peer] += 1;
             }

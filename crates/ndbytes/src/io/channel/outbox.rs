@@ -110,7 +110,7 @@ impl Shared {
             let mut state = self.lock();
             state.busy = false;
             // The first is what somebody must hear of.
-            state.failed = state.failed.take().or(sent.err());
+            state.failed = state.failed.take().or_else(|| sent.err());
             drop(state);
             self.changed.notify_all();
         }
