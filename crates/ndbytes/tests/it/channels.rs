@@ -227,6 +227,9 @@ fn a_channel_that_reconnects_loses_nothing_untold() {
         thread::sleep(Duration::from_millis(1));
     }
     // Receipts come with the next question, which the listener's threads ask at once.
+    let told = channel.flush(SOON, &mut unwatched).unwrap_err();
+    assert!(told.message().contains("were lost with their connection"), "{}", told.message());
+    // It tells of each once.
     assert!(channel.flush(SOON, &mut unwatched).unwrap());
     let stats = channel.stats();
     let mut found = BTreeSet::new();
