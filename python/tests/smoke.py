@@ -3,6 +3,7 @@
 `python smoke.py` prints the names that were exercised. A public name that has no check here is a failure.
 """
 
+import asyncio
 import faulthandler
 import importlib
 import importlib.util
@@ -133,6 +134,17 @@ def channels(_):
         same(message["a"], A)
         assert (type(channel), type(listener), type(message)) == (ndb.Channel, ndb.Listener, ndb.Message)
         assert message.attrs == {"k": 1} and list(message.arrays) == ["a", "b"]
+
+
+@exercises("aio.connect", "aio.listen", "aio.Channel", "aio.Listener")
+def asynchronous(_):
+    async def main():
+        async with ndb.aio.listen("tcp://127.0.0.1:0") as listener, ndb.aio.connect(listener.url) as channel:
+            await channel.send(A)
+            same((await listener.recv(timeout=WATCHDOG_SECONDS)).array, A)
+            assert (type(channel), type(listener)) == (ndb.aio.Channel, ndb.aio.Listener)
+
+    asyncio.run(main())
 
 
 @exercises("buffers", "Decoder")
