@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 import ndbytes as ndb
+from channels import SMALL
 from streams import PATIENCE, arrays, assert_same
-
-SMALL = np.arange(12, dtype="<i4").reshape(3, 4)
 
 
 @pytest.fixture(params=["tcp", "unix"])

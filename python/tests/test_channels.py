@@ -7,16 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import ndbytes as ndb
+from channels import SMALL, flushed, raw, sending, until
 from checked import crc32c
 from streams import PATIENCE, arrays, assert_same, descriptors
-
-SMALL = np.arange(12, dtype="<i4").reshape(3, 4)
 
 
 @pytest.fixture(params=["tcp", "unix"])
@@ -28,14 +26,6 @@ def url(request, tmp_path):
 def pair(url):
     with ndb.listen(url) as listener, ndb.connect(listener.url) as channel:
         yield channel, listener
-
-
-def sending(work):
-    """Work in a thread; a function that gives its result, or raises its error."""
-    pool = ThreadPoolExecutor(1)
-    future = pool.submit(work)
-    pool.shutdown(wait=False)
-    return lambda: future.result(PATIENCE)
 
 
 def test_every_dtype_and_layout_in_groups(pair):
@@ -230,16 +220,6 @@ def test_a_peer_that_is_cut_off(pair):
     peer.close()
 
 
-def raw(url):
-    """A plain socket, connected to a listener."""
-    if url.startswith("unix:"):
-        peer = socket.socket(socket.AF_UNIX)
-        peer.connect(url.removeprefix("unix:"))
-        return peer
-    host, port = url.removeprefix("tcp://").split(":")
-    return socket.create_connection((host, int(port)))
-
-
 RECEIVER = """
 import sys, ndbytes as ndb
 listener = ndb.listen(sys.argv[1])
@@ -325,13 +305,6 @@ def test_connections_leave_nothing(url):
         until(lambda: flushed(listener) and len(descriptors()) <= before)
 
 
-def flushed(listener):
-    """Has a listener look at its peers once more."""
-    with pytest.raises(TimeoutError):
-        listener.recv(timeout=0)
-    return True
-
-
 def test_listeners_that_keep_the_newest_leave_nothing(url):
     before, threads = len(descriptors()), threading.active_count()
     for _ in range(20):
@@ -340,13 +313,6 @@ def test_listeners_that_keep_the_newest_leave_nothing(url):
             listener.recv(timeout=PATIENCE)
     until(lambda: len(descriptors()) <= before)
     assert threading.active_count() == threads
-
-
-def until(holds):
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, "it never was so"
-        time.sleep(0.005)
 
 
 @pytest.mark.parametrize("wait", ["listener.recv()", "channel.recv()", "listener.accept()", "next(latest)"])
@@ -420,210 +386,6 @@ def test_the_command_line_is_a_peer_both_ways(tmp_path):
         assert process.wait(PATIENCE) == 0
     for name, wanted in [("left", SMALL), ("right", SMALL + 1)]:
         assert (ndb.load(tmp_path / "got" / f"{name}.npy") == wanted).all()
-
-
-@pytest.fixture
-def datagrams():
-    with ndb.listen("udp://127.0.0.1:0") as listener:
-        yield listener
-
-
-def test_datagrams_bring_every_dtype_and_layout(datagrams):
-    everything = [array for _, array in arrays()]
-    with ndb.connect(datagrams.url, loss=0.01) as channel:
-        for at in range(0, len(everything), 7):
-            group = dict(zip("abcdefg", everything[at : at + 7]))
-            assert channel.send(group, attrs={"at": at}) == at // 7
-            message = datagrams.recv(timeout=PATIENCE)
-            assert (message.seq, message.attrs, list(message.arrays), message.mask) == (at // 7, {"at": at}, list(group), None)
-            for name, array in group.items():
-                assert_same(message[name], array)
-        assert channel.stats == {"sent": message.seq + 1}
-    stats = datagrams.stats
-    assert stats["received"] == message.seq + 1 and stats["lost"] == stats["corrupt"] == 0 and stats["granted"] > 0
-
-
-def relayed(to, spoil):
-    """A relay of datagrams on the way to a listener: `spoil` says what becomes of each, by its number."""
-    relay, out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    relay.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-    relay.bind(("127.0.0.1", 0))
-    host, port = to.removeprefix("udp://").split(":")
-
-    def run():
-        with relay, out:
-            at = 0
-            while datagram := relay.recv(2000):
-                for one in spoil(at, datagram):
-                    out.sendto(one, (host, int(port)))
-                at += 1
-
-    threading.Thread(target=run, daemon=True).start()
-    return relay, f"udp://127.0.0.1:{relay.getsockname()[1]}"
-
-
-def stop(relay):
-    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"", relay.getsockname())
-
-
-def spoiling(seed, loss, double, corrupt):
-    random = np.random.default_rng(seed)
-
-    def spoil(_, datagram):
-        if random.random() < loss:
-            return []
-        if random.random() < corrupt:
-            damaged = bytearray(datagram)
-            damaged[random.integers(len(damaged))] ^= 1 << random.integers(8)
-            return [bytes(damaged)]
-        return [datagram] * (2 if random.random() < double else 1)
-
-    return spoil
-
-
-def test_what_is_lost_or_damaged_on_the_way_is_repaired(datagrams):
-    relay, url = relayed(datagrams.url, spoiling(7, 0.05, 0.10, 0.05))
-    array = np.random.default_rng(3).random(1 << 18)
-    with ndb.connect(url, loss=0.10, rate=20e6) as channel:
-        for at in range(5):
-            join = sending(lambda: channel.send(array + at))
-            assert (datagrams.recv(timeout=PATIENCE).array == array + at).all()
-            assert join() == at
-    stop(relay)
-    stats = datagrams.stats
-    assert stats["repaired"] > 100 and stats["corrupt"] > 100 and stats["duplicates"] > 100 and stats["lost"] == 0
-
-
-def test_without_parity_what_is_lost_is_counted_and_nothing_is_half_given(datagrams):
-    relay, url = relayed(datagrams.url, lambda at, datagram: [] if at == 5 else [datagram])
-    array = np.random.default_rng(3).random(1 << 14)
-    with ndb.connect(url, rate=20e6) as channel:
-        channel.send(array)
-        channel.send(array + 1)
-        assert (datagrams.recv(timeout=PATIENCE).array == array + 1).all()
-        with pytest.raises(TimeoutError):
-            datagrams.recv(timeout=1.5)
-    stop(relay)
-    assert (datagrams.stats["lost"], datagrams.stats["received"]) == (1, 1)
-
-
-def test_a_part_of_an_array_has_a_mask():
-    array = np.random.default_rng(3).random((64, 256))
-    with ndb.listen("udp://127.0.0.1:0", partial=True, timeout=0.3) as listener:
-        relay, url = relayed(listener.url, lambda at, datagram: [] if at in (5, 6, 40) else [datagram])
-        with ndb.connect(url, rate=20e6) as channel:
-            channel.send(array, name="part")
-            message = listener.recv(timeout=PATIENCE)
-        stop(relay)
-        mask = message.mask
-        assert message.name == "part" and (mask.dtype, mask.shape) == (bool, array.shape)
-        # Three datagrams of 1,408 bytes each: 176 items, and those at their edges.
-        assert 3 * 176 <= (~mask).sum() <= 3 * 178
-        assert (message.array[mask] == array[mask]).all() and (message.array[~mask] == 0).all()
-        assert listener.stats["partial"] == 1
-
-
-def test_mistakes_with_datagrams(datagrams):
-    with ndb.connect(datagrams.url) as channel:
-        for wrong, error in [
-            (channel.recv, "it goes one way"),
-            (channel.flush, "it goes one way"),
-            (lambda: channel.send(SMALL, on_full="drop_oldest"), "datagrams go at their rate"),
-            (datagrams.accept, "no connections to accept"),
-            (lambda: ndb.connect(datagrams.url, loss=0.5), "loss"),
-            (lambda: ndb.connect(datagrams.url, rate=0), "at least 1, found 0"),
-            (lambda: ndb.connect(datagrams.url, reconnect=True), "datagrams have none"),
-            (lambda: ndb.connect("udp://127.0.0.1:0"), "port 0 is for listeners"),
-            (lambda: ndb.connect("tcp://127.0.0.1:9", loss=0.1), "loss and rate are for udp://"),
-            (lambda: ndb.listen("udp://127.0.0.1:0", keep=1), "over udp://"),
-            (lambda: ndb.listen("tcp://127.0.0.1:0", partial=True), "partial is for udp://"),
-        ]:
-            with pytest.raises(ndb.ArgumentError, match=error):
-                wrong()
-    assert channel.closed
-    with pytest.raises(ndb.ArgumentError, match="the channel was closed"):
-        channel.send(SMALL)
-    datagrams.close()
-    with pytest.raises(ndb.ArgumentError, match="was closed"):
-        datagrams.recv()
-
-
-def test_a_listener_of_datagrams_is_closed_while_another_thread_waits(datagrams):
-    join = sending(lambda: datagrams.recv())
-    time.sleep(0.2)
-    datagrams.close()
-    with pytest.raises(ndb.ArgumentError, match="was closed"):
-        join()
-
-
-linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="memory is shared by descriptor on Linux")
-
-
-@linux
-@pytest.mark.parametrize("reconnect", [False, True])
-def test_an_array_that_was_born_shared_is_handed_over(tmp_path, reconnect):
-    with ndb.listen(f"unix:{tmp_path}/socket") as listener, ndb.connect(listener.url, reconnect=reconnect) as channel:
-        a = ndb.shm.zeros((4, 6), ">f4")
-        a[:] = np.arange(24).reshape(4, 6)
-        for at, view in enumerate([a, a[::-1, ::2], a.T, a[2, 3:4].reshape(())]):
-            assert channel.send(view, {"at": at}, name="shared") == at
-            message = listener.recv(timeout=PATIENCE)
-            found = message["shared"]
-            assert (message.seq, message.attrs, message.name) == (at, {"at": at}, "shared")
-            assert np.shares_memory(found, a) and ndb.shm.is_shared(found) and (found == view).all()
-            assert (found.dtype, found.shape) == (view.dtype, view.shape)
-        found[()] = -5
-        assert -5 in a
-        # Others go by their items, and so do those of a group, and those that come into memory of one's own.
-        channel.send(a + 1)
-        assert not ndb.shm.is_shared(listener.recv().array)
-        channel.send({"a": a, "b": SMALL})
-        message = listener.recv()
-        assert not ndb.shm.is_shared(message["a"]) and (message["a"] == a).all()
-        out = np.empty_like(a)
-        channel.send(a)
-        assert listener.recv(out).array is out and (out == a).all()
-        assert channel.stats["sent"] == listener.stats["received"] == 7
-        if reconnect:
-            join = sending(lambda: flushed(listener))
-            channel.flush(PATIENCE)
-            join()
-
-
-@linux
-def test_what_is_handed_over_is_kept_as_a_copy(tmp_path):
-    a = ndb.shm.zeros(100, "i4")
-    with ndb.listen(f"unix:{tmp_path}/socket", keep=2) as listener, ndb.connect(listener.url) as channel:
-        for at in range(3):
-            a[:] = at
-            channel.send(a)
-            until(lambda: listener.stats["received"] == at + 1)
-        found = [listener.recv(timeout=PATIENCE).array for _ in range(2)]
-    assert [array[0] for array in found] == [1, 2]
-    assert not any(np.shares_memory(array, a) for array in found)
-
-
-@linux
-def test_over_tcp_a_shared_array_goes_by_its_items():
-    a = ndb.shm.zeros(100, "i4")
-    with ndb.listen("tcp://127.0.0.1:0") as listener, ndb.connect(listener.url) as channel:
-        channel.send(a)
-        found = listener.recv(timeout=PATIENCE).array
-        assert (found == a).all() and not ndb.shm.is_shared(found)
-
-
-@linux
-def test_handing_over_leaves_nothing(tmp_path):
-    with ndb.listen(f"unix:{tmp_path}/socket") as listener, ndb.connect(listener.url) as channel:
-        def one():
-            channel.send(ndb.shm.zeros(1 << 16))
-            assert listener.recv(timeout=PATIENCE).array.size == 1 << 16
-
-        one()
-        before = len(descriptors())
-        for _ in range(1000):
-            one()
-        assert len(descriptors()) <= before
 
 
 def test_the_last_message_is_confirmed_too(url):
