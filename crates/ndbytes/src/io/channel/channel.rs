@@ -16,7 +16,7 @@ use crate::limits::Limits;
 #[cfg(all(target_os = "linux", feature = "map"))]
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 /// How a channel is used.
@@ -49,56 +49,53 @@ impl ChannelOptions {
 /// Any thread may send and any receive, at the same time; two that do the same take turns. Dropped, it is closed.
 #[derive(Debug)]
 pub struct Channel {
-    options: ChannelOptions,
+    pub(super) options: ChannelOptions,
     /// What the peer knows it by behind the loss of a connection, where it makes another one.
-    stream: Option<u64>,
-    lines: Lines,
-    counts: Arc<Counts>,
-    sending: Mutex<Sending>,
-    receiving: Mutex<Receiving>,
+    pub(super) stream: Option<u64>,
+    pub(super) lines: Lines,
+    pub(super) counts: Arc<Counts>,
+    pub(super) sending: Mutex<Sending>,
+    pub(super) receiving: Mutex<Receiving>,
     /// What the peer is to hear of the message that was received last.
-    due: Mutex<Option<Due>>,
+    pub(super) due: Mutex<Option<Due>>,
     /// How many of its messages the peer has used, as far as it has said, and how many have arrived.
-    confirmed: AtomicU64,
-    arrived: AtomicU64,
+    pub(super) confirmed: AtomicU64,
+    pub(super) arrived: AtomicU64,
     /// How many have been begun, and of how many it was told that they are lost, unless they were confirmed.
-    begun: AtomicU64,
-    accounted: AtomicU64,
+    pub(super) begun: AtomicU64,
+    pub(super) accounted: AtomicU64,
     /// How many lost ones `flush` has told of.
-    told: AtomicU64,
+    pub(super) told: AtomicU64,
     /// Whether the peer is one that connects again.
-    is_numbered: AtomicBool,
+    pub(super) is_numbered: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Sending {
+pub(super) struct Sending {
     /// Over which connection.
-    turn: u64,
-    sender: Option<Sender<Connection>>,
+    pub(super) turn: u64,
+    pub(super) sender: Option<Sender<Connection>>,
     /// The number of the next message.
-    next: u64,
+    pub(super) next: u64,
 }
 
 #[derive(Debug, Default)]
-struct Receiving {
-    turn: u64,
-    receiver: Option<Receiver<Connection>>,
+pub(super) struct Receiving {
+    pub(super) turn: u64,
+    pub(super) receiver: Option<Receiver<Connection>>,
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Due {
-    turn: u64,
+pub(super) struct Due {
+    pub(super) turn: u64,
     /// That it has arrived; whether this was said.
-    receipt: Receipt,
-    told: bool,
+    pub(super) receipt: Receipt,
+    pub(super) told: bool,
 }
-
-/// Receipts that are taken at a time.
-const RECEIPTS: usize = 1 << 10;
 
 /// What comes next on a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Coming {
+pub(super) enum Coming {
     /// Nothing yet.
     Nothing,
     /// A part of a receipt, or of a message's first bytes.
@@ -233,7 +230,7 @@ impl Channel {
     }
 
     /// Nothing can follow on the connection of this turn.
-    fn drop_line(&self, turn: u64) {
+    pub(super) fn drop_line(&self, turn: u64) {
         match self.stream {
             Some(_) => self.lines.lose(turn),
             None => self.lines.refuse(),
@@ -267,7 +264,7 @@ impl Channel {
     }
 
     /// Whether there is a receiver for this connection: it may have been lost.
-    fn prepare_to_receive(&self, receiving: &mut Receiving, turn: u64) -> Result<bool> {
+    pub(super) fn prepare_to_receive(&self, receiving: &mut Receiving, turn: u64) -> Result<bool> {
         if receiving.turn != turn {
             let Some(connection) = self.lines.hold(turn)? else { return Ok(false) };
             let receiver = Receiver::over(connection)?.with(self.options.stream());
@@ -345,13 +342,6 @@ impl Channel {
         }
     }
 
-    /// Tells the peer that its last message was used: so says who asks for the next one.
-    pub(super) fn confirm_last(&self) {
-        if let Ok(sending) = self.sending.try_lock() {
-            self.acknowledge(&sending, true);
-        }
-    }
-
     /// Whether the next connection makes up for this.
     fn is_survived(&self, error: &Error) -> bool {
         self.stream.is_some() && matches!(error.kind(), ErrorKind::Peer | ErrorKind::Truncated)
@@ -401,151 +391,8 @@ impl Channel {
         }
     }
 
-    /// Takes the receipts that have come, and says what follows.
-    fn listen(&self, receiving: &Receiving) -> Result<Coming> {
-        let Some(receiver) = &receiving.receiver else { return Ok(Coming::Nothing) };
-        let connection = receiver.get_ref();
-        // Whoever floods it with receipts keeps nobody here.
-        for _ in 0..RECEIPTS {
-            let mut bytes = [0; Receipt::LEN];
-            let n = match connection.peek(&mut bytes) {
-                Ok(0) => return Ok(Coming::End),
-                Ok(n) => n,
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    return Ok(Coming::Nothing);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-                Err(_) => return Ok(Coming::End),
-            };
-            let is_receipt = bytes.iter().zip(Receipt::MAGIC).take(n).all(|(a, b)| *a == b);
-            match Receipt::decode(&bytes) {
-                _ if !is_receipt => return Ok(Coming::Message),
-                None if n < Receipt::LEN => return Ok(Coming::Part),
-                // Behind a damaged one nothing can be found.
-                None => return Ok(Coming::End),
-                Some(receipt) => {
-                    connection.take(&mut bytes)?;
-                    if Some(receipt.stream) != self.stream {
-                        continue;
-                    }
-                    if receipt.seq >= self.begun.load(Ordering::Acquire) {
-                        // It is of a message that never was.
-                        return Ok(Coming::End);
-                    }
-                    self.confirm(receipt);
-                }
-            }
-        }
-        Ok(Coming::Nothing)
-    }
-
-    fn confirm(&self, receipt: Receipt) {
-        let count = receipt.seq.saturating_add(1);
-        self.arrived.fetch_max(count, Ordering::AcqRel);
-        if !receipt.used {
-            return;
-        }
-        let before = self.confirmed.fetch_max(count, Ordering::AcqRel);
-        let before = before.max(self.accounted.load(Ordering::Acquire));
-        self.counts.count(|stats| stats.confirmed += count.saturating_sub(before));
-    }
-
-    /// How many messages there is nothing more to hear of.
-    fn settled(&self) -> u64 {
-        self.confirmed.load(Ordering::Acquire).max(self.accounted.load(Ordering::Acquire))
-    }
-
-    /// Counts what was sent over a connection that is lost, and came to no receipt.
-    fn account(&self, next: u64) {
-        if self.stream.is_none() {
-            return;
-        }
-        let first = self.settled();
-        if first < next {
-            self.counts.lose(first..=next - 1);
-        }
-        self.accounted.fetch_max(next, Ordering::AcqRel);
-    }
-
-    fn note(&self, received: &Received, turn: u64) {
-        let Some(message) = received.message else {
-            return self.counts.receive(None, 0);
-        };
-        self.counts.receive(message.stream, message.seq);
-        let due = message.stream.map(|stream| {
-            let receipt = Receipt { stream, seq: message.seq, used: false };
-            Due { turn, receipt, told: false }
-        });
-        *self.due.lock().unwrap_or_else(PoisonError::into_inner) = due;
-        if message.stream.is_some() {
-            self.is_numbered.store(true, Ordering::Release);
-            if let Ok(sending) = self.sending.try_lock() {
-                self.acknowledge(&sending, false);
-            }
-        }
-    }
-
-    /// Sends the receipt that is due, that a message was `used` or that it has arrived, between two messages of its own. One that
-    /// cannot go now is left to the next.
-    fn acknowledge(&self, sending: &Sending, used: bool) {
-        let mut place = self.due.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(due) = place.as_mut().filter(|due| used || !due.told).copied() else { return };
-        *place = (!used).then_some(Due { told: true, ..due });
-        drop(place);
-        let is_broken = sending.sender.as_ref().is_some_and(Sender::is_broken);
-        if let Ok(Some(connection)) = self.lines.hold(due.turn)
-            && !is_broken
-        {
-            // A peer that takes nothing any more finds out by itself.
-            if connection.put(&Receipt { used, ..due.receipt }.encode()).is_err() {
-                self.drop_line(due.turn);
-            }
-        }
-    }
-
-    /// Waits until the peer has said that it has all messages, for no longer than `patience`; whether it has.
-    ///
-    /// # Errors
-    /// [`Argument`](ErrorKind::Argument) for a channel that does not reconnect, to which no receipts come; [`Peer`](ErrorKind::Peer) if
-    /// messages were lost since it was asked last; as [`Channel::connect`]; whatever `watch` returns.
-    pub fn flush(&self, patience: Option<Duration>, watch: Watch<'_>) -> Result<bool> {
-        if self.stream.is_none() {
-            return Err(Error::argument("receipts come to a channel that reconnects alone"));
-        }
-        let started = Instant::now();
-        let next = lock(&self.sending, patience, watch)?.next;
-        while self.settled() < next {
-            watch(0)?;
-            if patience.is_some_and(|patience| started.elapsed() >= patience) {
-                return Ok(false);
-            }
-            let turn = self.open(watch)?;
-            // Who receives at the same time hears of it, too.
-            if let Ok(mut receiving) = self.receiving.try_lock()
-                && self.prepare_to_receive(&mut receiving, turn)?
-            {
-                if self.listen(&receiving)? == Coming::End {
-                    self.lines.lose(turn);
-                    self.account(next);
-                } else if let Some(receiver) = &receiving.receiver {
-                    let _ = receiver.get_ref().is_ready(Duration::from_millis(5));
-                }
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        let lost = self.counts.stats().lost;
-        match lost.saturating_sub(self.told.swap(lost, Ordering::AcqRel)) {
-            0 => Ok(true),
-            lost => {
-                let message =
-                    format!("{lost} messages were lost with their connection, as far as is known");
-                Err(Error::new(ErrorKind::Peer, message))
-            }
-        }
-    }
-
     /// The turn of the connection that there is, or of a new one.
-    fn open(&self, watch: Watch<'_>) -> Result<u64> {
+    pub(super) fn open(&self, watch: Watch<'_>) -> Result<u64> {
         if self.lines.is_inherited() {
             let message =
                 "the channel belongs to the process that this one was forked from; connect anew";
@@ -607,40 +454,6 @@ impl Channel {
         }
         self.let_go();
         waited
-    }
-
-    /// A connection that is closed under receipts that come is reset, and takes with it what is still under way.
-    fn wait_for_arrival(&self, watch: Watch<'_>) -> Result<()> {
-        let (mut started, mut before) = (Instant::now(), 0);
-        while self.stream.is_some() && !self.is_closed() && !self.lines.is_lost() {
-            watch(0)?;
-            let next = lock(&self.sending, None, watch)?.next;
-            let Ok(mut receiving) = self.receiving.try_lock() else {
-                // Who receives hears of it, and stops when it is closed.
-                if self.arrived.load(Ordering::Acquire) >= next
-                    || started.elapsed() >= self.options.timeout
-                {
-                    break;
-                }
-                std::thread::sleep(Duration::from_millis(1));
-                continue;
-            };
-            let is_there = self.prepare_to_receive(&mut receiving, self.lines.turn())?;
-            if !is_there || self.listen(&receiving)? == Coming::End {
-                break;
-            }
-            let arrived = self.arrived.load(Ordering::Acquire);
-            if arrived > before {
-                (started, before) = (Instant::now(), arrived);
-            }
-            if arrived >= next || started.elapsed() >= self.options.timeout {
-                break;
-            }
-            if let Some(receiver) = &receiving.receiver {
-                let _ = receiver.get_ref().is_ready(Duration::from_millis(10));
-            }
-        }
-        Ok(())
     }
 
     /// Says that nothing more will come, and lets the connection go.

@@ -36,6 +36,8 @@ mod listener;
 #[cfg(unix)]
 mod outbox;
 #[cfg(unix)]
+mod receipts;
+#[cfg(unix)]
 mod ring;
 
 pub use acceptor::Acceptor;
