@@ -72,16 +72,16 @@ def spoiling(seed, loss, double, corrupt):
 
 
 def test_what_is_lost_or_damaged_on_the_way_is_repaired(datagrams):
-    relay, url = relayed(datagrams.url, spoiling(7, 0.05, 0.10, 0.05))
-    array = np.random.default_rng(3).random(1 << 18)
-    with ndb.connect(url, loss=0.10, rate=20e6) as channel:
+    relay, url = relayed(datagrams.url, spoiling(7, 0.04, 0.10, 0.03))
+    array = np.random.default_rng(3).random(1 << 17)
+    with ndb.connect(url, loss=0.10, rate=5e6) as channel:
         for at in range(5):
             join = sending(lambda: channel.send(array + at))
             assert (datagrams.recv(timeout=PATIENCE).array == array + at).all()
             assert join() == at
     stop(relay)
     stats = datagrams.stats
-    assert stats["repaired"] > 100 and stats["corrupt"] > 100 and stats["duplicates"] > 100 and stats["lost"] == 0
+    assert stats["repaired"] > 100 and stats["corrupt"] > 50 and stats["duplicates"] > 50 and stats["lost"] == 0
 
 
 def test_without_parity_what_is_lost_is_counted_and_nothing_is_half_given(datagrams):
