@@ -11,13 +11,12 @@ import ndbytes as ndb
 import numpy as np
 
 from ..figures import GiB, KiB, MiB, size_label
-from ..measure import calls
-from ..net import connected, middles, trips
 from ..run import Run
 from .goal import Goal, keep, row, told
+from .net import HAND, ZMQ, beside
 
 OURS, UNIX, AIO = "channel.send, recv(out) reused", "the same over unix:", "the same by ndb.aio"
-HAND, ZMQ, FLIGHT = "sendmsg, recv_into reused", "pyzmq copy=False", "Flight do_exchange"
+FLIGHT = "Flight do_exchange"
 GROUP = "channels"
 GOALS = [
     Goal("1 KiB there and back", OURS, HAND, 1.3, dict, unit="x its time", nbytes=1 * KiB),
@@ -32,31 +31,11 @@ GOALS = [
 
 
 def section(run: Run):
-    streams(run)
+    beside(run, GROUP, GOALS, [OURS, UNIX, AIO, HAND, ZMQ, FLIGHT])
+    for found in run.record.goals:
+        print("  " + told(found), flush=True)
     handed_over(run)
     queues(run)
-
-
-def streams(run: Run):
-    """Sizes in turn, all ways in the same rounds."""
-    with connected(run, "goals", [OURS, UNIX, AIO, HAND, ZMQ, FLIGHT]) as clients:
-        for nbytes in dict.fromkeys(goal.nbytes for goal in GOALS):
-            goals = [goal for goal in GOALS if goal.nbytes == nbytes]
-            if run.quick and goals[0].big:
-                run.record.goals.extend(row(GROUP, goal) | {"why": "not in a quick run"} for goal in goals)
-                continue
-            if nbytes == 1 * KiB:
-                samples = middles(trips(run, clients))
-            else:
-                array = np.arange(nbytes // 8, dtype=np.float64)
-                cases = {name: calls(lambda c=client: c.call(array)) for name, client in clients.items()}
-                samples = run.compare(cases, run.effort(budget=4, sample=0.03))
-            for goal in goals:
-                if lacking := [side for side in (goal.ours, goal.peer) if side not in samples]:
-                    run.record.goals.append(row(GROUP, goal) | {"why": f"no {', '.join(lacking)}"})
-                else:
-                    keep(run, GROUP, goal, {"ours": samples[goal.ours], "peer": samples[goal.peer]})
-                print("  " + told(run.record.goals[-1]), flush=True)
 
 
 TAKER = """

@@ -21,12 +21,16 @@ GOALS = [
 
 
 def measure(run: Run):
-    """Sizes in turn, the three ways in the same rounds."""
-    with connected(run, "goals", [OURS, HAND, ZMQ]) as clients:
-        for nbytes in dict.fromkeys(goal.nbytes for goal in GOALS):
-            goals = [goal for goal in GOALS if goal.nbytes == nbytes]
+    beside(run, "TCP", GOALS, [OURS, HAND, ZMQ])
+
+
+def beside(run: Run, group: str, wanted: list[Goal], names: list[str]):
+    """Sizes in turn, all ways in the same rounds."""
+    with connected(run, "goals", names) as clients:
+        for nbytes in dict.fromkeys(goal.nbytes for goal in wanted):
+            goals = [goal for goal in wanted if goal.nbytes == nbytes]
             if run.quick and goals[0].big:
-                run.record.goals.extend(row("TCP", goal) | {"why": "not in a quick run"} for goal in goals)
+                run.record.goals.extend(row(group, goal) | {"why": "not in a quick run"} for goal in goals)
                 continue
             if nbytes == 1 * KiB:
                 samples = middles(trips(run, clients))
@@ -36,6 +40,6 @@ def measure(run: Run):
                 samples = run.compare(cases, run.effort(budget=4, sample=0.03))
             for goal in goals:
                 if lacking := [side for side in (goal.ours, goal.peer) if side not in samples]:
-                    run.record.goals.append(row("TCP", goal) | {"why": f"no {', '.join(lacking)}"})
+                    run.record.goals.append(row(group, goal) | {"why": f"no {', '.join(lacking)}"})
                 else:
-                    keep(run, "TCP", goal, {"ours": samples[goal.ours], "peer": samples[goal.peer]})
+                    keep(run, group, goal, {"ours": samples[goal.ours], "peer": samples[goal.peer]})

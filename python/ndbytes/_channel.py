@@ -73,7 +73,7 @@ def connect(
     >>> message["left"], message.attrs["frame"]
     (array([0, 1, 2], dtype=int16), 7)
     """
-    if url.startswith("udp://"):
+    if _text(url).startswith("udp://"):
         if reconnect:
             raise ArgumentError("reconnect is for connections: datagrams have none")
         return Channel(Sender(url, loss, rate))
@@ -128,7 +128,7 @@ def listen(
     ...     listener.recv().array
     array([0, 1, 2], dtype=int16)
     """
-    if url.startswith("udp://"):
+    if _text(url).startswith("udp://"):
         if keep != "all":
             raise ArgumentError("over udp:// what nobody asks for waits in the system, and what has no room there is lost")
         return Listener(Receiver(url, bool(partial), 1 if timeout is None else timeout, limits))
@@ -143,6 +143,12 @@ def listen(
     else:
         raise ArgumentError(f'keep must be "all", "latest" or a number of messages, found {keep!r}')
     return Listener(_core.listen(url, keep=count, timeout=10 if timeout is None else timeout, limits=limits))
+
+
+def _text(url):
+    if not isinstance(url, str):
+        raise ArgumentTypeError(f"a url is text such as \"tcp://HOST:PORT\", found {type(url).__name__}")
+    return url
 
 
 class Message:

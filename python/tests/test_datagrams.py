@@ -131,6 +131,8 @@ def test_mistakes_with_datagrams(datagrams):
             with pytest.raises(ndb.ArgumentError, match=error):
                 wrong()
     assert channel.closed
+    with pytest.raises(OSError, match="cannot send to udp://nobody.invalid:9"):
+        ndb.connect("udp://nobody.invalid:9")
     with pytest.raises(ndb.ArgumentError, match="the channel was closed"):
         channel.send(SMALL)
     datagrams.close()

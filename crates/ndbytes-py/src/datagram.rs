@@ -55,7 +55,8 @@ impl DatagramSender {
         ndbytes::datagram::parity_for(1, loss).py()?;
         let made =
             |_: Watch<'_>| core::DatagramSender::connect((host.as_str(), port))?.with(options);
-        let sender = Some(wait(py, made)?);
+        let about = |error: Error| error.context(format!("cannot send to {url}"));
+        let sender = Some(wait(py, |watch| made(watch).map_err(about))?);
         Ok(Self(Turns::new(Sending { sender, sent: 0 })))
     }
 
