@@ -25,6 +25,10 @@ const MUCH: usize = 1 << 20;
 /// Below this many nothing is tried, and of less than much only what is quick, on a shorter sample.
 const LEAST: usize = 1 << 16;
 
+/// The most bytes of a longer sample, and how many there are of these.
+const FRONT: usize = 1 << 18;
+const FRONTS: usize = 3;
+
 /// Pieces from all over some blocks; none of few bytes.
 fn samples<'b>(blocks: &[&'b [u8]]) -> Vec<&'b [u8]> {
     let total: usize = blocks.iter().map(|block| block.len()).sum();
@@ -38,7 +42,8 @@ fn samples<'b>(blocks: &[&'b [u8]]) -> Vec<&'b [u8]> {
         let mut place = (2 * at + 1) * (total / (2 * count));
         for block in blocks {
             if place < block.len() {
-                let start = place.min(block.len().saturating_sub(len));
+                // Where an item begins.
+                let start = place.min(block.len().saturating_sub(len)) & !7;
                 return block.get(start..block.len().min(start + len));
             }
             place -= block.len();
@@ -51,6 +56,8 @@ fn samples<'b>(blocks: &[&'b [u8]]) -> Vec<&'b [u8]> {
 /// Samples, and the threads that try recipes on them.
 struct Trial<'b> {
     samples: Vec<&'b [u8]>,
+    /// Longer ones, from where blocks begin.
+    fronts: Vec<&'b [u8]>,
     /// Whether only what is quick may be tried.
     is_quick: bool,
     threads: Threads,
@@ -59,14 +66,26 @@ struct Trial<'b> {
 impl<'b> Trial<'b> {
     fn new(blocks: &[&'b [u8]], threads: Threads) -> Self {
         let total = blocks.iter().map(|block| block.len()).sum::<usize>();
-        Self { samples: samples(blocks), is_quick: total < MUCH, threads }
+        let len = (total / 8).clamp(FRONT / 2, FRONT);
+        let count = blocks.len().min(FRONTS);
+        let block = |at: usize| blocks.get((2 * at + 1) * blocks.len() / (2 * count));
+        let fronts = (0..count).filter_map(block).map(|block| block.get(..len).unwrap_or(block));
+        Self { samples: samples(blocks), fronts: fronts.collect(), is_quick: total < MUCH, threads }
     }
 
     /// How many bytes each recipe makes of all samples.
     fn sizes<const N: usize>(&self, recipes: [Recipe; N]) -> Result<[u64; N]> {
+        self.sizes_of(&self.samples, recipes)
+    }
+
+    fn sizes_of<const N: usize>(
+        &self,
+        samples: &[&[u8]],
+        recipes: [Recipe; N],
+    ) -> Result<[u64; N]> {
         let tries = recipes.iter().enumerate();
-        let tries = tries
-            .flat_map(|(at, recipe)| self.samples.iter().map(move |sample| (at, *recipe, *sample)));
+        let tries =
+            tries.flat_map(|(at, recipe)| samples.iter().map(move |sample| (at, *recipe, *sample)));
         let mut sizes = [0; N];
         let work =
             |(at, recipe, sample): (usize, Recipe, &[u8])| Ok((at, size(sample, recipe)? as u64));
@@ -76,6 +95,24 @@ impl<'b> Trial<'b> {
         })?;
         Ok(sizes)
     }
+}
+
+/// The recipe of items, where that makes no more than `most` of all samples.
+///
+/// It remembers longer than a sample is, so that it is tried on longer ones, beside what makes `four` of the samples.
+fn of_items(trial: &Trial<'_>, four: u64, most: u64) -> Result<Option<Recipe>> {
+    const ITEMS: Recipe = Recipe::Items(1 << 10);
+    let [short] = trial.sizes([ITEMS])?;
+    if short * 4 > most * 5 {
+        return Ok(None);
+    }
+    let [long, long_four] = trial.sizes_of(&trial.fronts, [ITEMS, Recipe::Whole(4)])?;
+    // A block is longer still, by which it gains a hundredth more than others do.
+    let is_short =
+        u128::from(long) * u128::from(four) * 100 <= u128::from(long_four) * u128::from(most) * 101;
+    let total: usize = trial.fronts.iter().map(|front| front.len()).sum();
+    let parts = usize::try_from(long * 3 / 2 * 1024 / (total as u64).max(1));
+    Ok(is_short.then(|| Recipe::Items(parts.unwrap_or(1 << 10))))
 }
 
 /// What a level is named after, or runs where those are hardly longer.
@@ -109,13 +146,17 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
     let seven = if is_deep { seven } else { six };
     let zlib = (six + seven).div_ceil(2).min(seven * 103 / 100);
     let most = zlib * 101 / 100;
+    let [four] = trial.sizes([Recipe::Whole(4)])?;
+    if let Some(items) = of_items(trial, four, most)? {
+        return Ok(items);
+    }
     let mut best = (seven, Recipe::Whole(if is_deep { 7 } else { 6 }));
     // From fast to slow, as measured.
     let known = [
         (Recipe::Runs(6), Some(runs)),
         // A sample is short, which hides what level 1 does not find.
         (Recipe::Whole(1), Some(one * 1009 / 1000)),
-        (Recipe::Whole(4), None),
+        (Recipe::Whole(4), Some(four)),
         (Recipe::Whole(5), Some(five)),
         (Recipe::Streamed(5), None),
         (Recipe::Whole(6), Some(six)),
@@ -149,10 +190,14 @@ fn quick(trial: &Trial<'_>) -> Result<Recipe> {
         let [six] = trial.sizes([Recipe::Whole(6)])?;
         return Ok(if is_as_short(four, six) { Recipe::Whole(4) } else { Recipe::Whole(6) });
     }
-    let [five, six, seven] =
-        trial.sizes([Recipe::Streamed(5), Recipe::Whole(6), Recipe::Whole(7)])?;
+    let [six, seven] = trial.sizes([Recipe::Whole(6), Recipe::Whole(7)])?;
     // What zlib makes is between the two, as above.
-    Ok(if five * 2 <= six + seven { Recipe::Streamed(5) } else { Recipe::Whole(7) })
+    let zlib = (six + seven) / 2;
+    if let Some(items) = of_items(trial, four, zlib * 101 / 100)? {
+        return Ok(items);
+    }
+    let [five] = trial.sizes([Recipe::Streamed(5)])?;
+    Ok(if five <= zlib { Recipe::Streamed(5) } else { Recipe::Whole(7) })
 }
 
 /// Whether a recipe makes hardly more than another.

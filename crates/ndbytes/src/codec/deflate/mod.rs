@@ -3,11 +3,13 @@
 //! This is the only room that names the engine.
 
 mod bits;
+mod block;
 mod choose;
 mod codes;
 mod deflater;
 mod huffman;
 mod inflater;
+mod items;
 mod pack;
 mod pack_block;
 mod parted;

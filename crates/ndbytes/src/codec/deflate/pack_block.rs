@@ -1,6 +1,7 @@
 //! One block of a stream that is compressed in blocks.
 
 use super::bits::Bits;
+use super::items::items;
 use super::runs::runs;
 use super::walk::joinable;
 use super::{Deflater, Level, Step};
@@ -14,6 +15,9 @@ pub(super) enum Recipe {
     /// Literals and runs of one byte: the fastest, where no matches are worth finding. A block in which some are is compressed as
     /// [`Recipe::Whole`] at this level.
     Runs(i32),
+    /// Matches of items of eight bytes: the fastest, where numbers come again. A block that becomes more than so many parts of 1024 is
+    /// unlike the others, and compressed as [`Recipe::Whole`] at level 6, too.
+    Items(usize),
     /// libdeflate at one of its levels: fast, and mostly the densest, where few matches are worth finding.
     Whole(i32),
     /// zlib-rs at one of its levels: denser in the same time where there are many matches.
@@ -35,6 +39,14 @@ pub(super) fn pack_block(
             true => pack_block(bytes, last, Recipe::Whole(level), out),
             false => runs(bytes, last, out),
         },
+        Recipe::Items(most) => {
+            let packed = items(bytes, last, out)?;
+            if packed.len() <= bytes.len() / 1024 * most + LITTLE {
+                return Ok(packed);
+            }
+            let other = pack_block(bytes, last, Recipe::Whole(6), Vec::new())?;
+            Ok(if other.len() < packed.len() { other } else { packed })
+        }
         _ if is_noise(bytes)? => stored(bytes, last, out),
         Recipe::Streamed(level) => streamed(bytes, last, level, out),
         Recipe::Whole(level) => {
@@ -49,6 +61,9 @@ pub(super) fn pack_block(
     }
 }
 
+/// Bytes that are not worth a second try.
+const LITTLE: usize = 1 << 10;
+
 /// The level of a block whose end was not found.
 const STREAMED: u32 = 6;
 
@@ -57,6 +72,7 @@ pub(super) fn size(bytes: &[u8], recipe: Recipe) -> Result<usize> {
     Ok(match recipe {
         Recipe::Stored => bytes.len(),
         Recipe::Runs(_) => runs(bytes, true, Vec::new())?.len(),
+        Recipe::Items(_) => items(bytes, true, Vec::new())?.len(),
         Recipe::Whole(level) => whole(bytes, level, Vec::new())?.len(),
         Recipe::Streamed(level) => streamed(bytes, true, level, Vec::new())?.len(),
     })

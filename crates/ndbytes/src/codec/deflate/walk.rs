@@ -210,7 +210,11 @@ mod tests {
 
     fn recipes() -> impl Iterator<Item = Recipe> {
         let whole = (1..=12).map(Recipe::Whole);
-        whole.chain((0..=9).map(Recipe::Streamed)).chain([Recipe::Stored, Recipe::Runs(6)])
+        whole.chain((0..=9).map(Recipe::Streamed)).chain([
+            Recipe::Stored,
+            Recipe::Runs(6),
+            Recipe::Items(64),
+        ])
     }
 
     #[test]
