@@ -13,7 +13,7 @@ const MAP_FROM: usize = 1 << 20;
     not(any(feature = "map", feature = "std")),
     allow(dead_code, reason = "needs one of them")
 )]
-pub(crate) const HUGE_FROM: usize = 8 << 20;
+pub(crate) const HUGE_FROM: usize = 4 << 20;
 /// Bytes of a huge page where that is the usual one; where another is, less is gained.
 pub(crate) const HUGE: usize = if cfg!(miri) { 1 << 12 } else { 2 << 20 };
 
