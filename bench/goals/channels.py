@@ -12,6 +12,7 @@ import numpy as np
 
 from ..figures import GiB, KiB, MiB, size_label
 from ..run import Run
+from . import frames
 from .goal import Goal, keep, row, told
 from .net import HAND, ZMQ, beside
 
@@ -36,6 +37,7 @@ def section(run: Run):
         print("  " + told(found), flush=True)
     handed_over(run)
     queues(run)
+    frames.section(run)
 
 
 TAKER = """

@@ -136,7 +136,9 @@ fn another_version(bytes: &mut [u8], sent: &[Sent], index: usize, how: &How) {
     let sum = crc32c(&frame[..summed]).to_le_bytes();
     frame[summed..summed + 4].copy_from_slice(&sum);
     let error = damaged(bytes, sent, start, how);
-    assert_eq!(*error.kind(), ErrorKind::Unsupported, "{error}");
+    // A filter or codec that is known wants keys that this header does not have.
+    let is_known = index % 4 > 1 && *error.kind() == ErrorKind::Malformed;
+    assert!(is_known || *error.kind() == ErrorKind::Unsupported, "{error}");
 }
 
 fn whole_up_to(bytes: &[u8], sent: &[Sent], how: &How) {
