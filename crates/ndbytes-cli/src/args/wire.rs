@@ -3,7 +3,7 @@
 use super::Common;
 use crate::formats::FormatArg;
 use clap::Args as Group;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Sends arrays to whoever listens at an address
 ///
@@ -17,7 +17,9 @@ use std::path::PathBuf;
 /// link or the receiver can take is lost. --loss says which part of the datagrams may be lost without harm, --rate how fast
 /// they go. A message, which is in memory while it is sent, is at most 256 MiB long for a receiver that was not told otherwise.
 #[derive(Debug, Group)]
-#[command(after_help = "\
+#[command(
+    override_usage = "ndbytes send [OPTIONS] <FILE>... <ADDR>",
+    after_help = "\
 Examples:
   ndbytes send ecg.npy tcp://127.0.0.1:5000
   ndbytes send -r results/ unix:/run/arrays      all arrays of a folder: results/a/b.npy is called a/b
@@ -25,14 +27,13 @@ Examples:
   ndbytes send --loss 0.01 --rate 50M *.npy udp://lab:5000
   ndbytes send --npy ecg.npy tcp://lab:5000      to np.load(sock.makefile('rb')): no checksums
 
-Whoever can read the network can read the arrays: beyond this machine, send through ssh or a VPN.")]
+Whoever can read the network can read the arrays: beyond this machine, send through ssh or a VPN."
+)]
 pub(crate) struct SendArgs {
-    /// Files to send; - is standard input
-    #[arg(value_name = "FILE", required = true)]
-    pub(crate) files: Vec<PathBuf>,
-    /// Where to: tcp://HOST:PORT, udp://HOST:PORT or unix:/path; it may also stand before the files
-    #[arg(value_name = "ADDR", required = true)]
-    pub(crate) address: String,
+    // One list, so that options may stand anywhere in it.
+    /// Files to send, - is standard input, and where to, behind or before them: tcp://HOST:PORT, udp://HOST:PORT or unix:/path
+    #[arg(value_name = "FILE|ADDR", required = true)]
+    files: Vec<PathBuf>,
     /// Take the .npy, .ndb, .npy.zz, .npy.gz and .npz files in folders, and in their folders
     #[arg(short, long)]
     pub(crate) recursive: bool,
@@ -117,17 +118,25 @@ pub(crate) struct RecvArgs {
 
 impl SendArgs {
     /// The files, and where they go: the address stands at either end.
-    pub(crate) fn split(&self) -> (Vec<PathBuf>, String) {
-        let is_address = |text: &str| text.contains("://") || text.starts_with("unix:");
-        let first = self.files.first().and_then(|first| first.to_str());
-        match first.filter(|first| is_address(first) && !is_address(&self.address)) {
-            Some(first) => {
-                let rest = self.files.iter().skip(1).cloned();
-                (rest.chain([PathBuf::from(&self.address)]).collect(), first.to_owned())
+    pub(crate) fn split(&self) -> (&[PathBuf], &str) {
+        match (self.files.split_first(), self.files.split_last()) {
+            (Some((first, rest)), Some((last, _)))
+                if is_address(text(first)) && !is_address(text(last)) =>
+            {
+                (rest, text(first))
             }
-            None => (self.files.clone(), self.address.clone()),
+            (_, Some((last, rest))) => (rest, text(last)),
+            _ => (&[], ""),
         }
     }
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap_or_default()
+}
+
+fn is_address(text: &str) -> bool {
+    text.contains("://") || text.starts_with("unix:")
 }
 
 impl RecvArgs {

@@ -68,11 +68,13 @@ impl Tally {
             }
             return session.print(&format!("{}\n", json!({ "statistics": told })));
         }
-        let rate = u128::from(bytes) * 1_000_000 / time.as_micros().max(1);
+        let rate = u128::from(bytes) * 1000 / time.as_millis().max(1);
         let rate = HumanBytes(u64::try_from(rate).unwrap_or(u64::MAX));
+        // What took no time has no rate.
+        let rate = if time.as_millis() > 0 { format!(", {rate}/s") } else { String::new() };
         let (arrays, bytes) = (counted(arrays, "array"), counted(bytes, "byte"));
         let seconds = time.as_secs_f32();
-        session.note(&format!("{done} {arrays}, {bytes} in {seconds:.3} s, {rate}/s{text}"));
+        session.note(&format!("{done} {arrays}, {bytes} in {seconds:.3} s{rate}{text}"));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Encode;
 use crate::threads::Threads;
 use std::fs::{File, Metadata};
-use std::io::Write as _;
+use std::io::{Result as IoResult, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// How a file is saved.
@@ -119,6 +119,22 @@ impl Replacement {
                     .map_err(|error| about(&path, error))
             }
         }
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> IoResult<()> {
+        self.file().flush()
+    }
+}
+
+impl Seek for Replacement {
+    fn seek(&mut self, to: SeekFrom) -> IoResult<u64> {
+        self.file().seek(to)
     }
 }
 

@@ -12,7 +12,6 @@ use ndbytes::{
     Array, BlockSums, Decoded, Dest, Encode as _, Error, Format, Header, Order, Result, Spec, Tail,
 };
 use serde_json::{Value, json};
-use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,6 +24,7 @@ pub(super) struct Arriving<'p> {
     place: &'p Place,
     session: &'p Session,
     peer: String,
+    counted: bool,
     /// What has been begun, and why none of it is kept, if none is.
     begun: Option<Begun>,
     refused: Option<Error>,
@@ -45,15 +45,19 @@ struct Begun {
 }
 
 impl<'p> Arriving<'p> {
-    pub(super) fn new(place: &'p Place, session: &'p Session, peer: &str) -> Self {
+    /// From this peer; `counted` where what comes is to be seen as it is written, and not before.
+    pub(super) fn new(place: &'p Place, session: &'p Session, peer: &str, counted: bool) -> Self {
         let output = Shared::default();
         let shared = Arc::clone(&output);
         let sink = Box::new(move |bytes: &[u8]| {
-            session.progress.add(bytes.len() as u64);
+            if counted {
+                session.progress.add(bytes.len() as u64);
+            }
             lock(&shared).as_mut().map_or(Ok(()), |output| output.push(bytes))
         });
         let (begun, refused) = (None, None);
-        Self { place, session, peer: peer.to_owned(), begun, refused, output, sink }
+        let peer = peer.to_owned();
+        Self { place, session, peer, counted, begun, refused, output, sink }
     }
 
     /// Gives the file its name, now that all of it has come; a message that may not have its name was passed over, and its report
@@ -160,7 +164,7 @@ impl<'p> Arriving<'p> {
         };
         if headers.is_empty() {
             *output = match self.place.begin(path) {
-                Ok(replacement) => Some(Output::new(replacement, keys.is_some(), path)?),
+                Ok(replacement) => Some(Output::new(replacement, keys.is_some(), path)),
                 Err(error) if is_taken(&error) => {
                     self.refused = Some(exists());
                     return Ok(());
@@ -169,7 +173,9 @@ impl<'p> Arriving<'p> {
             };
         }
         let key = keys.as_mut().map(|keys| keys.next(header.metadata.name.as_deref()));
-        self.session.progress.grow(header.nbytes());
+        if self.counted {
+            self.session.progress.grow(header.nbytes());
+        }
         output.as_mut().map_or(Ok(()), |output| output.begin(front, key.as_deref()))
     }
 
@@ -228,9 +234,7 @@ fn group_of(attrs: &str) -> Option<Group> {
 
 /// A file that is being written.
 struct Output {
-    replacement: Replacement,
-    /// The archive that it is, over another hold on the file.
-    archive: Option<Writer<File>>,
+    to: To,
     path: PathBuf,
     /// What will stand behind the data of the array that has begun, and the sums of its data.
     tail: Option<(Format, Tail)>,
@@ -238,20 +242,26 @@ struct Output {
     is_open: bool,
 }
 
+enum To {
+    File(Replacement),
+    Archive(Writer<Replacement>),
+}
+
 impl Output {
-    fn new(mut replacement: Replacement, is_archive: bool, path: &Path) -> Result<Self> {
-        let hold = |file: &File| file.try_clone().map_err(|error| Error::io(error).in_file(path));
-        let archive = is_archive.then(|| hold(replacement.file())).transpose()?;
-        let archive = archive.map(|file| Writer::new(file, WriteOptions::default()));
+    fn new(replacement: Replacement, is_archive: bool, path: &Path) -> Self {
+        let to = match is_archive {
+            true => To::Archive(Writer::new(replacement, WriteOptions::default())),
+            false => To::File(replacement),
+        };
         let (path, sums) = (path.to_path_buf(), BlockSums::default());
-        Ok(Self { replacement, archive, path, tail: None, sums, is_open: false })
+        Self { to, path, tail: None, sums, is_open: false }
     }
 
     /// Begins an array, of this key in an archive.
     fn begin(&mut self, front: Front, key: Option<&str>) -> Result<()> {
         self.end()?;
-        if let Some((archive, key)) = self.archive.as_mut().zip(key) {
-            archive.open(&member_name(key))?;
+        if let (To::Archive(archive), Some(key)) = (&mut self.to, key) {
+            archive.open(&member_name(key)).map_err(|error| error.in_file(&self.path))?;
         }
         self.write(&front.bytes)?;
         (self.tail, self.sums, self.is_open) = (front.tail, BlockSums::default(), true);
@@ -275,23 +285,28 @@ impl Output {
             tail.sums = std::mem::take(&mut self.sums).finish();
             self.write(&tail.encode(format)?)?;
         }
-        self.archive.as_mut().map_or(Ok(()), Writer::close)
+        match &mut self.to {
+            To::File(_) => Ok(()),
+            To::Archive(archive) => archive.close().map_err(|error| error.in_file(&self.path)),
+        }
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
-        let written = match &mut self.archive {
-            Some(archive) => archive.push(bytes),
-            None => self.replacement.file().write_all(bytes).map_err(Error::from),
+        let written = match &mut self.to {
+            To::File(file) => file.write_all(bytes).map_err(Error::from),
+            To::Archive(archive) => archive.push(bytes),
         };
         written.map_err(|error| error.in_file(&self.path))
     }
 
     fn commit(mut self) -> Result<()> {
         self.end()?;
-        if let Some(archive) = self.archive.take() {
-            archive.finish().map_err(|error| error.in_file(&self.path))?;
+        match self.to {
+            To::File(file) => file.commit(),
+            To::Archive(archive) => {
+                archive.finish().map_err(|error| error.in_file(&self.path))?.commit()
+            }
         }
-        self.replacement.commit()
     }
 }
 

@@ -99,7 +99,7 @@ fn receive(work: &Work<'_>, mut peer: Peer) -> Received {
 
 /// Makes a file of the next message; `None` at the end of the connection. It is `idle` until something of one has come.
 fn next(work: &Work<'_>, peer: &mut Peer, name: &str, idle: &Cell<bool>) -> Result<Option<Exit>> {
-    let mut arriving = Arriving::new(&work.place, work.session, name);
+    let mut arriving = Arriving::new(&work.place, work.session, name, true);
     let received = peer.recv(&mut arriving, &mut |seen| {
         if seen > 0 {
             idle.set(false);
@@ -117,7 +117,7 @@ fn next(work: &Work<'_>, peer: &mut Peer, name: &str, idle: &Cell<bool>) -> Resu
 #[cfg(unix)]
 fn most_connections() -> usize {
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let room = descriptors.map_or(u64::MAX, |all| all.saturating_sub(32) / 4);
+    let room = descriptors.map_or(u64::MAX, |all| all.saturating_sub(32) / 3);
     usize::try_from(room).unwrap_or(usize::MAX).clamp(1, CONNECTIONS)
 }
 

@@ -4,7 +4,7 @@ use super::Work;
 use super::arriving::{Arriving, INCOMPLETE};
 use crate::args::RecvArgs;
 use crate::report::counted;
-use ndbytes::datagram::{Arrival, ReassemblyOptions, Stats};
+use ndbytes::datagram::{Arrival, MAX_DATAGRAM, ReassemblyOptions, Stats};
 use ndbytes::io::channel::Address;
 use ndbytes::io::datagram::DatagramReceiver;
 use ndbytes::{Error, ErrorKind, Result};
@@ -54,10 +54,13 @@ fn options(work: &Work<'_>, args: &RecvArgs) -> ReassemblyOptions {
 fn receive(work: &Work<'_>, receiver: &mut DatagramReceiver) -> Result<()> {
     let mut seen = 0;
     loop {
-        let mut watch = |datagrams| {
-            if datagrams != seen {
+        let mut watch = |datagrams: u64| {
+            let more = datagrams.saturating_sub(seen);
+            if more > 0 {
                 seen = datagrams;
                 work.tally.touch();
+                // Of how many they are is not known.
+                work.session.progress.add(more.saturating_mul(MAX_DATAGRAM as u64));
             }
             work.check()
         };
@@ -81,7 +84,7 @@ fn receive(work: &Work<'_>, receiver: &mut DatagramReceiver) -> Result<()> {
 
 fn store(work: &Work<'_>, arrival: &Arrival) -> Result<()> {
     let peer = format!("sender {:08x}", arrival.stream);
-    let arriving = Arriving::new(&work.place, work.session, &peer);
+    let arriving = Arriving::new(&work.place, work.session, &peer, false);
     let report = match &arrival.mask {
         Some(mask) => arriving.finish_in_part(&arrival.received, mask)?,
         None => arriving.finish(&arrival.received)?,

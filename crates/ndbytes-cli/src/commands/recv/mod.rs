@@ -96,6 +96,8 @@ impl Work<'_> {
             self.tally.count(received.arrays.len() as u64, bytes);
         }
         let exit = self.session.report(report)?;
+        // Whoever reads what is printed may have kept it waiting.
+        self.tally.touch();
         self.count(exit);
         Ok(exit)
     }

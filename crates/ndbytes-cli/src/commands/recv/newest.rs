@@ -17,7 +17,7 @@ pub(super) fn run(work: &Work<'_>, address: &Address, keep: usize) -> Result<()>
     work.announce(&listener.address().to_string(), listener.is_public())?;
     let mut ended = Ok(());
     loop {
-        let mut arriving = Arriving::new(&work.place, work.session, "a peer");
+        let mut arriving = Arriving::new(&work.place, work.session, "a peer", true);
         match listener.recv_into(&mut arriving, None, &mut |_| work.check()) {
             Ok(received) => {
                 let stored = arriving.finish(&received);

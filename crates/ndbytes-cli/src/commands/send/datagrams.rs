@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::input::Loaded;
 use crate::report::{Report, counted};
 use ndbytes::datagram::{ReassemblyOptions, parity_for};
+use ndbytes::io::channel::Address;
 use ndbytes::io::datagram::{DatagramSender, SendOptions};
 use ndbytes::{ArrayRef, Error, ErrorKind, Result, frame};
 use serde_json::json;
@@ -19,14 +20,14 @@ const GROUP: usize = 384;
 
 pub(super) fn send(
     sending: &Sending<'_>,
-    to: (&str, u16),
+    address: &Address,
     loss: f64,
     rate: Option<u64>,
 ) -> Result<Exit> {
     let session = sending.session;
     let usual = SendOptions::default();
     let options = SendOptions { loss, rate: rate.unwrap_or(usual.rate), ..usual };
-    let mut sender = open(sending, to)?.with(options)?;
+    let mut sender = open(sending, address)?.with(options)?;
     let all: Vec<&[Job<'_>]> = match sending.is_group {
         true => vec![sending.jobs],
         false => sending.jobs.chunks(1).collect(),
@@ -47,11 +48,13 @@ pub(super) fn send(
 }
 
 /// In a thread of its own: looking a name up cannot be interrupted.
-fn open(sending: &Sending<'_>, (host, port): (&str, u16)) -> Result<DatagramSender> {
-    let about = |error: Error| error.context(format!("cannot send to {host}, port {port}"));
+fn open(sending: &Sending<'_>, address: &Address) -> Result<DatagramSender> {
+    let Address::Udp { host, port } = address.clone() else {
+        return Err(Error::argument(format!("{address}: expected udp://HOST:PORT")));
+    };
+    let about = |error: Error| error.context(format!("cannot send to {address}"));
     let (done, opened) = mpsc::channel();
-    let name = host.to_owned();
-    let opening = move || done.send(DatagramSender::connect((name.as_str(), port)));
+    let opening = move || done.send(DatagramSender::connect((host.as_str(), port)));
     std::thread::Builder::new().spawn(opening).map_err(|error| about(error.into()))?;
     let started = Instant::now();
     loop {
@@ -97,7 +100,7 @@ fn message(
             (one.array.view(), frame::EncodeOptions { metadata, ..Default::default() })
         })
         .collect();
-    let mut watch = meter(sending, jobs, bytes, loss)?;
+    let mut watch = meter(sending, jobs, bytes, loss);
     sender.send_message(&frames, &mut watch)?;
     drop(frames);
     let mut exit = Exit::OK;
@@ -123,12 +126,13 @@ fn meter<'s>(
     jobs: &[Job<'_>],
     bytes: u64,
     loss: f64,
-) -> Result<impl FnMut(u64) -> Result<()> + 's> {
+) -> impl FnMut(u64) -> Result<()> + 's {
     let files = jobs.iter().map(|job| job.source.len().unwrap_or_default()).sum::<u64>();
     let files = if files == 0 { bytes } else { files };
-    let shards = (GROUP + parity_for(GROUP, loss)?) as u128;
+    // Of a loss for which there is none, groups are smaller.
+    let shards = (GROUP + parity_for(GROUP, loss).unwrap_or(GROUP)) as u128;
     let mut last = 0;
-    Ok(move |sent: u64| {
+    move |sent: u64| {
         sending.tally.touch();
         let data = u128::from(sent) * GROUP as u128 / shards;
         let part = data.min(u128::from(bytes)) * u128::from(files) / u128::from(bytes.max(1));
@@ -136,5 +140,5 @@ fn meter<'s>(
         sending.session.progress.add(moved.saturating_sub(last));
         last = moved;
         sending.session.check()
-    })
+    }
 }

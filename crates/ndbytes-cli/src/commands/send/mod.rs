@@ -20,11 +20,14 @@ use std::time::Duration;
 
 pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
     let (files, address) = args.split();
-    let address = address_of(&address, args)?;
+    let address = address_of(address, args)?;
+    if files.is_empty() {
+        return Err(Error::argument("no file to send"));
+    }
     let timeout = net::timeout(&args.wire, &address)?;
     let loss = args.loss.map_or(Ok(0.0), net::loss)?;
     let rate = args.rate.as_deref().map(net::rate).transpose()?;
-    let files = Files { files, recursive: args.recursive, jobs: 1 };
+    let files = Files { files: files.to_vec(), recursive: args.recursive, jobs: 1 };
     let mut sources = Sources::find_with_archives(&files)?;
     session.progress.expect(sources.size());
     for note in sources.expand(session) {
@@ -43,7 +46,7 @@ pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
         tally: Tally::default(),
     };
     let sent = match &address {
-        Address::Udp { host, port } => datagrams::send(&sending, (host, *port), loss, rate),
+        Address::Udp { .. } => datagrams::send(&sending, &address, loss, rate),
         _ => stream::send(&sending, &address, args.wire.npy),
     };
     Ok(unfound.max(sent?))
