@@ -5,7 +5,8 @@ use super::arriving::Arriving;
 use super::peers::{Listener, Peer};
 use crate::exit::Exit;
 use ndbytes::io::channel::Address;
-use ndbytes::{Error, ErrorKind, Result};
+use ndbytes::io::stream::Places;
+use ndbytes::{Dest, Error, ErrorKind, Header, Result};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -73,8 +74,8 @@ fn receive(work: &Work<'_>, mut peer: Peer) -> Received {
     let name = peer.name();
     let mut took_all = true;
     loop {
-        let idle = Cell::new(true);
-        match next(work, &mut peer, &name, &idle) {
+        let told = Told { work, name: &name, idle: Cell::new(true), failed: Cell::new(false) };
+        match next(&told, &mut peer) {
             Ok(Some(exit)) => took_all &= exit == Exit::OK,
             Ok(None) => {
                 if took_all {
@@ -85,22 +86,22 @@ fn receive(work: &Work<'_>, mut peer: Peer) -> Received {
                 return Received::Ended;
             }
             Err(error) => {
-                let stopped = idle.get() && *error.kind() == ErrorKind::Interrupted;
-                if !stopped {
-                    work.count(work.session.fail(&error.context(&name)));
-                }
+                told.fail(&error);
                 // There may be more to come, or more was sent than could be taken: the peer should know.
                 peer.refuse();
+                let stopped = told.is_stopped(&error);
                 return if stopped { Received::Stopped } else { Received::Ended };
             }
         }
     }
 }
 
-/// Makes a file of the next message; `None` at the end of the connection. It is `idle` until something of one has come.
-fn next(work: &Work<'_>, peer: &mut Peer, name: &str, idle: &Cell<bool>) -> Result<Option<Exit>> {
-    let mut arriving = Arriving::new(&work.place, work.session, name, true);
-    let received = peer.recv(&mut arriving, &mut |seen| {
+/// Makes a file of the next message; `None` at the end of the connection.
+fn next(told: &Told<'_>, peer: &mut Peer) -> Result<Option<Exit>> {
+    let Told { work, name, idle, .. } = told;
+    let arriving = Arriving::new(&work.place, work.session, name, true);
+    let mut telling = Telling { arriving, told };
+    let received = peer.recv(&mut telling, &mut |seen| {
         if seen > 0 {
             idle.set(false);
             work.tally.touch();
@@ -109,8 +110,49 @@ fn next(work: &Work<'_>, peer: &mut Peer, name: &str, idle: &Cell<bool>) -> Resu
     })?;
     let Some(received) = received else { return Ok(None) };
     idle.set(false);
-    let report = arriving.finish(&received)?;
+    let report = telling.arriving.finish(&received)?;
     work.report(&received, &report).map(Some)
+}
+
+/// What there is to say of a message that does not come.
+struct Told<'w> {
+    work: &'w Work<'w>,
+    name: &'w str,
+    /// Until something of it has come.
+    idle: Cell<bool>,
+    /// Whether it was said what went wrong.
+    failed: Cell<bool>,
+}
+
+impl Told<'_> {
+    /// Whether it was stopped between two messages, which is no error.
+    fn is_stopped(&self, error: &Error) -> bool {
+        self.idle.get() && *error.kind() == ErrorKind::Interrupted
+    }
+
+    /// Says what went wrong, once.
+    fn fail(&self, error: &Error) {
+        if !self.is_stopped(error) && !self.failed.replace(true) {
+            let error = error.clone().context(self.name);
+            self.work.count(self.work.session.fail(&error));
+        }
+    }
+}
+
+/// Says it before the peer hears of it, who may be the one that stops us next.
+struct Telling<'t> {
+    arriving: Arriving<'t>,
+    told: &'t Told<'t>,
+}
+
+impl Places for Telling<'_> {
+    fn place(&mut self, header: &Header) -> Result<Dest<'_>> {
+        self.arriving.place(header)
+    }
+
+    fn failed(&mut self, error: &Error) {
+        self.told.fail(error);
+    }
 }
 
 /// As many as there are descriptors for: each connection has a socket, another hold on it, and a file while it brings an array.

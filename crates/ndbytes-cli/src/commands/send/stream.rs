@@ -32,11 +32,8 @@ pub(super) fn send(sending: &Sending<'_>, address: &Address, npy: bool) -> Resul
             let closed = close(sending, sender.into_inner());
             exit.max(closed.unwrap_or_else(|error| session.fail(&error)))
         }
-        Err(error) => {
-            let exit = session.fail(&error);
-            sender.into_inner().abort();
-            exit
-        }
+        // Cut within a message, which says enough, or before anything was sent.
+        Err(error) => session.fail(&error),
     };
     sending.tell(None)?;
     Ok(exit)
@@ -77,7 +74,6 @@ fn group(sending: &Sending<'_>, sender: &mut Sender<Connection>) -> Result<Exit>
         let sent = push(job, sender, &mut session.watch());
         reports.push(sent.map_err(|error| job.named(error))?);
     }
-    session.check()?;
     let mut exit = Exit::OK;
     for (report, bytes) in reports {
         exit = exit.max(sending.report(&report, bytes)?);

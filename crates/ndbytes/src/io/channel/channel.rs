@@ -333,6 +333,7 @@ impl Channel {
                     }
                 }
                 Err(error) if !self.is_survived(&error) => {
+                    places.failed(&error);
                     receiving.receiver = None;
                     self.drop_line(turn);
                     return Err(error);
