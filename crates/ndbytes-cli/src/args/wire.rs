@@ -22,8 +22,8 @@ use std::path::{Path, PathBuf};
     after_help = "\
 Examples:
   ndbytes send ecg.npy tcp://127.0.0.1:5000
-  ndbytes send -r results/ unix:/run/arrays      all arrays of a folder: results/a/b.npy is called a/b
-  ndbytes send --group run7 run7.npz tcp://:5000 all arrays as one message, whole or not at all: run7.npz there, too
+  ndbytes send -r results/ unix:/run/arrays      results/a/b.npy is called a/b
+  ndbytes send --group run7 x.npz tcp://:5000    one message, whole or not at all: run7.npz
   ndbytes send --loss 0.01 --rate 50M *.npy udp://lab:5000
   ndbytes send --npy ecg.npy tcp://lab:5000      to np.load(sock.makefile('rb')): no checksums
 
@@ -70,7 +70,7 @@ Examples:
   ndbytes recv tcp://:5000 -o in/                until Ctrl-C; only this machine can connect
   ndbytes recv tcp://0.0.0.0:5000 --max-bytes 1000000000
   ndbytes recv unix:/run/arrays --once           one connection, then the end
-  ndbytes recv tcp://:5000 --keep latest --force of a camera: what is newest, whatever was missed
+  ndbytes recv unix:/run/cam --keep latest       what is newest, whatever was missed
   ndbytes recv udp://:5000 -o in/ --idle 5       until nothing has come for 5 seconds
 
 The first line says where it listens, with the port that tcp://:0 was given.
