@@ -83,7 +83,7 @@ enum To {
     File {
         temporary: Temporary,
         target: PathBuf,
-        old: Option<Metadata>,
+        old: Option<Box<Metadata>>,
     },
 }
 
@@ -115,7 +115,7 @@ impl Replacement {
         match to {
             To::Stream(_) => Ok(()),
             To::File { temporary, target, old } => {
-                finish(temporary, &target, old.as_ref(), options)
+                finish(temporary, &target, old.as_deref(), options)
                     .map_err(|error| about(&path, error))
             }
         }
@@ -167,7 +167,7 @@ impl To {
         // Renaming over a link that has come since replaces the link.
         let target = if is_followed { followed(path)? } else { path.to_path_buf() };
         let temporary = Temporary::create(&target, old.as_ref())?;
-        Ok(Self::File { temporary, target, old })
+        Ok(Self::File { temporary, target, old: old.map(Box::new) })
     }
 }
 

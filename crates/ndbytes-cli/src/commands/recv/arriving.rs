@@ -244,13 +244,13 @@ struct Output {
 
 enum To {
     File(Replacement),
-    Archive(Writer<Replacement>),
+    Archive(Box<Writer<Replacement>>),
 }
 
 impl Output {
     fn new(replacement: Replacement, is_archive: bool, path: &Path) -> Self {
         let to = match is_archive {
-            true => To::Archive(Writer::new(replacement, WriteOptions::default())),
+            true => To::Archive(Box::new(Writer::new(replacement, WriteOptions::default()))),
             false => To::File(replacement),
         };
         let (path, sums) = (path.to_path_buf(), BlockSums::default());
