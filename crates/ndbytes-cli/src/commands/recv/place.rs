@@ -159,8 +159,9 @@ impl Keys {
 
 /// Whether an archive with a member of this name can be extracted, whatever else is in it.
 fn is_safe(name: &str) -> bool {
+    let is_path = safe_path(name).is_ok() && safe_path(&member_name(name)).is_ok();
     // Another member's file could not be its folder.
-    safe_path(&member_name(name)).is_ok() && !name.to_lowercase().contains(".npy/")
+    is_path && !name.to_lowercase().contains(".npy/")
 }
 
 /// What stands before and behind the data of an array.
