@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ from ndbytes._errors import ArgumentError, ArgumentTypeError, Error, MismatchErr
 
 #: Arrays of the caller's that take what comes.
 Out = np.ndarray[Any, Any] | Mapping[str, np.ndarray[Any, Any]] | None
+#: What is told how many bytes of how many have moved.
+Progress = Callable[[int, int], object] | None
 
 
 def connect(
@@ -227,6 +229,12 @@ def _handed_over(core, named, attrs):
     return core.hand_over(a.dtype, segments.place(segment, a), segment, writable, name, attrs)
 
 
+def _callable(progress):
+    if progress is not None and not callable(progress):
+        raise ArgumentTypeError(f"progress is a function of two numbers, found {type(progress).__name__}")
+    return progress
+
+
 def _outs(out):
     return [] if out is None else _named(out)
 
@@ -285,6 +293,7 @@ class Channel(_Receives):
         name: str | None = None,
         codec: str | None = None,
         on_full: Literal["block", "drop_oldest"] = "block",
+        progress: Progress = None,
     ) -> int | None:
         """Send an array, or arrays by name, as one message.
 
@@ -302,6 +311,9 @@ class Channel(_Receives):
         on_full : "block" or "drop_oldest"
             What to do if the peer is slow: wait; or leave a copy to a thread, where one message is on its way and one waits, which
             gives way to the next (``stats["dropped"]``).
+        progress : callable, optional
+            Called as ``progress(done, total)`` several times a second while it is sent, and once it has been: bytes of its arrays.
+            What it raises ends the call, and with a message that was sent in part the connection.
 
         Returns
         -------
@@ -320,16 +332,21 @@ class Channel(_Receives):
         """
         if on_full not in ("block", "drop_oldest"):
             raise ArgumentError(f'on_full must be "block" or "drop_oldest", found {on_full!r}')
+        _callable(progress)
+        if progress is not None and on_full != "block":
+            raise ArgumentError('progress is for on_full="block": another thread sends what gives way to newer messages')
         arrays = _named(a)
         if name is not None:
             if isinstance(a, Mapping):
                 raise ArgumentError("name is for a single array; a mapping has names")
             arrays = [(name, a)]
         if codec is None and len(arrays) == 1 and (number := _handed_over(self._core, arrays[0], attrs)) is not None:
+            if progress is not None:
+                progress(a.nbytes, a.nbytes)
             return number
-        return self._core.send(arrays, attrs, "none" if codec is None else codec, on_full == "drop_oldest")
+        return self._core.send(arrays, attrs, "none" if codec is None else codec, on_full == "drop_oldest", progress)
 
-    def recv(self, out: Out = None, *, timeout: float | None = None) -> Message:
+    def recv(self, out: Out = None, *, timeout: float | None = None, progress: Progress = None) -> Message:
         """Receive a message.
 
         Parameters
@@ -339,6 +356,10 @@ class Channel(_Receives):
             error.
         timeout : float, optional
             Seconds to wait for it to begin; None: for ever.
+        progress : callable, optional
+            Called as ``progress(done, total)`` several times a second while it comes, and once it has: bytes of its arrays, as far
+            as their headers have come. What it raises ends the call, and with a message that has come in part the connection. Over
+            ``udp://`` it is called at the end alone.
 
         Returns
         -------
@@ -356,7 +377,7 @@ class Channel(_Receives):
         ChecksumError, FormatError, UnsupportedError, LimitError, MismatchError
             For a message that is damaged, none, too large, or not as ``out`` wants it; the connection is ended.
         """
-        found = self._core.recv(_outs(out), timeout)
+        found = self._core.recv(_outs(out), timeout, _callable(progress))
         if found is None:
             raise EOFError("the peer has closed the channel: no more messages come")
         return Message(found)
@@ -387,7 +408,7 @@ class Channel(_Receives):
         return self._core.closed
 
     def __next__(self) -> Message:
-        found = self._core.recv([], None)
+        found = self._core.recv([], None, None)
         if found is None:
             raise StopIteration
         return Message(found)
@@ -413,12 +434,12 @@ class Listener(_Receives):
         """Where it listens, with the port that it got."""
         return self._core.url
 
-    def recv(self, out: Out = None, *, timeout: float | None = None) -> Message:
+    def recv(self, out: Out = None, *, timeout: float | None = None, progress: Progress = None) -> Message:
         """Receive the next message of any peer: as ``Channel.recv``, but that there is no end.
 
         An error ends the connection of one peer, and names it; call again for what others send.
         """
-        return Message(self._core.recv(_outs(out), timeout))
+        return Message(self._core.recv(_outs(out), timeout, _callable(progress)))
 
     def accept(self, timeout: float | None = None) -> Channel:
         """Give the next peer a channel of its own: its messages do not come here, and it can be answered.

@@ -175,16 +175,18 @@ class _Receives:
         #: The message that is waited for, also where nobody does any more.
         self._coming: asyncio.Task[Message] | None = None
 
-    async def recv(self, out: _channel.Out = None, *, timeout: float | None = None) -> Message:
+    async def recv(
+        self, out: _channel.Out = None, *, timeout: float | None = None, progress: _channel.Progress = None
+    ) -> Message:
         """Receive a message, as ``ndbytes.Channel.recv``.
 
         Where it is cancelled, or its time is up, nothing is lost: what has begun to come is the next message, in the ``out`` that
-        was given for it.
+        was given for it. ``progress`` is called in another thread.
         """
         if self._closed:
             return self._sync.recv(out, timeout=0)
         if self._coming is None:
-            self._coming = asyncio.create_task(self._receiver.call(lambda: self._next(out)))
+            self._coming = asyncio.create_task(self._receiver.call(lambda: self._next(out, progress)))
         coming = self._coming
         try:
             message = await asyncio.wait_for(asyncio.shield(coming), timeout)
@@ -201,10 +203,10 @@ class _Receives:
         self._coming = None
         return message
 
-    def _next(self, out: _channel.Out) -> Message:
+    def _next(self, out: _channel.Out, progress: _channel.Progress) -> Message:
         while True:
             try:
-                return self._sync.recv(out, timeout=_LOOK)
+                return self._sync.recv(out, timeout=_LOOK, progress=progress)
             except TimeoutError as error:
                 # Only that none began is no end.
                 if not str(error).startswith("no message "):

@@ -1,6 +1,7 @@
 """What the tests of channels have in common."""
 
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -42,3 +43,26 @@ def until(holds):
     while not holds():
         assert time.monotonic() < end, "it never was so"
         time.sleep(0.005)
+
+
+def relayed(to, spoil):
+    """A relay of datagrams on the way to a listener: `spoil` says what becomes of each, by its number."""
+    relay, out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    relay.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
+    relay.bind(("127.0.0.1", 0))
+    host, port = to.removeprefix("udp://").split(":")
+
+    def run():
+        with relay, out:
+            at = 0
+            while datagram := relay.recv(2000):
+                for one in spoil(at, datagram):
+                    out.sendto(one, (host, int(port)))
+                at += 1
+
+    threading.Thread(target=run, daemon=True).start()
+    return relay, f"udp://127.0.0.1:{relay.getsockname()[1]}"
+
+
+def stop(relay):
+    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"", relay.getsockname())

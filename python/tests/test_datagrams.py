@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import ndbytes as ndb
-from channels import SMALL, sending
+from channels import SMALL, relayed, sending, stop
 from streams import PATIENCE, arrays, assert_same
 
 
@@ -31,29 +31,6 @@ def test_datagrams_bring_every_dtype_and_layout(datagrams):
         assert channel.stats == {"sent": message.seq + 1}
     stats = datagrams.stats
     assert stats["received"] == message.seq + 1 and stats["lost"] == stats["corrupt"] == 0 and stats["granted"] > 0
-
-
-def relayed(to, spoil):
-    """A relay of datagrams on the way to a listener: `spoil` says what becomes of each, by its number."""
-    relay, out = socket.socket(socket.AF_INET, socket.SOCK_DGRAM), socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    relay.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
-    relay.bind(("127.0.0.1", 0))
-    host, port = to.removeprefix("udp://").split(":")
-
-    def run():
-        with relay, out:
-            at = 0
-            while datagram := relay.recv(2000):
-                for one in spoil(at, datagram):
-                    out.sendto(one, (host, int(port)))
-                at += 1
-
-    threading.Thread(target=run, daemon=True).start()
-    return relay, f"udp://127.0.0.1:{relay.getsockname()[1]}"
-
-
-def stop(relay):
-    socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b"", relay.getsockname())
 
 
 def spoiling(seed, loss, double, corrupt):

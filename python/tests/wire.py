@@ -15,6 +15,7 @@ import time
 import pytest
 
 PATIENCE = 60  # seconds for what takes a moment
+COUNTED = re.compile(r"ndbytes: (sent|received) [\d,]+ arrays?, [\d,]+ bytes? in [\d.]+ s(, [\d.]+ [KMGT]?i?B/s)?(; .*)?")
 
 
 @pytest.fixture
@@ -39,7 +40,8 @@ class Receiver:
         self.process = subprocess.Popen(line, stdout=self.out, stderr=self.err, **process)
         first = eventually(lambda: self.said(self.out)[:1] or self.process.poll() is not None)
         assert first is not True, self.said(self.err)
-        self.address = json.loads(first[0])["listening"] if "--json" in options else listening(first[0])
+        self.json = "--json" in options
+        self.address = json.loads(first[0])["listening"] if self.json else listening(first[0])
 
     @staticmethod
     def said(file):
@@ -60,9 +62,15 @@ class Receiver:
         return sock
 
     def done(self):
-        """Exit code, lines of output and lines of errors, once it has ended by itself."""
+        """Exit code, lines of output and lines of errors, once it has ended by itself; what it counted is in `counted`."""
         code = self.process.wait(PATIENCE)
-        return code, self.said(self.out)[1:], self.said(self.err)
+        lines, errors = self.said(self.out)[1:], self.said(self.err)
+        if self.json:
+            self.counted = json.loads(lines.pop())["statistics"]
+        else:
+            self.counted = errors.pop()
+            assert COUNTED.fullmatch(self.counted), self.counted
+        return code, lines, errors
 
     def files(self):
         return sorted(path.name for path in self.folder.iterdir())
@@ -126,9 +134,12 @@ class Server:
 
 
 def send(program, *args):
-    """Exit code, lines of output and lines of errors of `ndbytes send`."""
+    """Exit code, lines of output and lines of errors of `ndbytes send`, without the last one, which counts what was sent."""
     done = subprocess.run([program, "send", *map(str, args)], capture_output=True, text=True, timeout=PATIENCE)
-    return done.returncode, done.stdout.splitlines(), done.stderr.splitlines()
+    errors = done.stderr.splitlines()
+    is_counted = bool(errors) and COUNTED.fullmatch(errors[-1]) is not None
+    assert is_counted or done.returncode != 0, errors  # It may not have come so far.
+    return done.returncode, done.stdout.splitlines(), errors[:-1] if is_counted else errors
 
 
 def peak(pid):

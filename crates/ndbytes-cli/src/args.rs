@@ -1,5 +1,9 @@
 //! What was typed. Nothing is opened, parsed or decided here.
 
+mod wire;
+
+pub(crate) use wire::{RecvArgs, SendArgs, WireArgs};
+
 use crate::formats::FormatArg;
 use clap::{Args as Group, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -15,7 +19,7 @@ Examples:
   ndbytes checksum scan.npy                     add checksums; NumPy still reads the file
   ndbytes digest -r results/ > SUMS             name each array, whatever its format; `verify --manifest` compares
   ndbytes verify -r results/                    find files that are damaged or cut short
-  ndbytes recv --listen tcp://:5000 -o in/      wait for arrays, as `ndbytes send *.npy tcp://:5000` sends them
+  ndbytes recv tcp://:5000 -o in/               wait for arrays, as `ndbytes send *.npy tcp://:5000` sends them
 
 A SPEC says what bytes are: a NumPy dtype, then the shape in brackets.
   '<u2[512,512]'   little-endian uint16, 512 rows of 512
@@ -303,96 +307,6 @@ pub(crate) struct DiffArgs {
     pub(crate) raw: RawArgs,
     #[command(flatten)]
     pub(crate) common: Common,
-}
-
-/// Sends arrays to whoever listens at an address
-///
-/// Each file goes as an array with its dtype, shape, order, name, attributes and checksums; `ndbytes recv`, or the
-/// library, takes them. Files are read as they are sent, so their size does not matter; only compressed ones and
-/// standard input are read to their end first. A file that turns out to be damaged is cut off, so that the receiver sees
-/// it too. It waits until the receiver has read everything, and fails (exit 9) if that has not taken everything.
-#[derive(Debug, Group)]
-#[command(after_help = "\
-Examples:
-  ndbytes send ecg.npy tcp://127.0.0.1:5000
-  ndbytes send results/*.npy unix:/run/arrays
-  ndbytes send --npy ecg.npy tcp://lab:5000      to np.load(sock.makefile('rb')): no checksums
-
-Whoever can read the network can read the arrays: beyond this machine, send through ssh or a VPN.")]
-pub(crate) struct SendArgs {
-    /// Files to send; - is standard input
-    #[arg(value_name = "FILE", required = true)]
-    pub(crate) files: Vec<PathBuf>,
-    /// Where to: tcp://HOST:PORT or unix:/path
-    #[arg(value_name = "ADDR", required = true)]
-    pub(crate) address: String,
-    #[command(flatten)]
-    pub(crate) wire: WireArgs,
-    #[command(flatten)]
-    pub(crate) common: Common,
-}
-
-/// Waits for arrays at an address, and makes a file of each
-///
-/// A file is there only once all of it has come and every checksum held. Its name is the array's, as far as that is
-/// the name of a file: an array never goes outside the folder, and never takes the place of another file unless
-/// --force says so; what may not have its name is read and passed over. Arrays of any size are taken in little memory.
-/// What goes wrong on one connection ends no other, and shows in the exit code, of which the highest counts. Ctrl-C
-/// between two arrays is the way to end it, and no error; inside one, or with --once, it is (exit 130).
-#[derive(Debug, Group)]
-#[command(after_help = "\
-Examples:
-  ndbytes recv --listen tcp://:5000 -o in/       until Ctrl-C; only this machine can connect
-  ndbytes recv --listen tcp://0.0.0.0:5000 --max-bytes 1000000000
-  ndbytes recv --listen unix:/run/arrays --once  one connection, then the end
-
-The first line says where it listens, with the port that tcp://:0 was given.
-Nobody is asked who they are: beyond this machine, listen behind ssh or a VPN.")]
-pub(crate) struct RecvArgs {
-    /// Where: tcp://HOST:PORT, tcp://:0 for any port of this machine, or unix:/path
-    #[arg(long, value_name = "ADDR")]
-    pub(crate) listen: String,
-    /// The folder for the files; it is made if it is not there
-    #[arg(short, long, value_name = "DIR", default_value = ".")]
-    pub(crate) output: PathBuf,
-    /// End when the first connection has ended
-    #[arg(long)]
-    pub(crate) once: bool,
-    /// Refuse arrays of more than N bytes
-    #[arg(long, value_name = "N")]
-    pub(crate) max_bytes: Option<u64>,
-    /// Replace files that are there
-    #[arg(long)]
-    pub(crate) force: bool,
-    /// The format to write: npy (the default) or ndb
-    #[arg(long, value_name = "npy|ndb", default_value = "npy", value_parser = received_as, hide_default_value = true)]
-    pub(crate) to: FormatArg,
-    /// Write a checksum tail behind every .npy; those with attributes always have one
-    #[arg(long)]
-    pub(crate) check: bool,
-    #[command(flatten)]
-    pub(crate) wire: WireArgs,
-    #[command(flatten)]
-    pub(crate) common: Common,
-}
-
-fn received_as(text: &str) -> Result<FormatArg, String> {
-    match text {
-        "npy" => Ok(FormatArg::Npy),
-        "ndb" => Ok(FormatArg::Ndb),
-        _ => Err("npy and ndb are possible".to_owned()),
-    }
-}
-
-/// What both ends of a connection must know.
-#[derive(Debug, Group)]
-pub(crate) struct WireArgs {
-    /// Speak bare .npy, with a peer that has only NumPy; nothing is checked then
-    #[arg(long)]
-    pub(crate) npy: bool,
-    /// Seconds the peer may take to connect, for a header, and for each 64 KiB of an array
-    #[arg(long, value_name = "SECONDS", default_value_t = 30.0)]
-    pub(crate) timeout: f64,
 }
 
 #[derive(Debug, Group)]

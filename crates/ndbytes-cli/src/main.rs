@@ -4,6 +4,7 @@
 
 mod args;
 mod batch;
+mod called;
 mod commands;
 mod exit;
 mod formats;

@@ -5,18 +5,26 @@ use indicatif::{
 };
 use std::fmt;
 use std::io::IsTerminal as _;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Bytes moved so far, of all files together; shown once it is worth it, and only to a person.
 #[derive(Debug)]
 pub(crate) struct Progress {
-    started: Instant,
     wanted: bool,
     moved: AtomicU64,
     total: AtomicU64,
-    bar: OnceLock<ProgressBar>,
+    /// What is under way, for who waits for more behind it.
+    busy: AtomicUsize,
+    shown: Mutex<Shown>,
+}
+
+#[derive(Debug, Default)]
+struct Shown {
+    /// When the first bytes moved.
+    started: Option<Instant>,
+    bar: Option<ProgressBar>,
 }
 
 /// Shorter work shows nothing.
@@ -24,13 +32,9 @@ const DELAY: Duration = Duration::from_secs(1);
 
 impl Progress {
     pub(crate) fn new(wanted: bool) -> Self {
-        Self {
-            started: Instant::now(),
-            wanted: wanted && std::io::stderr().is_terminal(),
-            moved: AtomicU64::new(0),
-            total: AtomicU64::new(0),
-            bar: OnceLock::new(),
-        }
+        let (moved, total, busy, shown) = Default::default();
+        let wanted = wanted && std::io::stderr().is_terminal();
+        Self { wanted, moved, total, busy, shown }
     }
 
     /// Says how many bytes there will be; 0 if that is not known.
@@ -39,13 +43,48 @@ impl Progress {
     }
 
     pub(crate) fn add(&self, bytes: u64) {
-        let moved = self.moved.fetch_add(bytes, Ordering::Relaxed) + bytes;
-        if self.wanted && self.started.elapsed() > DELAY {
-            self.bar.get_or_init(|| self.bar()).set_position(moved);
+        let moved = self.moved.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if !self.wanted {
+            return;
+        }
+        let mut shown = self.lock();
+        let started = *shown.started.get_or_insert_with(Instant::now);
+        if started.elapsed() > DELAY {
+            let bar = shown.bar.get_or_insert_with(|| self.bar(started));
+            bar.set_position(moved);
         }
     }
 
-    fn bar(&self) -> ProgressBar {
+    /// Something begins of which nobody knew before; it is over with [`Progress::rest`].
+    pub(crate) fn begin(&self) {
+        self.busy.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// It will be so many bytes more.
+    pub(crate) fn grow(&self, bytes: u64) {
+        let total = self.total.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        if let Some(bar) = &self.lock().bar {
+            bar.set_length(total);
+        }
+    }
+
+    /// It is over. Once nothing is under way the bar goes: what comes next is another one's.
+    pub(crate) fn rest(&self) {
+        if self.busy.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
+        self.finish();
+        *self.lock() = Shown::default();
+        self.moved.store(0, Ordering::Relaxed);
+        self.total.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether something is under way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Acquire) > 0
+    }
+
+    fn bar(&self, started: Instant) -> ProgressBar {
         let total = self.total.load(Ordering::Relaxed);
         let (bar, template) = if total > 0 {
             (ProgressBar::new(total), "{bar:20} {bytes} of {total_bytes}, {rate}/s, {left} left")
@@ -65,21 +104,25 @@ impl Progress {
                 let left = Duration::from_secs(rest.div_ceil(rate(state).max(1)));
                 let _ = write!(out, "{}", HumanDuration(left));
             });
-        bar.with_style(style).with_elapsed(self.started.elapsed())
+        bar.with_style(style).with_elapsed(started.elapsed())
     }
 
     /// Does something to the terminal without the bar in its way.
     pub(crate) fn suspended<T>(&self, work: impl FnOnce() -> T) -> T {
-        match self.bar.get() {
+        match self.lock().bar.clone() {
             Some(bar) => bar.suspend(work),
             None => work(),
         }
     }
 
     pub(crate) fn finish(&self) {
-        if let Some(bar) = self.bar.get() {
+        if let Some(bar) = &self.lock().bar {
             bar.finish_and_clear();
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shown> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

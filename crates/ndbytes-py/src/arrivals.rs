@@ -11,6 +11,8 @@ use ndbytes::{
     Array, ArrayRef, BufferMut, Copying, Decoded, Dest, Error, Header, Order, Result, copy_to,
 };
 use pyo3::prelude::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a message is in Python: its arrays with names, the text of its attributes, its number and when it was sent, if it says so.
 pub(crate) type Message<'py> =
@@ -21,6 +23,8 @@ pub(crate) struct Arrivals {
     /// Where the caller wants them, by name; without one the only array of a message.
     outs: Vec<(Option<String>, Destination)>,
     places: Vec<Place>,
+    /// Bytes of the arrays of the message, as far as it is known of them.
+    pub(crate) total: Arc<AtomicU64>,
 }
 
 enum Place {
@@ -38,11 +42,13 @@ impl Arrivals {
     pub(crate) fn new(outs: Vec<(Option<String>, Bound<'_, PyAny>)>) -> PyResult<Self> {
         let outs =
             outs.into_iter().map(|(name, out)| Ok((name, Destination::new(None, Some(&out))?)));
-        Ok(Self { outs: outs.collect::<PyResult<_>>()?, places: Vec::new() })
+        let (places, total) = Default::default();
+        Ok(Self { outs: outs.collect::<PyResult<_>>()?, places, total })
     }
 
     /// The place for the next array.
     fn choose(&self, header: &Header) -> Result<Place> {
+        self.total.fetch_add(header.nbytes(), Ordering::Relaxed);
         if self.outs.is_empty() {
             return Ok(Place::Own(Box::default()));
         }
@@ -112,6 +118,7 @@ impl Arrivals {
 impl Places for Arrivals {
     fn begin(&mut self) {
         self.places.clear();
+        self.total.store(0, Ordering::Relaxed);
     }
 
     fn place(&mut self, header: &Header) -> Result<Dest<'_>> {
@@ -128,7 +135,10 @@ impl Places for Arrivals {
     fn lend(&mut self, handed: Handed) -> Result<Decoded> {
         let decoded = handed.decoded();
         match self.outs.is_empty() {
-            true => self.places.push(Place::Shared(Box::new(handed))),
+            true => {
+                self.total.fetch_add(decoded.header.nbytes(), Ordering::Relaxed);
+                self.places.push(Place::Shared(Box::new(handed)));
+            }
             false => self.take(&decoded.header, &handed.array()?)?,
         }
         Ok(decoded)

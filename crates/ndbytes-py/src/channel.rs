@@ -5,6 +5,7 @@ use crate::arrivals::{Arrivals, Message};
 use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
 use crate::options::{self, frame_options, metadata};
+use crate::progress::Progress;
 use crate::work::wait;
 use ndbytes::io::channel::{self as core, Address, ChannelOptions, Keep, Outbox, Stats};
 use ndbytes::{Array, ArrayRef, Layout, Order, Result, frame, to_bytes};
@@ -87,7 +88,7 @@ pub(crate) fn patience(given: Option<f64>) -> PyResult<Option<Duration>> {
 #[pymethods]
 impl Channel {
     /// Sends arrays as one message, and gives its number; or, where it `drops`, leaves it to a thread.
-    #[pyo3(signature = (arrays, attrs, codec, drops))]
+    #[pyo3(signature = (arrays, attrs, codec, drops, progress))]
     fn send(
         &self,
         py: Python<'_>,
@@ -95,11 +96,13 @@ impl Channel {
         attrs: Option<&Bound<'_, PyAny>>,
         codec: &str,
         drops: bool,
+        progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Option<u64>> {
         let sources = sources(&arrays)?;
         let frames = frames(arrays, &sources, attrs, codec)?;
         let outbox = self.outbox(drops)?;
-        wait(py, |watch| match outbox {
+        let mut progress = Progress::of(progress, size(&sources));
+        let sent = wait(py, |watch| match outbox {
             Some(outbox) if drops => {
                 outbox.post(frames.into_iter().map(owned).collect::<Result<_>>()?)?;
                 Ok(None)
@@ -107,9 +110,12 @@ impl Channel {
             _ => {
                 // What waits was sent before.
                 outbox.map_or(Ok(()), |outbox| outbox.drain(watch))?;
-                self.core.send(&frames, watch).map(Some)
+                let mut watch = |seen| watch(seen).and_then(|()| progress.moved(seen));
+                self.core.send(&frames, &mut watch).map(Some)
             }
-        })
+        })?;
+        progress.done()?;
+        Ok(sent)
     }
 
     /// Hands an array in shared memory over, and gives the message's number; None over what is no Unix socket.
@@ -136,16 +142,23 @@ impl Channel {
     }
 
     /// The next message; None at the end.
-    #[pyo3(signature = (outs, timeout))]
+    #[pyo3(signature = (outs, timeout, progress))]
     fn recv<'py>(
         &self,
         py: Python<'py>,
         outs: Named<'py>,
         timeout: Option<f64>,
+        progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Message<'py>>> {
         let (mut arrivals, patience) = (Arrivals::new(outs)?, patience(timeout)?);
-        let received = wait(py, |watch| self.core.recv(&mut arrivals, patience, watch))?;
-        received.map(|received| arrivals.finish(py, &received)).transpose()
+        let mut progress = Progress::new(progress, &arrivals.total);
+        let received = wait(py, |watch| {
+            let mut watch = |seen| watch(seen).and_then(|()| progress.moved(seen));
+            self.core.recv(&mut arrivals, patience, &mut watch)
+        })?;
+        let Some(received) = received else { return Ok(None) };
+        progress.done()?;
+        arrivals.finish(py, &received).map(Some)
     }
 
     /// Waits for the receipts of all that was sent; whether they have come.
@@ -198,6 +211,11 @@ pub(crate) fn sources(arrays: &Named<'_>) -> PyResult<Vec<Source>> {
     arrays.iter().map(|(_, array)| Source::new(array)).collect()
 }
 
+/// Bytes of all of them.
+pub(crate) fn size(sources: &[Source]) -> u64 {
+    sources.iter().map(|source| source.nbytes()).fold(0, u64::saturating_add)
+}
+
 /// The frames of a message; the first says the attributes.
 pub(crate) fn frames<'s>(
     arrays: Named<'_>,
@@ -235,15 +253,21 @@ impl Listener {
     }
 
     /// The next message of any peer.
-    #[pyo3(signature = (outs, timeout))]
+    #[pyo3(signature = (outs, timeout, progress))]
     fn recv<'py>(
         &self,
         py: Python<'py>,
         outs: Named<'py>,
         timeout: Option<f64>,
+        progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Message<'py>> {
         let (mut arrivals, patience) = (Arrivals::new(outs)?, patience(timeout)?);
-        let received = wait(py, |watch| self.0.recv_into(&mut arrivals, patience, watch))?;
+        let mut progress = Progress::new(progress, &arrivals.total);
+        let received = wait(py, |watch| {
+            let mut watch = |seen| watch(seen).and_then(|()| progress.moved(seen));
+            self.0.recv_into(&mut arrivals, patience, &mut watch)
+        })?;
+        progress.done()?;
         arrivals.finish(py, &received)
     }
 

@@ -1,9 +1,10 @@
 //! `ndbytes._core.DatagramSender` and `DatagramReceiver`: what channels over `udp://` stand on.
 
 use crate::arrivals::{Arrivals, Message};
-use crate::channel::{Named, frames, patience, sources};
+use crate::channel::{Named, frames, patience, size, sources};
 use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
+use crate::progress::Progress;
 use crate::turns::Turns;
 use crate::work::wait;
 use ndbytes::datagram::{Arrival as Arrived, ReassemblyOptions, Stats};
@@ -17,6 +18,9 @@ use std::time::{Duration, Instant};
 
 /// How long a receiver has its socket for itself.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// Shards of a large group, by which the share of parity in what is sent is told.
+const GROUP: usize = 384;
 
 /// A message, and which items of its array have come, where that is not known of all.
 type Arrival<'py> = (Message<'py>, Option<Bound<'py, PyAny>>);
@@ -37,6 +41,8 @@ struct Sending {
     /// None once it was closed.
     sender: Option<core::DatagramSender>,
     sent: u64,
+    /// Shards of a large group, with its parity.
+    shards: u64,
 }
 
 #[pymethods]
@@ -57,28 +63,38 @@ impl DatagramSender {
             |_: Watch<'_>| core::DatagramSender::connect((host.as_str(), port))?.with(options);
         let about = |error: Error| error.context(format!("cannot send to {url}"));
         let sender = Some(wait(py, |watch| made(watch).map_err(about))?);
-        Ok(Self(Turns::new(Sending { sender, sent: 0 })))
+        // Of a loss for which there is none, groups are smaller.
+        let parity = ndbytes::datagram::parity_for(GROUP, loss).unwrap_or(GROUP);
+        let shards = (GROUP + parity) as u64;
+        Ok(Self(Turns::new(Sending { sender, sent: 0, shards })))
     }
 
     /// Sends arrays as one message, and gives its number.
-    #[pyo3(signature = (arrays, attrs, codec))]
+    #[pyo3(signature = (arrays, attrs, codec, progress))]
     fn send(
         &self,
         py: Python<'_>,
         arrays: Named<'_>,
         attrs: Option<&Bound<'_, PyAny>>,
         codec: &str,
+        progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         let sources = sources(&arrays)?;
         let frames = frames(arrays, &sources, attrs, codec)?;
-        wait(py, |watch| {
+        let mut progress = Progress::of(progress, size(&sources));
+        let number = wait(py, |watch| {
             self.0.write(|sending| {
                 let sender = sending.sender.as_mut().ok_or_else(closed)?;
-                let number = sender.send_message(&frames, watch)?;
+                // Its parity moves, too.
+                let data = |sent: u64| sent.saturating_mul(GROUP as u64) / sending.shards;
+                let mut watch = |sent| watch(sent).and_then(|()| progress.moved(data(sent)));
+                let number = sender.send_message(&frames, &mut watch)?;
                 sending.sent += 1;
                 Ok(number)
             })
-        })
+        })?;
+        progress.done()?;
+        Ok(number)
     }
 
     #[getter]
@@ -131,12 +147,13 @@ impl DatagramReceiver {
     }
 
     /// The next message of any sender.
-    #[pyo3(signature = (outs, timeout))]
+    #[pyo3(signature = (outs, timeout, progress))]
     fn recv<'py>(
         &self,
         py: Python<'py>,
         outs: Named<'py>,
         timeout: Option<f64>,
+        progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Arrival<'py>> {
         let (mut arrivals, patience) = (Arrivals::new(outs)?, patience(timeout)?);
         let arrival = wait(py, |watch| {
@@ -147,6 +164,8 @@ impl DatagramReceiver {
             }
             Ok(arrival)
         })?;
+        // How far messages have come that are not whole is not known of each.
+        Progress::new(progress, &arrivals.total).done()?;
         let message = arrivals.finish(py, &arrival.received)?;
         let mask = arrival.mask.map(|mask| crate::arrivals::array(py, &mask)).transpose()?;
         Ok((message, mask))

@@ -39,6 +39,7 @@ mod map;
 mod numpy;
 mod options;
 mod parts;
+mod progress;
 mod reading;
 mod recv;
 mod save;

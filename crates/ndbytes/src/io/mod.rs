@@ -49,7 +49,7 @@ pub use read::read_whole;
 pub use read::{from_reader, from_slice, read_array, read_slice, read_to_end};
 pub use read_file::read_file;
 pub use recover::{Recovered, recover};
-pub use replace::{SaveOptions, replace, save};
+pub use replace::{Replacement, SaveOptions, replace, save};
 pub use seal::{seal, unseal};
 #[cfg(feature = "deflate")]
 pub use sniff::{Sniffed, read_whole, sniff};

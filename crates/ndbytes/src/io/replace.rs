@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::Encode;
 use crate::threads::Threads;
 use std::fs::{File, Metadata};
-use std::io::Write as _;
+use std::io::{Result as IoResult, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// How a file is saved.
@@ -59,49 +59,135 @@ pub fn replace(
     fill: impl FnOnce(&mut File) -> Result<()>,
 ) -> Result<()> {
     let path = path.as_ref();
-    let about_file = |error: Error| match error.kind() {
-        ErrorKind::Io | ErrorKind::Timeout if error.path().is_none() => error.in_file(path),
-        _ => error,
-    };
-    replace_at(path, options, fill).map_err(about_file)
+    let mut replacement = Replacement::begin(path, options)?;
+    fill(replacement.file()).map_err(|error| about(path, error))?;
+    replacement.commit()
 }
 
-fn replace_at(
-    path: &Path,
+/// A file on its way to its place, which it takes whole or not at all: [`replace`] for whoever writes it step by step.
+///
+/// Dropped before [`Replacement::commit`] it leaves the old file untouched, and no other.
+#[derive(Debug)]
+#[must_use = "it takes its place once it is committed"]
+pub struct Replacement {
+    path: PathBuf,
     options: SaveOptions,
-    fill: impl FnOnce(&mut File) -> Result<()>,
-) -> Result<()> {
-    // A link that leads nowhere is something too.
-    let is_followed = !options.exclusive && !options.plain;
-    let found = if is_followed { std::fs::metadata(path) } else { path.symlink_metadata() };
-    let old = match found {
-        Ok(old) if options.exclusive || (options.plain && !old.is_file()) => {
-            return Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into());
-        }
-        Ok(old) => Some(old),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(error.into()),
-    };
-    if let Some(old) = &old {
-        if kind(old)? == FileKind::Stream {
-            return fill(&mut open_stream(path)?);
-        }
-        check_writable(path)?;
+    to: To,
+}
+
+/// Where the bytes go meanwhile.
+#[derive(Debug)]
+enum To {
+    /// As they are, to a FIFO.
+    Stream(File),
+    File {
+        temporary: Temporary,
+        target: PathBuf,
+        old: Option<Box<Metadata>>,
+    },
+}
+
+impl Replacement {
+    /// Makes the temporary file for what is to stand at `path`.
+    ///
+    /// # Errors
+    /// As [`replace`].
+    pub fn begin(path: impl AsRef<Path>, options: SaveOptions) -> Result<Self> {
+        let path = path.as_ref();
+        let to = To::of(path, options).map_err(|error| about(path, error))?;
+        Ok(Self { path: path.to_path_buf(), options, to })
     }
-    // Renaming over a link that has come since replaces the link.
-    let target = if is_followed { followed(path)? } else { path.to_path_buf() };
-    let mut temporary = Temporary::create(&target, old.as_ref())?;
-    fill(temporary.file())?;
+
+    /// What to write to.
+    pub fn file(&mut self) -> &mut File {
+        match &mut self.to {
+            To::Stream(file) => file,
+            To::File { temporary, .. } => temporary.file(),
+        }
+    }
+
+    /// Takes the place.
+    ///
+    /// # Errors
+    /// As [`replace`].
+    pub fn commit(self) -> Result<()> {
+        let Self { path, options, to } = self;
+        match to {
+            To::Stream(_) => Ok(()),
+            To::File { temporary, target, old } => {
+                finish(temporary, &target, old.as_deref(), options)
+                    .map_err(|error| about(&path, error))
+            }
+        }
+    }
+}
+
+impl Write for Replacement {
+    fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
+        self.file().write(bytes)
+    }
+
+    fn flush(&mut self) -> IoResult<()> {
+        self.file().flush()
+    }
+}
+
+impl Seek for Replacement {
+    fn seek(&mut self, to: SeekFrom) -> IoResult<u64> {
+        self.file().seek(to)
+    }
+}
+
+fn about(path: &Path, error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Io | ErrorKind::Timeout if error.path().is_none() => error.in_file(path),
+        _ => error,
+    }
+}
+
+impl To {
+    fn of(path: &Path, options: SaveOptions) -> Result<Self> {
+        // A link that leads nowhere is something too.
+        let is_followed = !options.exclusive && !options.plain;
+        let found = if is_followed { std::fs::metadata(path) } else { path.symlink_metadata() };
+        let old = match found {
+            Ok(old) if options.exclusive || (options.plain && !old.is_file()) => {
+                return Err(std::io::Error::from(std::io::ErrorKind::AlreadyExists).into());
+            }
+            Ok(old) => Some(old),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(old) = &old {
+            if kind(old)? == FileKind::Stream {
+                return open_stream(path).map(Self::Stream);
+            }
+            check_writable(path)?;
+        }
+        // Renaming over a link that has come since replaces the link.
+        let target = if is_followed { followed(path)? } else { path.to_path_buf() };
+        let temporary = Temporary::create(&target, old.as_ref())?;
+        Ok(Self::File { temporary, target, old: old.map(Box::new) })
+    }
+}
+
+/// Gives what was written its name.
+fn finish(
+    mut temporary: Temporary,
+    target: &Path,
+    old: Option<&Metadata>,
+    options: SaveOptions,
+) -> Result<()> {
     temporary.file().flush()?;
-    if let Some(old) = &old {
+    if let Some(old) = old {
         keep_owner_and_mode(temporary.file(), old)?;
     }
     if options.durable {
         temporary.file().sync_all()?;
     }
     let folder = match options.exclusive {
-        true => temporary.persist_new(&target)?,
-        false => temporary.persist(&target)?,
+        true => temporary.persist_new(target)?,
+        false => temporary.persist(target)?,
     };
     if options.durable {
         sync_folder(&folder)?;

@@ -329,3 +329,54 @@ fn a_silent_peer_meets_the_time_out_and_a_quiet_one_does_not() {
     assert_eq!(*error.kind(), ErrorKind::Timeout);
     assert_eq!(listener.stats().failed, 1);
 }
+
+/// It has all of it, and does not want it: the sender hears so.
+#[test]
+fn a_channel_that_refuses_tells_its_peer() {
+    let (_folder, addresses) = addresses();
+    for address in addresses {
+        for refuses in [true, false] {
+            let listener = Listener::bind(&address, Keep::All, options()).unwrap();
+            let channel = Channel::connect(listener.address(), options(), &mut unwatched).unwrap();
+            send(&channel, &array("<u8[]"), "a");
+            let peer = listener.accept(SOON, &mut unwatched).unwrap();
+            peer.recv(&mut Owned, SOON, &mut unwatched).unwrap().unwrap();
+            if refuses {
+                peer.refuse();
+                assert!(peer.is_closed());
+                let error = peer.recv(&mut Owned, SOON, &mut unwatched).unwrap_err();
+                assert_eq!(error.message(), "the channel was closed");
+            }
+            drop(peer);
+            let end = channel.recv(&mut Owned, SOON, &mut unwatched);
+            match refuses {
+                true => assert_eq!(*end.unwrap_err().kind(), ErrorKind::Peer, "{address}"),
+                false => assert!(end.unwrap().is_none()),
+            }
+        }
+    }
+}
+
+#[test]
+fn peers_that_have_only_numpy_are_heard_where_that_was_said() {
+    let npy = ChannelOptions { npy: true, ..options() };
+    let listener = Listener::bind(&"tcp://:0".parse().unwrap(), Keep::All, npy).unwrap();
+    let Address::Tcp { port, .. } = *listener.address() else { panic!() };
+    let arrays = [array("<f4[3]"), array("<i8[]")];
+    let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    for array in &arrays {
+        let options = ndbytes::npy::EncodeOptions::bare();
+        let mut encoder = ndbytes::npy::Encoder::new(&array.view(), &options).unwrap();
+        ndbytes::io::write(&mut encoder, &mut peer, &mut unwatched).unwrap();
+    }
+    peer.shutdown(Shutdown::Write).unwrap();
+    let channel = listener.accept(SOON, &mut unwatched).unwrap();
+    for array in arrays {
+        let received = channel.recv(&mut Owned, SOON, &mut unwatched).unwrap().unwrap();
+        assert!(received.message.is_none());
+        same(&received, &[array]);
+    }
+    assert!(channel.recv(&mut Owned, SOON, &mut unwatched).unwrap().is_none());
+    let error = channel.send(&[(array("<i8[]").view(), named("a"))], &mut unwatched).unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::Argument);
+}

@@ -296,3 +296,34 @@ fn a_plain_save_goes_through_no_link() {
         (b"newer".to_vec(), b"mine".to_vec())
     );
 }
+
+#[test]
+fn a_replacement_takes_its_place_when_it_is_told_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.bin");
+    fs::write(&path, b"old").unwrap();
+    let begin = |options| io::Replacement::begin(&path, options);
+    let mut dropped = begin(io::SaveOptions::default()).unwrap();
+    dropped.file().write_all(b"never").unwrap();
+    assert_eq!(names(folder.path()).len(), 2);
+    drop(dropped);
+    assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"old".to_vec(), 1));
+    let mut kept = begin(io::SaveOptions::durable(true)).unwrap();
+    kept.file().write_all(b"n").unwrap();
+    kept.file().write_all(b"ew").unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"old");
+    kept.commit().unwrap();
+    assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"new".to_vec(), 1));
+    // One that may replace nothing finds that at once, or when its place was taken meanwhile.
+    let exclusive = io::SaveOptions { exclusive: true, ..io::SaveOptions::default() };
+    let exists = |error: Error| {
+        assert_eq!(error.io_error().unwrap().kind(), std::io::ErrorKind::AlreadyExists);
+        assert_eq!(error.path(), Some(&*path));
+    };
+    exists(begin(exclusive).unwrap_err());
+    fs::remove_file(&path).unwrap();
+    let late = begin(exclusive).unwrap();
+    fs::write(&path, b"mine").unwrap();
+    exists(late.commit().unwrap_err());
+    assert_eq!((fs::read(&path).unwrap(), names(folder.path()).len()), (b"mine".to_vec(), 1));
+}

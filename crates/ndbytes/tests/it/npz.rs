@@ -443,3 +443,47 @@ fn every_flipped_bit_is_an_error_or_changes_nothing() {
         }
     }
 }
+
+#[test]
+fn members_that_are_pushed_are_those_that_are_added() {
+    let arrays = [array("<f8[300]"), array("|u1[0]"), array("<i2[2,3]")];
+    for style in [Style::NumPy, Style::Aligned] {
+        let options = WriteOptions { style, ..Default::default() };
+        let names = ["a.npy", "b.npy", "c.npy"];
+        let members: Vec<_> = names.into_iter().zip(&arrays).collect();
+        let added = written(&members, options, false);
+        for step in [1, 7, 1 << 20] {
+            let mut writer = Writer::new(Cursor::new(Vec::new()), options);
+            for (name, array) in &members {
+                writer.open(name).unwrap();
+                let mut encoder = Encoder::new(&array.view(), &EncodeOptions::bare()).unwrap();
+                while let Some(piece) = encoder.next().unwrap() {
+                    piece.chunks(step).for_each(|part| writer.push(part).unwrap());
+                }
+                writer.close().unwrap();
+            }
+            assert_eq!(writer.finish().unwrap().into_inner(), added);
+        }
+    }
+}
+
+#[test]
+fn what_is_pushed_belongs_to_a_member_that_was_begun() {
+    let mut writer = Writer::new(Cursor::new(Vec::new()), WriteOptions::default());
+    for error in [writer.push(b"x").unwrap_err(), writer.close().unwrap_err()] {
+        assert_eq!((error.kind(), error.message()), (&ErrorKind::Argument, "no member was begun"));
+    }
+    writer.open("a.npy").unwrap();
+    for error in [writer.open("b.npy").unwrap_err(), writer.finish().unwrap_err()] {
+        assert!(error.message().contains("unfinished member"), "{error}");
+    }
+    let mut writer = Writer::new(Cursor::new(Vec::new()), WriteOptions::default());
+    writer.open("a.npy").unwrap();
+    writer.close().unwrap();
+    assert!(writer.open("a.npy").unwrap_err().message().contains("has a member"));
+    let options = WriteOptions { method: Method::Deflated, ..Default::default() };
+    let mut writer = Writer::new(Cursor::new(Vec::new()), options);
+    assert!(
+        writer.open("a.npy").unwrap_err().message().starts_with("only members that are stored")
+    );
+}

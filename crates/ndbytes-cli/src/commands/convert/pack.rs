@@ -4,7 +4,7 @@ use super::plan::Target;
 use super::{Change, left_behind, output};
 use crate::args::ConvertArgs;
 use crate::exit::Exit;
-use crate::formats::{FormatArg, named_as};
+use crate::formats::FormatArg;
 use crate::report::{Report, counted};
 use crate::session::Session;
 use crate::sources::{Source, Sources};
@@ -12,9 +12,7 @@ use ndbytes::io::npz::{WriteOptions, Writer, member_name};
 use ndbytes::io::{self, Watch};
 use ndbytes::{Error, Result};
 use serde_json::json;
-use std::collections::HashMap;
 use std::io::Write;
-use std::path::Path;
 
 /// Writes the archive, whole or not at all.
 ///
@@ -29,7 +27,11 @@ pub(super) fn run(
 ) -> Result<Exit> {
     let codec = args.codec.as_deref().unwrap_or("auto");
     let options = WriteOptions::named(codec, args.level)?;
-    let names = names(sources, args)?;
+    let about = |error: Error| match error.path() {
+        Some(_) => error,
+        None => error.in_file(&args.output),
+    };
+    let names = sources.names(&args.files, "written").map_err(about)?;
     let job = Packing { session, change, inputs: names.iter().zip(&sources.found).collect() };
     let mut bytes = 0;
     match target {
@@ -76,41 +78,4 @@ impl Packing<'_> {
         }
         writer.finish()
     }
-}
-
-/// What each array is called: a file by its own name, one of a folder by its path in it, an array of an archive as there.
-fn names(sources: &Sources, args: &ConvertArgs) -> Result<Vec<String>> {
-    let mut taken: HashMap<String, &Source> = HashMap::new();
-    let mut names = Vec::new();
-    for source in &sources.found {
-        let name = match source {
-            Source::Stdin => "arr_0".to_owned(), // As np.savez calls an array without a name.
-            Source::Member(_, name) => name.clone(),
-            Source::File(path) => file_name(path, args)?,
-        };
-        if let Some(first) = taken.insert(name.clone(), source) {
-            let (first, second) = (first.name(), source.name());
-            let message =
-                format!("both {first} and {second} would be called {name:?}; nothing was written");
-            return Err(Error::argument(message).in_file(&args.output));
-        }
-        names.push(name);
-    }
-    Ok(names)
-}
-
-fn file_name(path: &Path, args: &ConvertArgs) -> Result<String> {
-    let unnamed = |why: &str| Error::argument(why).in_file(path);
-    let folders = args.files.files.iter().filter(|_| args.files.recursive);
-    let mut within = folders
-        .filter(|folder| folder.is_dir())
-        .filter_map(|folder| path.strip_prefix(folder).ok());
-    let relative = within.next().or_else(|| path.file_name().map(Path::new));
-    let relative = relative.ok_or_else(|| unnamed("has no name to take in an archive"))?;
-    let stem = named_as(relative).map_or_else(|| relative.file_name(), |(stem, _)| Some(stem));
-    let parts = relative.parent().into_iter().flat_map(Path::iter).chain(stem);
-    let parts = parts.map(|part| part.to_str()).collect::<Option<Vec<&str>>>();
-    let parts =
-        parts.ok_or_else(|| unnamed("its name is not UTF-8, as those in an archive are"))?;
-    Ok(parts.join("/"))
 }

@@ -1,174 +1,116 @@
 //! `ndbytes recv`: arrays that peers send, made into files.
 
+mod arriving;
+mod channels;
+mod datagrams;
+mod newest;
+mod peers;
 mod place;
 
 use crate::args::RecvArgs;
 use crate::exit::Exit;
-use crate::net;
+use crate::net::{self, Tally};
 use crate::report::Report;
 use crate::session::Session;
-use ndbytes::io::channel::{Acceptor, Address, Connection};
-use ndbytes::io::stream::{Receiver, StreamOptions};
-use ndbytes::{Error, ErrorKind, Result};
+use ndbytes::io::channel::Address;
+use ndbytes::io::stream::Received;
+use ndbytes::{Limits, Result};
 use place::Place;
-use serde_json::json;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::Duration;
 
-/// Connections at a time, where there are descriptors for all; more wait their turn.
-const CONNECTIONS: usize = 512;
-
 pub(crate) fn run(session: &Session, args: &RecvArgs) -> Result<Exit> {
-    let address: Address = args.listen.parse()?;
-    let (mut options, _) = net::options(&args.wire)?;
-    options.limits.array = args.max_bytes.unwrap_or(u64::MAX);
+    let address: Address = args.listen().parse()?;
+    let is_udp = matches!(address, Address::Udp { .. });
+    net::only(args.partial, "--partial", is_udp, &address)?;
+    net::only(args.keep.is_some(), "--keep", !is_udp, &address)?;
+    net::only(args.wire.npy, "--npy", !is_udp, &address)?;
+    let keep = args.keep.as_deref().map(net::keep).transpose()?;
+    let idle = args.idle.map(|given| net::seconds("--idle", given)).transpose()?;
+    let timeout = net::timeout(&args.wire, &address)?;
+    let limits = Limits::stream().with_array(args.max_bytes.unwrap_or(u64::MAX));
     let place = Place::new(args)?;
-    let listener = Acceptor::bind(&address)?;
-    let json = json!({ "listening": listener.to_string() });
-    session.report(&Report::new(format!("listening on {listener}"), json))?;
-    if listener.is_public() && !session.quiet {
-        session.complain(
-            "other machines can connect: nobody is asked who they are, and nothing is encrypted",
-        );
-    }
-    let work = Work { session, place, options, exit: AtomicU8::new(0), open: AtomicUsize::new(0) };
-    match args.once {
-        true => work.listen_once(&listener)?,
-        false => work.listen(&listener)?,
+    let (tally, exit, over) = Default::default();
+    let work = Work { session, place, limits, timeout, once: args.once, idle, tally, exit, over };
+    match (is_udp, keep) {
+        (true, _) => datagrams::run(&work, &address, args)?,
+        (false, Some(keep)) => newest::run(&work, &address, keep)?,
+        (false, None) => channels::run(&work, &address, args.wire.npy)?,
     }
     Ok(Exit(work.exit.into_inner()))
 }
 
+/// What all ways of receiving share.
 struct Work<'s> {
     session: &'s Session,
     place: Place,
-    options: StreamOptions,
+    limits: Limits,
+    timeout: Duration,
+    once: bool,
+    idle: Option<Duration>,
+    tally: Tally,
     /// The highest code so far.
     exit: AtomicU8,
-    /// Connections being read.
-    open: AtomicUsize,
+    /// Set once nothing has come for long enough.
+    over: AtomicBool,
 }
 
 impl Work<'_> {
-    /// Until Ctrl-C, which is no error between two arrays.
-    fn listen(&self, listener: &Acceptor) -> Result<()> {
-        let most = most_connections();
-        std::thread::scope(|scope| {
-            while !self.session.is_over() {
-                if self.open.load(Ordering::Acquire) >= most {
-                    std::thread::sleep(Duration::from_millis(20));
-                    continue;
-                }
-                let Some(connection) = listener.accept()? else { continue };
-                self.open.fetch_add(1, Ordering::AcqRel);
-                let work = || {
-                    self.receive(connection);
-                    self.open.fetch_sub(1, Ordering::AcqRel);
-                };
-                if let Err(error) = std::thread::Builder::new().spawn_scoped(scope, work) {
-                    let error = Error::io(error).context("no thread for one more connection");
-                    self.count(self.session.fail(&error));
-                    self.open.fetch_sub(1, Ordering::AcqRel);
-                }
-            }
-            Ok(())
-        })
-    }
-
-    /// One connection to its end: what is stopped before is interrupted.
-    fn listen_once(&self, listener: &Acceptor) -> Result<()> {
-        loop {
-            self.session.check()?;
-            if let Some(connection) = listener.accept()? {
-                return match self.receive(connection) {
-                    Received::Stopped => self.session.check(),
-                    Received::Ended => Ok(()),
-                };
-            }
+    /// The first line, and a warning where strangers can come.
+    fn announce(&self, url: &str, is_public: bool) -> Result<()> {
+        let json = json!({ "listening": url });
+        self.session.report(&Report::new(format!("listening on {url}"), json))?;
+        if is_public {
+            self.session.note(
+                "other machines can connect: nobody is asked who they are, and nothing is encrypted",
+            );
         }
+        Ok(())
     }
 
-    /// Takes all that a peer sends. What goes wrong ends its connection, and no other.
-    fn receive(&self, connection: Connection) -> Received {
-        let peer = connection.peer();
-        let failed = |error: Error| self.count(self.session.fail(&error.context(&peer)));
-        let mut receiver = match Receiver::over(connection) {
-            Ok(receiver) => receiver.with(self.options.clone()),
-            Err(error) => {
-                failed(error);
-                return Received::Ended;
-            }
-        };
-        let mut took_all = true;
-        loop {
-            let mut idle = true;
-            match self.next(&mut receiver, &peer, &mut idle) {
-                Ok(Some(exit)) => {
-                    took_all &= exit == Exit::OK;
-                    self.count(exit);
-                }
-                Ok(None) => {
-                    let connection = receiver.into_inner();
-                    if took_all {
-                        connection.settle()
-                    } else {
-                        connection.refuse()
-                    }
-                    return Received::Ended;
-                }
-                Err(error) => {
-                    let stopped = idle && *error.kind() == ErrorKind::Interrupted;
-                    if !stopped {
-                        failed(error);
-                    }
-                    // There may be more to come, or more was sent than could be taken: the peer should know.
-                    receiver.into_inner().refuse();
-                    return if stopped { Received::Stopped } else { Received::Ended };
-                }
-            }
+    /// # Errors
+    /// [`ndbytes::ErrorKind::Interrupted`] once it is time to stop: on Ctrl-C, or where nothing has come for long enough.
+    fn check(&self) -> Result<()> {
+        self.session.check()?;
+        let is_silent = self
+            .idle
+            .zip(self.tally.silent())
+            .is_some_and(|(idle, silent)| silent >= idle && !self.session.progress.is_busy());
+        if is_silent {
+            self.over.store(true, Ordering::Release);
         }
+        if self.is_over() { Err(crate::session::interrupted()) } else { Ok(()) }
     }
 
-    /// The next array; `None` at the end of the connection. It is `idle` until something of an array has come.
-    fn next(
-        &self,
-        receiver: &mut Receiver<Connection>,
-        peer: &str,
-        idle: &mut bool,
-    ) -> Result<Option<Exit>> {
-        let mut watch = self.session.watch();
-        let incoming = receiver.incoming(&mut |seen| {
-            *idle = seen == 0;
-            watch(seen)
-        })?;
-        let Some(incoming) = incoming else { return Ok(None) };
-        *idle = false;
-        let report = self.place.store(self.session, incoming, peer, &mut watch)?;
-        self.session.report(&report).map(Some)
+    /// Whether it ends because nothing has come for long enough, which is no interruption.
+    fn is_over(&self) -> bool {
+        self.over.load(Ordering::Acquire)
+    }
+
+    /// Counts what has become of a message, and says it.
+    fn report(&self, received: &Received, report: &Report) -> Result<Exit> {
+        if report.error.is_none() {
+            let bytes = received.arrays.iter().map(|one| one.header.nbytes());
+            let bytes = bytes.fold(0, u64::saturating_add);
+            self.tally.count(received.arrays.len() as u64, bytes);
+        }
+        let exit = self.session.report(report)?;
+        // Whoever reads what is printed may have kept it waiting.
+        self.tally.touch();
+        self.count(exit);
+        Ok(exit)
     }
 
     fn count(&self, exit: Exit) {
         self.exit.fetch_max(exit.0, Ordering::AcqRel);
     }
-}
 
-/// How a connection ended.
-enum Received {
-    /// By itself, or by an error that was reported.
-    Ended,
-    /// On Ctrl-C, between two arrays.
-    Stopped,
-}
-
-/// As many as there are descriptors for: each connection has a socket, and a file while it brings an array.
-#[cfg(unix)]
-fn most_connections() -> usize {
-    let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let room = descriptors.map_or(u64::MAX, |all| all.saturating_sub(32) / 2);
-    usize::try_from(room).unwrap_or(usize::MAX).clamp(1, CONNECTIONS)
-}
-
-#[cfg(not(unix))]
-fn most_connections() -> usize {
-    CONNECTIONS
+    /// What it ended with, if that was an error, and the last line.
+    fn end(&self, ended: Result<()>, more: Option<(String, Value)>) -> Result<()> {
+        if let Err(error) = ended {
+            self.count(self.session.fail(&error));
+        }
+        self.tally.tell(self.session, "received", more)
+    }
 }

@@ -28,19 +28,22 @@ pub struct ChannelOptions {
     pub timeout: Duration,
     /// Whether a connection that is lost is made anew. Then the peer sends receipts, and what came to no receipt is counted.
     pub reconnect: bool,
+    /// Receives bare `.npy`, from peers that have only NumPy, each a message of its own. Nothing is checked then, and nothing sent.
+    pub npy: bool,
 }
 
 impl Default for ChannelOptions {
-    /// [`Limits::stream`], 10 seconds, one connection.
+    /// [`Limits::stream`], 10 seconds, one connection, frames.
     fn default() -> Self {
-        Self { limits: Limits::stream(), timeout: Duration::from_secs(10), reconnect: false }
+        let timeout = Duration::from_secs(10);
+        Self { limits: Limits::stream(), timeout, reconnect: false, npy: false }
     }
 }
 
 impl ChannelOptions {
     fn stream(&self) -> StreamOptions {
         let limits = self.limits.clone();
-        StreamOptions { limits, timeout: Some(self.timeout), ..StreamOptions::default() }
+        StreamOptions { limits, npy: self.npy, timeout: Some(self.timeout) }
     }
 }
 
@@ -330,6 +333,7 @@ impl Channel {
                     }
                 }
                 Err(error) if !self.is_survived(&error) => {
+                    places.failed(&error);
                     receiving.receiver = None;
                     self.drop_line(turn);
                     return Err(error);
@@ -456,12 +460,22 @@ impl Channel {
         waited
     }
 
+    /// Lets the connection go so that the peer sees that not everything was taken, even if all of it has come.
+    pub fn refuse(&self) {
+        self.lines.refuse();
+        self.drop_holds();
+    }
+
     /// Says that nothing more will come, and lets the connection go.
     fn let_go(&self) {
         if !self.lines.is_inherited() {
             self.confirm_last();
         }
         self.lines.close();
+        self.drop_holds();
+    }
+
+    fn drop_holds(&self) {
         // Who is in the middle of something drops its hold behind that.
         if let Ok(mut sending) = self.sending.try_lock() {
             sending.sender = None;

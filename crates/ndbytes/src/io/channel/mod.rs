@@ -55,4 +55,4 @@ pub use outbox::{Outbox, Post};
 use std::time::Duration;
 
 /// How often somebody who waits looks up.
-const TICK: Duration = Duration::from_millis(100);
+const TICK: Duration = Duration::from_millis(50);

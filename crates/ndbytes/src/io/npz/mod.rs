@@ -32,6 +32,7 @@ mod once;
 mod parts;
 mod path;
 mod peek;
+mod push;
 mod together;
 mod unpacker;
 mod write;

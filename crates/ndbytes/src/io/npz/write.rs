@@ -69,6 +69,8 @@ pub struct Writer<W> {
     at: u64,
     /// Whether what was begun was not ended.
     broken: bool,
+    /// The member whose bytes are being pushed, and their sum.
+    pub(super) open: Option<(Entry, Crc32)>,
 }
 
 impl<W: Write + Seek> Writer<W> {
@@ -93,7 +95,8 @@ impl<W: Write> Writer<W> {
     /// An archive that is written from front to back: sums and sizes stand behind the data, too.
     pub fn streamed(target: W, options: WriteOptions) -> Self {
         let (entries, names) = (Vec::new(), HashSet::new());
-        Self { target, seek: None, file: None, options, entries, names, at: 0, broken: false }
+        let (seek, file, open) = (None, None, None);
+        Self { target, seek, file, options, entries, names, at: 0, broken: false, open }
     }
 
     /// Writes one member. `watch` counts its bytes, as they are before compression.

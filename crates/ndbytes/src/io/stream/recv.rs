@@ -242,6 +242,9 @@ pub trait Places {
         Ok(Decoded { array: Some(handed.copied()?), ..handed.decoded() })
     }
 
+    /// Hears what a channel's connection ends with, before its peer does.
+    fn failed(&mut self, _: &Error) {}
+
     /// Where the data of the next one go, whose header has come.
     ///
     /// # Errors
