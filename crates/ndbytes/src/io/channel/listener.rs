@@ -2,9 +2,8 @@
 
 use super::channel::lock;
 use super::connection::poll_awake;
-use super::counts::Counts;
 use super::ring::Ring;
-use super::{Acceptor, Address, Channel, ChannelOptions, Connection, Stats, TICK};
+use super::{Acceptor, Address, Channel, ChannelOptions, Connection, Counts, Stats, TICK};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Watch;
 use crate::io::stream::{Owned, Places, Received};

@@ -25,10 +25,10 @@ mod address;
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod channel;
 mod connection;
-#[cfg(unix)]
 mod counts;
 #[cfg(all(target_os = "linux", feature = "map"))]
 mod handover;
+mod ledger;
 #[cfg(unix)]
 mod line;
 #[cfg(unix)]
@@ -45,8 +45,8 @@ pub use address::Address;
 #[cfg(unix)]
 pub use channel::{Channel, ChannelOptions};
 pub use connection::{Connection, wait_for_close};
-#[cfg(unix)]
-pub use counts::Stats;
+pub use counts::{Counts, Stats};
+pub use ledger::Ledger;
 #[cfg(unix)]
 pub use listener::{Keep, Listener};
 #[cfg(unix)]
