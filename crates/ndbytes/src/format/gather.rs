@@ -55,9 +55,7 @@ impl Gathering {
     /// What is wrong where the stream ends here, between two arrays.
     pub(crate) fn cut(&self) -> Error {
         let (at, count) = (self.arrays.len(), self.count);
-        Error::truncated(format!(
-            "the stream ended after {at} of the {count} arrays of a message"
-        ))
+        Error::truncated(format!("the stream ended after {at} of the {count} arrays of a message"))
     }
 
     pub(crate) fn finish(self) -> Received {

@@ -278,10 +278,7 @@ impl Channel {
                 }
                 Ok(None) if self.ledger.stream().is_none() => return Ok(None),
                 // A receipt may have met a peer that has closed: the numbers of the next connection tell what is missing.
-                Err(error)
-                    if *error.kind() == ErrorKind::Peer
-                        && self.ledger.is_numbered() =>
-                {
+                Err(error) if *error.kind() == ErrorKind::Peer && self.ledger.is_numbered() => {
                     receiving.receiver = None;
                     self.drop_line(turn);
                     if self.ledger.stream().is_none() {
@@ -303,7 +300,8 @@ impl Channel {
 
     /// Whether the next connection makes up for this.
     fn is_survived(&self, error: &Error) -> bool {
-        self.ledger.stream().is_some() && matches!(error.kind(), ErrorKind::Peer | ErrorKind::Truncated)
+        self.ledger.stream().is_some()
+            && matches!(error.kind(), ErrorKind::Peer | ErrorKind::Truncated)
     }
 
     /// Waits until something comes.

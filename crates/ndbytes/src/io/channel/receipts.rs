@@ -109,9 +109,7 @@ impl Channel {
             let next = lock(&self.sending, None, watch)?.next;
             let Ok(mut receiving) = self.receiving.try_lock() else {
                 // Who receives hears of it, and stops when it is closed.
-                if self.ledger.arrived() >= next
-                    || started.elapsed() >= self.options.timeout
-                {
+                if self.ledger.arrived() >= next || started.elapsed() >= self.options.timeout {
                     break;
                 }
                 std::thread::sleep(Duration::from_millis(1));
