@@ -3,6 +3,7 @@
 use super::connection::no_connection;
 #[cfg(not(unix))]
 use super::connection::no_unix;
+use super::link::Link;
 use super::{Address, Connection, TICK};
 use crate::error::{Error, Result};
 use std::fmt;
@@ -109,12 +110,12 @@ impl Acceptor {
             Socket::Tcp(socket) => socket.accept().and_then(|(socket, _)| {
                 socket.set_nonblocking(false)?;
                 keep_alive(&socket);
-                Ok(Connection::Tcp(socket))
+                Ok(Connection::on(Link::Tcp(socket)))
             }),
             #[cfg(unix)]
             Socket::Unix(socket) => socket.accept().and_then(|(socket, _)| {
                 socket.set_nonblocking(false)?;
-                Ok(Connection::Unix(socket))
+                Ok(Connection::on(Link::Unix(socket)))
             }),
         };
         match accepted {

@@ -21,6 +21,7 @@
 
 mod acceptor;
 mod address;
+mod ahead;
 #[cfg(unix)]
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod channel;
@@ -31,6 +32,7 @@ mod counts;
 mod handover;
 #[cfg(unix)]
 mod line;
+mod link;
 #[cfg(unix)]
 mod listener;
 #[cfg(unix)]
