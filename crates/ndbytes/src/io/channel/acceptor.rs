@@ -61,6 +61,7 @@ impl Acceptor {
                     _name: None,
                 })
             }
+            Address::Tls { .. } => Err(Error::unsupported("nobody listens at tls:// yet")),
             Address::Udp { .. } => Err(no_connection()),
             #[cfg(unix)]
             Address::Unix(path) => {

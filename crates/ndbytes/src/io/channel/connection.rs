@@ -232,6 +232,7 @@ impl Connection {
 fn connect(address: &Address, timeout: Duration) -> Result<Connection> {
     let (host, port) = match address {
         Address::Tcp { host, port } => (host.as_str(), *port),
+        Address::Tls { .. } => return Err(Error::unsupported("nobody connects to tls:// yet")),
         Address::Udp { .. } => return Err(no_connection()),
         #[cfg(unix)]
         Address::Unix(path) => return Ok(Connection::on(Link::Unix(UnixStream::connect(path)?))),

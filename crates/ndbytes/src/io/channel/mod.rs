@@ -41,6 +41,7 @@ mod outbox;
 mod receipts;
 #[cfg(unix)]
 mod ring;
+pub mod tls;
 
 pub use acceptor::Acceptor;
 pub use address::Address;
@@ -53,6 +54,7 @@ pub use counts::Stats;
 pub use listener::{Keep, Listener};
 #[cfg(unix)]
 pub use outbox::{Outbox, Post};
+pub use tls::TlsOptions;
 
 use std::time::Duration;
 
