@@ -3,6 +3,7 @@
 use super::connection::no_connection;
 #[cfg(not(unix))]
 use super::connection::no_unix;
+use super::link::Link;
 use super::{Address, Connection, TICK};
 use crate::error::{Error, Result};
 use std::fmt;
@@ -60,6 +61,7 @@ impl Acceptor {
                     _name: None,
                 })
             }
+            Address::Tls { .. } => Err(Error::unsupported("nobody listens at tls:// yet")),
             Address::Udp { .. } => Err(no_connection()),
             #[cfg(unix)]
             Address::Unix(path) => {
@@ -109,12 +111,12 @@ impl Acceptor {
             Socket::Tcp(socket) => socket.accept().and_then(|(socket, _)| {
                 socket.set_nonblocking(false)?;
                 keep_alive(&socket);
-                Ok(Connection::Tcp(socket))
+                Ok(Connection::on(Link::Tcp(socket)))
             }),
             #[cfg(unix)]
             Socket::Unix(socket) => socket.accept().and_then(|(socket, _)| {
                 socket.set_nonblocking(false)?;
-                Ok(Connection::Unix(socket))
+                Ok(Connection::on(Link::Unix(socket)))
             }),
         };
         match accepted {

@@ -166,7 +166,9 @@ impl Channel {
         loop {
             let turn = self.prepare_to_send(&mut sending, watch)?;
             let Some(sender) = &mut sending.sender else { return Err(closed()) };
-            let Connection::Unix(_) = sender.get_ref() else { return Ok(None) };
+            if sender.get_ref().unix().is_none() {
+                return Ok(None);
+            }
             handover::wait(sender.get_ref(), self.options.timeout, watch)?;
             let message = sender.take_number();
             lent.metadata.message = Some(message);

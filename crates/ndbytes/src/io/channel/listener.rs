@@ -180,10 +180,12 @@ impl Listener {
         let Peers { all, turn } = peers;
         let mut fds = vec![PollFd::new(acceptor, PollFlags::IN)];
         fds.extend(all.iter().map(|peer| PollFd::new(&peer.connection, PollFlags::IN)));
+        let has_ahead: Vec<bool> = all.iter().map(|peer| peer.connection.has_ahead()).collect();
+        let most = if has_ahead.contains(&true) { Duration::ZERO } else { most };
         poll_awake(&mut fds, most)?;
         let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
         let has_come = ready.next().unwrap_or_default();
-        let ready: Vec<bool> = ready.collect();
+        let ready: Vec<bool> = ready.zip(has_ahead).map(|(now, before)| now || before).collect();
         drop(fds);
         while has_come
             && all.len() < PEERS

@@ -21,6 +21,7 @@
 
 mod acceptor;
 mod address;
+mod ahead;
 #[cfg(unix)]
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod channel;
@@ -31,6 +32,7 @@ mod handover;
 mod ledger;
 #[cfg(unix)]
 mod line;
+mod link;
 #[cfg(unix)]
 mod listener;
 #[cfg(unix)]
@@ -39,6 +41,7 @@ mod outbox;
 mod receipts;
 #[cfg(unix)]
 mod ring;
+pub mod tls;
 
 pub use acceptor::Acceptor;
 pub use address::Address;
@@ -51,6 +54,7 @@ pub use ledger::Ledger;
 pub use listener::{Keep, Listener};
 #[cfg(unix)]
 pub use outbox::{Outbox, Post};
+pub use tls::TlsOptions;
 
 use std::time::Duration;
 
