@@ -1,7 +1,7 @@
 //! One connection, used in both directions by any task.
 
 use crate::input::{Coming, Input};
-use crate::lines::{Line, Lines, connect};
+use crate::lines::{Line, Lines, Target};
 use crate::output::Output;
 use crate::socket::Socket;
 use ndbytes::frame::EncodeOptions;
@@ -9,10 +9,12 @@ use ndbytes::io::channel::{Address, ChannelOptions, Counts, Ledger, Stats};
 use ndbytes::io::now_ns;
 use ndbytes::io::stream::{Owned, Places, Received};
 use ndbytes::{ArrayRef, Error, ErrorKind, Message, Result};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// A connection with a peer: messages of arrays go both ways.
 ///
@@ -50,11 +52,13 @@ impl Channel {
     /// Connects to whoever listens there.
     ///
     /// # Errors
-    /// [`Peer`](ErrorKind::Peer) if nobody does; [`Timeout`](ErrorKind::Timeout); [`Io`](ErrorKind::Io);
-    /// [`Argument`](ErrorKind::Argument) for `udp://`.
+    /// [`Peer`](ErrorKind::Peer) if nobody does, or at `tls://` somebody else; [`Timeout`](ErrorKind::Timeout);
+    /// [`Io`](ErrorKind::Io); [`Argument`](ErrorKind::Argument) for `udp://`; as
+    /// [`TlsOptions::client`](ndbytes::io::channel::TlsOptions::client).
     pub async fn connect(address: &Address, options: ChannelOptions) -> Result<Self> {
-        let socket = connect(address, options.timeout).await?;
-        let again = options.reconnect.then(|| address.clone());
+        let target = Target::new(address, &options.tls).await?;
+        let socket = target.connect(options.timeout).await?;
+        let again = options.reconnect.then_some(target);
         Ok(Self::on(Lines::new(socket, again, options.timeout), options, Arc::default()))
     }
 
@@ -299,6 +303,12 @@ impl Channel {
             && !self.is_closed()
         {
             self.ledger.close(sending.next);
+            self.acknowledge(&sending, true);
+            if let Some(socket) = self.lines.hold(self.lines.turn()) {
+                // Within TLS that is said in so many bytes, which need room.
+                let finished = poll_fn(|cx| socket.poll_finish(cx));
+                let _ = timeout(self.options.timeout, finished).await;
+            }
         }
         self.let_go();
     }

@@ -36,11 +36,12 @@ mod patience;
 mod receipts;
 mod ring;
 mod socket;
+mod tls;
 
 pub use channel::Channel;
 pub use datagram::{DatagramReceiver, DatagramSender};
 pub use listener::Listener;
-pub use ndbytes::io::channel::{Address, ChannelOptions, Keep, Stats};
+pub use ndbytes::io::channel::{Address, ChannelOptions, Keep, Stats, TlsOptions};
 
 use std::time::Duration;
 

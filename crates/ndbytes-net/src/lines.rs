@@ -1,7 +1,9 @@
 //! The connection that a channel has at a time.
 
 use crate::socket::Socket;
-use ndbytes::io::channel::Address;
+use crate::tls::Session;
+use ndbytes::io::channel::tls::Client;
+use ndbytes::io::channel::{Address, TlsOptions};
 use ndbytes::{Error, ErrorKind, Result};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +19,7 @@ const LONGEST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Lines {
     /// Where to connect again.
-    again: Option<Address>,
+    again: Option<Target>,
     timeout: Duration,
     turn: AtomicU64,
     closed: AtomicBool,
@@ -39,7 +41,7 @@ pub(crate) enum Line {
 }
 
 impl Lines {
-    pub(crate) fn new(socket: Socket, again: Option<Address>, timeout: Duration) -> Self {
+    pub(crate) fn new(socket: Socket, again: Option<Target>, timeout: Duration) -> Self {
         let (turn, closed) = (AtomicU64::new(1), AtomicBool::new(false));
         let (peer, now) = (Mutex::new(socket.peer()), Mutex::new(Some(Arc::new(socket))));
         Self { again, timeout, turn, closed, now, connecting: Default::default(), peer }
@@ -48,12 +50,12 @@ impl Lines {
     /// The connection that there is; where it was lost, a new one, for which it tries as long as the time-out says.
     ///
     /// # Errors
-    /// As [`connect`].
+    /// As [`Target::connect`].
     pub(crate) async fn open(&self) -> Result<Line> {
         if self.is_closed() {
             return Ok(Line::Closed);
         }
-        let Some(address) = self.again.as_ref().filter(|_| self.is_lost()) else {
+        let Some(target) = self.again.as_ref().filter(|_| self.is_lost()) else {
             return Ok(Line::Open(self.turn()));
         };
         let _alone = self.connecting.lock().await;
@@ -64,7 +66,7 @@ impl Lines {
         let (started, mut pause) = (Instant::now(), PAUSE);
         loop {
             let left = self.timeout.saturating_sub(started.elapsed());
-            let opened = connect(address, left.max(PAUSE)).await;
+            let opened = target.connect(left.max(PAUSE)).await;
             if self.is_closed() {
                 return Ok(Line::Closed);
             }
@@ -147,29 +149,54 @@ fn may_pass(kind: &ErrorKind) -> bool {
     matches!(kind, ErrorKind::Peer | ErrorKind::Timeout | ErrorKind::Io)
 }
 
-/// Connects to whoever listens there.
-///
-/// # Errors
-/// [`Peer`](ErrorKind::Peer) if nobody does; [`Timeout`](ErrorKind::Timeout); [`Io`](ErrorKind::Io); [`Argument`](ErrorKind::Argument) for
-/// datagrams, which have no connection.
-pub(crate) async fn connect(address: &Address, most: Duration) -> Result<Socket> {
-    let opened = timeout(most, open(address)).await.unwrap_or_else(|_| {
-        let message = format!("no answer in {} s", most.as_secs_f32());
-        Err(Error::new(ErrorKind::Timeout, message))
-    });
-    opened.map_err(|error| error.context(format!("cannot connect to {address}")))
+/// Where to connect to, and whom to expect there.
+#[derive(Debug, Clone)]
+pub(crate) struct Target {
+    address: Address,
+    client: Option<Client>,
 }
 
-async fn open(address: &Address) -> Result<Socket> {
-    match address {
-        Address::Tcp { host, port } => {
-            let socket = TcpStream::connect((host.as_str(), *port)).await?;
-            socket.set_nodelay(true)?;
-            Ok(Socket::Tcp(socket))
-        }
-        Address::Unix(path) => Ok(Socket::Unix(UnixStream::connect(path).await?)),
-        Address::Udp { .. } => Err(Error::argument(
-            "datagrams have no connection: nothing is answered over udp://; use DatagramSender",
-        )),
+impl Target {
+    /// # Errors
+    /// As [`TlsOptions::client`].
+    pub(crate) async fn new(address: &Address, tls: &TlsOptions) -> Result<Self> {
+        let (address, tls) = (address.clone(), tls.clone());
+        // Files may have to be read.
+        let made = tokio::task::spawn_blocking(move || {
+            let client = tls.client(&address)?;
+            Ok(Self { address, client })
+        });
+        made.await.map_err(std::io::Error::other)?
+    }
+
+    /// Connects to whoever listens there.
+    ///
+    /// # Errors
+    /// [`Peer`](ErrorKind::Peer) if nobody does, or somebody else; [`Timeout`](ErrorKind::Timeout); [`Io`](ErrorKind::Io);
+    /// [`Argument`](ErrorKind::Argument) for datagrams, which have no connection.
+    pub(crate) async fn connect(&self, most: Duration) -> Result<Socket> {
+        let opened = timeout(most, self.open()).await.unwrap_or_else(|_| {
+            let message = format!("no answer in {} s", most.as_secs_f32());
+            Err(Error::new(ErrorKind::Timeout, message))
+        });
+        opened.map_err(|error| error.context(format!("cannot connect to {}", self.address)))
+    }
+
+    async fn open(&self) -> Result<Socket> {
+        let (host, port) = match &self.address {
+            Address::Tcp { host, port } | Address::Tls { host, port } => (host.as_str(), *port),
+            Address::Unix(path) => return Ok(Socket::Unix(UnixStream::connect(path).await?)),
+            Address::Udp { .. } => {
+                return Err(Error::argument(
+                    "datagrams have no connection: nothing is answered over udp://; use DatagramSender",
+                ));
+            }
+        };
+        let socket = TcpStream::connect((host, port)).await?;
+        socket.set_nodelay(true)?;
+        Ok(match &self.client {
+            Some(client) => Socket::Tls(Box::new(Session::connect(socket, client).await?)),
+            None => Socket::Tcp(socket),
+        })
     }
 }

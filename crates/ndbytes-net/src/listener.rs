@@ -1,7 +1,7 @@
 //! The messages of all peers that connect.
 
 use crate::channel::Channel;
-use crate::door::Door;
+use crate::door::{Came, Door};
 use crate::ring::Ring;
 use crate::socket::Socket;
 use crate::{Address, ChannelOptions, Keep, Stats, TICK};
@@ -47,13 +47,13 @@ impl Listener {
     /// Listens at an address. With [`Keep::Last`] a task of its own receives what comes, until the listener is closed or dropped.
     ///
     /// # Errors
-    /// As [`Acceptor::bind`](ndbytes::io::channel::Acceptor::bind); [`Argument`](ErrorKind::Argument) for keeping no message, and for
-    /// `udp://`.
+    /// As [`Acceptor::bind`](ndbytes::io::channel::Acceptor::bind) and [`TlsOptions::server`](crate::TlsOptions::server);
+    /// [`Argument`](ErrorKind::Argument) for keeping no message, and for `udp://`.
     pub async fn bind(address: &Address, keep: Keep, options: ChannelOptions) -> Result<Self> {
         if keep == Keep::Last(0) {
             return Err(Error::argument("keep: expected at least 1 message, found 0"));
         }
-        let door = Arc::new(Door::bind(address).await?);
+        let door = Arc::new(Door::bind(address, &options).await?);
         let counts = Arc::<Counts>::default();
         let ring = match keep {
             Keep::All => None,
@@ -77,6 +77,12 @@ impl Listener {
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.is_public
+    }
+
+    /// What whoever connects can give as [`TlsOptions::pin`](crate::TlsOptions::pin); `None` where no TLS is spoken, and once it was closed.
+    #[must_use]
+    pub fn pin(&self) -> Option<String> {
+        self.door().ok().and_then(|door| door.pin().map(str::to_owned))
     }
 
     /// The next message of any peer, each array in a buffer of its own.
@@ -132,35 +138,46 @@ impl Listener {
         let door = self.door()?;
         loop {
             let ready = poll_fn(|cx| {
-                self.poll_door(&door, peers, cx);
+                if let Err(error) = self.poll_door(&door, peers, cx) {
+                    return Poll::Ready(Err(error));
+                }
                 let len = peers.all.len();
                 let mut places = (0..len).map(|at| (peers.turn + at) % len);
                 let is_ready = |at: &usize| {
                     peers.all.get(*at).is_some_and(|channel| channel.poll_ready(cx).is_ready())
                 };
-                places.find(is_ready).map_or(Poll::Pending, Poll::Ready)
+                places.find(is_ready).map_or(Poll::Pending, |at| Poll::Ready(Ok(at)))
             });
             // Now and then it looks at the door without being told: that may have had no room for somebody.
-            if let Ok(at) = tokio::time::timeout(TICK, ready).await {
-                return Ok(at);
+            if let Ok(ready) = tokio::time::timeout(TICK, ready).await {
+                return ready;
             }
         }
     }
 
     /// Takes the peers that have come.
-    fn poll_door(&self, door: &Door, peers: &mut Peers, cx: &mut Context<'_>) {
+    ///
+    /// # Errors
+    /// What is wrong with one, of which nothing can be received.
+    fn poll_door(&self, door: &Door, peers: &mut Peers, cx: &mut Context<'_>) -> Result<()> {
         while peers.all.len() < PEERS
-            && let Poll::Ready(accepted) = door.poll_accept(cx)
+            && let Poll::Ready(came) = door.poll_accept(cx)
         {
-            match accepted {
-                Ok(socket) => peers.all.push(self.channel(socket)),
-                Err(error) if crate::door::is_passing(error.kind()) => {}
-                Err(_) => return,
+            match came {
+                Came::Peer(socket) => peers.all.push(self.channel(socket)),
+                Came::Failed(error) => {
+                    self.counts.count(|stats| stats.failed += 1);
+                    return Err(error);
+                }
+                Came::Nobody => {}
+                Came::NoRoom => return Ok(()),
             }
         }
+        Ok(())
     }
 
-    /// The next peer, for itself: its messages come over its channel, and not here.
+    /// The next peer, for itself: its messages come over its channel, and not here. It takes turns with [`Listener::recv`]. One that fails
+    /// before it is there is counted, and waited for no more.
     ///
     /// # Errors
     /// [`Argument`](ErrorKind::Argument) if it was closed, or keeps the newest messages of all peers.
@@ -169,7 +186,16 @@ impl Listener {
             return Err(Error::argument("this listener receives what all peers send: call recv"));
         }
         let door = self.door()?;
-        self.until_closed(async { Ok(self.channel(door.accept().await)) }).await
+        let accepted = self.until_closed(async {
+            let _turn = self.peers.lock().await;
+            loop {
+                match door.accept().await {
+                    Ok(socket) => return Ok(self.channel(socket)),
+                    Err(_) => self.counts.count(|stats| stats.failed += 1),
+                }
+            }
+        });
+        accepted.await
     }
 
     fn channel(&self, socket: Socket) -> Channel {

@@ -51,6 +51,8 @@ impl<'o> Output<'o> {
             self.patience.start();
         }
         self.release().await?;
+        let socket = self.socket;
+        self.patience.wait(|cx| socket.poll_flush(cx)).await?.map_err(of_socket)?;
         *self.inside = false;
         Ok(())
     }
@@ -95,7 +97,7 @@ impl<'o> Output<'o> {
 impl Drop for Output<'_> {
     fn drop(&mut self) {
         if *self.inside {
-            self.socket.finish();
+            self.socket.cut();
         }
     }
 }

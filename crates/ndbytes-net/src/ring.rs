@@ -47,12 +47,16 @@ impl Ring {
         // Dropped, it ends them all.
         let mut peers = JoinSet::new();
         loop {
-            let socket = door.accept().await;
+            let accepted = door.accept().await;
             while peers.try_join_next().is_some() {}
-            if peers.len() < PEERS {
-                let channel = Channel::over(socket, options.clone(), Arc::clone(&self.counts));
-                let ring = Arc::clone(&self);
-                peers.spawn(async move { ring.receive(&channel).await });
+            match accepted {
+                Ok(socket) if peers.len() < PEERS => {
+                    let channel = Channel::over(socket, options.clone(), Arc::clone(&self.counts));
+                    let ring = Arc::clone(&self);
+                    peers.spawn(async move { ring.receive(&channel).await });
+                }
+                Ok(_) => {}
+                Err(error) => self.fail(error),
             }
         }
     }

@@ -13,6 +13,7 @@ mod peers;
 mod reconnect;
 #[path = "../../../ndbytes/tests/it/samples.rs"]
 mod samples;
+mod secure;
 
 use ndbytes::frame::EncodeOptions;
 use ndbytes::io::stream::Received;
@@ -41,7 +42,7 @@ fn addresses() -> (tempfile::TempDir, [Address; 2]) {
 
 fn port(address: &Address) -> u16 {
     match address {
-        Address::Tcp { port, .. } | Address::Udp { port, .. } => *port,
+        Address::Tcp { port, .. } | Address::Tls { port, .. } | Address::Udp { port, .. } => *port,
         other => panic!("{other} has no port"),
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(all(target_os = "linux", feature = "map"))]
 use super::handover;
 use super::line::{Line, Lines};
-use super::{Address, Connection, Counts, Ledger, Stats};
+use super::{Address, Connection, Counts, Ledger, Stats, TlsOptions};
 use crate::array::ArrayRef;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(all(target_os = "linux", feature = "map"))]
@@ -26,12 +26,15 @@ pub struct ChannelOptions {
     pub timeout: Duration,
     /// Whether a connection that is lost is made anew. Then the peer sends receipts, and what came to no receipt is counted.
     pub reconnect: bool,
+    /// What `tls://` takes.
+    pub tls: TlsOptions,
 }
 
 impl Default for ChannelOptions {
     /// [`Limits::stream`], 10 seconds, one connection.
     fn default() -> Self {
-        Self { limits: Limits::stream(), timeout: Duration::from_secs(10), reconnect: false }
+        let (limits, tls) = (Limits::stream(), TlsOptions::default());
+        Self { limits, timeout: Duration::from_secs(10), reconnect: false, tls }
     }
 }
 
