@@ -266,7 +266,7 @@ async fn a_receive_can_be_dropped_at_any_moment() {
     let connecting = Channel::connect(listener.address(), pinned(listener.pin()));
     let (channel, peer) = tokio::join!(connecting, listener.accept());
     let (channel, peer) = (channel.unwrap(), peer.unwrap());
-    let arrays = [array("<f8[300,400]"), array("|u1[1]")];
+    let arrays = [array("<f8[1000,400]"), array("|u1[1]")];
     let group = arrays.clone();
     let sending = tokio::spawn(async move {
         for _ in 0..20 {

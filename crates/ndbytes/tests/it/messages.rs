@@ -193,11 +193,11 @@ fn decoded(mut bytes: &[u8], most: usize) -> (Vec<Received>, Option<Error>) {
             if bytes.is_empty() && decoder.is_empty() {
                 return (messages, None);
             }
-            let step = decoder.space().and_then(|space| {
+            let step = decoder.space().map(|space| {
                 let n = space.len().min(bytes.len()).min(most);
                 space[..n].copy_from_slice(&bytes[..n]);
                 bytes = &bytes[n..];
-                Ok(n)
+                n
             });
             progress = match step.and_then(|n| decoder.filled(n)).and_then(|progress| {
                 if progress == Progress::Header { decoder.own() } else { Ok(progress) }

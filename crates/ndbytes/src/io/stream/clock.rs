@@ -29,7 +29,7 @@ impl Clock {
         self.moved = 0;
     }
 
-    /// So many bytes have moved: each [`STEP`] earns the full time anew.
+    /// So many bytes have moved: each 64 KiB earn the full time anew.
     pub fn count(&mut self, bytes: usize) {
         self.moved = self.moved.saturating_add(bytes as u64);
         if self.moved >= STEP && self.left.is_some() {
