@@ -4,7 +4,8 @@ use super::counts::Counts;
 #[cfg(all(target_os = "linux", feature = "map"))]
 use super::handover;
 use super::line::{Line, Lines};
-use super::{Address, Connection, Stats};
+use super::target::Target;
+use super::{Address, Connection, Stats, TlsOptions};
 use crate::array::ArrayRef;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(all(target_os = "linux", feature = "map"))]
@@ -28,12 +29,15 @@ pub struct ChannelOptions {
     pub timeout: Duration,
     /// Whether a connection that is lost is made anew. Then the peer sends receipts, and what came to no receipt is counted.
     pub reconnect: bool,
+    /// What `tls://` takes.
+    pub tls: TlsOptions,
 }
 
 impl Default for ChannelOptions {
     /// [`Limits::stream`], 10 seconds, one connection.
     fn default() -> Self {
-        Self { limits: Limits::stream(), timeout: Duration::from_secs(10), reconnect: false }
+        let (limits, tls) = (Limits::stream(), TlsOptions::default());
+        Self { limits, timeout: Duration::from_secs(10), reconnect: false, tls }
     }
 }
 
@@ -109,10 +113,11 @@ impl Channel {
     /// Connects to whoever listens there.
     ///
     /// # Errors
-    /// As [`Connection::open`].
+    /// As [`Connection::open_with`].
     pub fn connect(address: &Address, options: ChannelOptions, watch: Watch<'_>) -> Result<Self> {
-        let connection = Connection::open(address, options.timeout, watch)?;
-        let again = options.reconnect.then(|| address.clone());
+        let target = Target::new(address, &options.tls)?;
+        let connection = Connection::reach(&target, options.timeout, watch)?;
+        let again = options.reconnect.then_some(target);
         let lines = Lines::new(connection, again, options.timeout);
         Ok(Self::on(lines, options, Arc::default()))
     }
@@ -454,16 +459,16 @@ impl Channel {
             self.accounted.fetch_max(self.arrived.load(Ordering::Acquire), Ordering::AcqRel);
             self.account(sending.next);
         }
-        self.let_go();
-        waited
+        let closed = self.let_go(watch);
+        waited.and(closed)
     }
 
     /// Says that nothing more will come, and lets the connection go.
-    fn let_go(&self) {
+    fn let_go(&self, watch: Watch<'_>) -> Result<()> {
         if !self.lines.is_inherited() {
             self.confirm_last();
         }
-        self.lines.close();
+        let closed = self.lines.close(watch);
         // Who is in the middle of something drops its hold behind that.
         if let Ok(mut sending) = self.sending.try_lock() {
             sending.sender = None;
@@ -471,12 +476,14 @@ impl Channel {
         if let Ok(mut receiving) = self.receiving.try_lock() {
             receiving.receiver = None;
         }
+        closed
     }
 }
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        self.let_go();
+        // Nobody waits here.
+        let _ = self.let_go(&mut |_| Err(closed()));
     }
 }
 
