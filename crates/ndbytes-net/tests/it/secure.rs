@@ -325,3 +325,57 @@ async fn options_that_do_not_fit() {
     let error = Channel::connect(&tls, pin).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Argument);
 }
+
+/// The core's own sessions at the other end, listening and connecting.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_core_at_the_other_end() {
+    use ndbytes::io::channel::{Channel as Blocking, Listener as BlockingListener};
+    use ndbytes::io::{stream::Owned, unwatched};
+    const SOON: Option<Duration> = Some(Duration::from_secs(20));
+    let identity = Identity::new();
+    let arrays: Vec<_> = SPECS.iter().map(|spec| array(spec)).collect();
+
+    let at = "tls://localhost:0".parse().unwrap();
+    let listener = BlockingListener::bind(&at, Keep::All, identity.listening()).unwrap();
+    let (to, group) = (listener.address().clone(), arrays.clone());
+    let pin = identity.listener(Keep::All).await.pin();
+    let peer = std::thread::spawn(move || {
+        let channel = listener.accept(SOON, &mut unwatched).unwrap();
+        for seq in 0..1000 {
+            let next = channel.recv(&mut Owned, SOON, &mut unwatched).unwrap().unwrap();
+            assert_eq!(number(&next), seq);
+        }
+        let views: Vec<_> = group.iter().map(|array| (array.view(), crate::named("a"))).collect();
+        channel.send(&views, &mut unwatched).unwrap();
+        assert!(channel.recv(&mut Owned, SOON, &mut unwatched).unwrap().is_none());
+    });
+    let channel = soon(Channel::connect(&to, pinned(pin.clone()))).await.unwrap();
+    for seq in 0..1000 {
+        soon(channel.send(&numbered(seq))).await.unwrap();
+    }
+    same(&recv(&channel).await, &arrays);
+    soon(channel.close()).await;
+    peer.join().unwrap();
+
+    let listener = identity.listener(Keep::All).await;
+    let (to, group) = (listener.address().clone(), arrays.clone());
+    let peer = std::thread::spawn(move || {
+        let options = ChannelOptions { reconnect: true, ..pinned(pin) };
+        let channel = Blocking::connect(&to, options, &mut unwatched).unwrap();
+        let views: Vec<_> = group.iter().map(|array| (array.view(), crate::named("a"))).collect();
+        channel.send(&views, &mut unwatched).unwrap();
+        for seq in 0..1000 {
+            let next = channel.recv(&mut Owned, SOON, &mut unwatched).unwrap().unwrap();
+            assert_eq!(number(&next), seq);
+        }
+        channel.close(&mut unwatched).unwrap();
+        assert_eq!(channel.stats().lost, 0);
+    });
+    let channel = soon(listener.accept()).await.unwrap();
+    same(&recv(&channel).await, &arrays);
+    for seq in 0..1000 {
+        soon(channel.send(&numbered(seq))).await.unwrap();
+    }
+    assert!(soon(channel.recv()).await.unwrap().is_none());
+    peer.join().unwrap();
+}

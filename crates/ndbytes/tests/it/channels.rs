@@ -13,13 +13,13 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const SOON: Option<Duration> = Some(Duration::from_secs(20));
+pub(crate) const SOON: Option<Duration> = Some(Duration::from_secs(20));
 
-fn options() -> ChannelOptions {
+pub(crate) fn options() -> ChannelOptions {
     ChannelOptions { timeout: Duration::from_secs(5), ..ChannelOptions::default() }
 }
 
-fn again() -> ChannelOptions {
+pub(crate) fn again() -> ChannelOptions {
     ChannelOptions { reconnect: true, ..options() }
 }
 
@@ -44,11 +44,11 @@ fn named(name: &str) -> EncodeOptions {
     EncodeOptions { metadata: Metadata::new(Some(name.to_owned()), None), ..Default::default() }
 }
 
-fn send(channel: &Channel, array: &Array, name: &str) -> u64 {
+pub(crate) fn send(channel: &Channel, array: &Array, name: &str) -> u64 {
     channel.send(&[(array.view(), named(name))], &mut unwatched).unwrap()
 }
 
-fn same(received: &Received, arrays: &[Array]) {
+pub(crate) fn same(received: &Received, arrays: &[Array]) {
     assert_eq!(received.arrays.len(), arrays.len());
     for (decoded, array) in received.arrays.iter().zip(arrays) {
         let found = decoded.array.as_ref().unwrap();
@@ -58,12 +58,12 @@ fn same(received: &Received, arrays: &[Array]) {
     }
 }
 
-fn number(array: &Received) -> u64 {
+pub(crate) fn number(array: &Received) -> u64 {
     let array = array.arrays[0].array.as_ref().unwrap();
     array.clone().into_vec::<u64>().unwrap()[0]
 }
 
-fn numbered(number: u64) -> ArrayRef<'static> {
+pub(crate) fn numbered(number: u64) -> ArrayRef<'static> {
     let items: &'static [u64] = vec![number].leak();
     ArrayRef::from_slice(items, &[]).unwrap()
 }

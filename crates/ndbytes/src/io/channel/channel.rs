@@ -3,6 +3,7 @@
 #[cfg(all(target_os = "linux", feature = "map"))]
 use super::handover;
 use super::line::{Line, Lines};
+use super::target::Target;
 use super::{Address, Connection, Counts, Ledger, Stats, TlsOptions};
 use crate::array::ArrayRef;
 use crate::error::{Error, ErrorKind, Result};
@@ -88,10 +89,11 @@ impl Channel {
     /// Connects to whoever listens there.
     ///
     /// # Errors
-    /// As [`Connection::open`].
+    /// As [`Connection::open_with`].
     pub fn connect(address: &Address, options: ChannelOptions, watch: Watch<'_>) -> Result<Self> {
-        let connection = Connection::open(address, options.timeout, watch)?;
-        let again = options.reconnect.then(|| address.clone());
+        let target = Target::new(address, &options.tls)?;
+        let connection = Connection::reach(&target, options.timeout, watch)?;
+        let again = options.reconnect.then_some(target);
         let lines = Lines::new(connection, again, options.timeout);
         Ok(Self::on(lines, options, Arc::default()))
     }
@@ -412,16 +414,16 @@ impl Channel {
         {
             self.ledger.close(sending.next);
         }
-        self.let_go();
-        waited
+        let closed = self.let_go(watch);
+        waited.and(closed)
     }
 
     /// Says that nothing more will come, and lets the connection go.
-    fn let_go(&self) {
+    fn let_go(&self, watch: Watch<'_>) -> Result<()> {
         if !self.lines.is_inherited() {
             self.confirm_last();
         }
-        self.lines.close();
+        let closed = self.lines.close(watch);
         // Who is in the middle of something drops its hold behind that.
         if let Ok(mut sending) = self.sending.try_lock() {
             sending.sender = None;
@@ -429,12 +431,14 @@ impl Channel {
         if let Ok(mut receiving) = self.receiving.try_lock() {
             receiving.receiver = None;
         }
+        closed
     }
 }
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        self.let_go();
+        // Nobody waits here.
+        let _ = self.let_go(&mut |_| Err(closed()));
     }
 }
 

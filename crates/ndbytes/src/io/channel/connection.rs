@@ -2,7 +2,8 @@
 
 use super::ahead::{AHEAD, Ahead};
 use super::link::Link;
-use super::{Address, TICK};
+use super::target::{Target, connect, no_answer};
+use super::{Address, TICK, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Watch;
 use crate::io::stream::Socket;
@@ -11,7 +12,6 @@ use crate::threads::Threads;
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Error as IoError, ErrorKind as IoKind, Read, Result as IoResult, Write};
-use std::net::{TcpStream, ToSocketAddrs as _};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(unix)]
@@ -35,14 +35,40 @@ impl Connection {
         Self { link, ahead: Arc::default() }
     }
 
-    /// Connects to whoever listens there.
+    /// One that came to nothing: whoever reads of it hears why.
+    #[cfg(all(unix, feature = "tls"))]
+    pub(super) fn failed(link: Link, error: Error) -> Self {
+        let connection = Self::on(link);
+        connection.ahead.fail(error.into());
+        connection
+    }
+
+    /// Connects to whoever listens there; at `tls://` the system says who may sign certificates.
     ///
     /// # Errors
-    /// [`ErrorKind::Peer`] if nobody does; [`ErrorKind::Timeout`]; [`ErrorKind::Io`]; whatever `watch` returns.
+    /// As [`Connection::open_with`].
     pub fn open(address: &Address, timeout: Duration, watch: Watch<'_>) -> Result<Self> {
-        let about = |error: Error| error.context(format!("cannot connect to {address}"));
+        Self::open_with(address, &TlsOptions::default(), timeout, watch)
+    }
+
+    /// The same with one's own word on whom to trust.
+    ///
+    /// # Errors
+    /// As [`TlsOptions::client`]; [`ErrorKind::Peer`] if nobody listens there, or somebody else than there should;
+    /// [`ErrorKind::Timeout`]; [`ErrorKind::Io`]; whatever `watch` returns.
+    pub fn open_with(
+        address: &Address,
+        tls: &TlsOptions,
+        timeout: Duration,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
+        Self::reach(&Target::new(address, tls)?, timeout, watch)
+    }
+
+    pub(super) fn reach(target: &Target, timeout: Duration, watch: Watch<'_>) -> Result<Self> {
+        let about = |error: Error| error.context(format!("cannot connect to {}", target.address));
         let (done, opened) = mpsc::channel();
-        let wanted = address.clone();
+        let wanted = target.clone();
         // In a thread of its own: neither looking a name up nor a Unix socket whose queue is full can be interrupted.
         let connecting = move || done.send(connect(&wanted, timeout));
         std::thread::Builder::new().spawn(connecting).map_err(|error| about(error.into()))?;
@@ -53,10 +79,7 @@ impl Connection {
             match opened.recv_timeout(left.min(TICK)) {
                 Ok(opened) => return opened.map_err(about),
                 Err(_) if !left.is_zero() => {}
-                Err(_) => {
-                    let message = format!("no answer in {} s", timeout.as_secs_f32());
-                    return Err(about(Error::new(ErrorKind::Timeout, message)));
-                }
+                Err(_) => return Err(about(no_answer(timeout))),
             }
         }
     }
@@ -74,7 +97,7 @@ impl Connection {
     pub(super) fn unix(&self) -> Option<&UnixStream> {
         match &self.link {
             Link::Unix(socket) => Some(socket),
-            Link::Tcp(_) => None,
+            _ => None,
         }
     }
 
@@ -97,7 +120,7 @@ impl Connection {
     /// Whether there are bytes, an end or an error for who reads, without waiting.
     #[cfg(unix)]
     pub(super) fn has_come(&self) -> IoResult<bool> {
-        if self.has_ahead() {
+        if self.ahead.has_some() {
             return Ok(true);
         }
         if !self.link.is_read_ahead() {
@@ -113,7 +136,13 @@ impl Connection {
     /// Whether something was read of it that nobody has asked for yet: its descriptor does not tell.
     #[cfg(unix)]
     pub(super) fn has_ahead(&self) -> bool {
-        self.ahead.has_some()
+        self.ahead.has_some() || self.link.holds_some() && self.has_come().unwrap_or(true)
+    }
+
+    /// Whether there is something for who reads, now that its descriptor is ready.
+    #[cfg(unix)]
+    pub(super) fn has_more(&self) -> IoResult<bool> {
+        if self.link.is_secret() { self.has_come() } else { Ok(true) }
     }
 
     /// Reads ahead without waiting; an error other than that there is nothing yet is kept for who reads.
@@ -138,7 +167,8 @@ impl Connection {
                 return Ok(true);
             }
             if !stays_awake(started, most) {
-                return poll_for(&mut [PollFd::new(self, PollFlags::IN)], most);
+                let is_ready = poll_for(&mut [PollFd::new(self, PollFlags::IN)], most)?;
+                return if is_ready { self.has_more() } else { Ok(false) };
             }
             std::hint::spin_loop();
         }
@@ -160,11 +190,22 @@ impl Connection {
     /// If only a part of them has gone, behind which nothing can be sent.
     #[cfg(unix)]
     pub(super) fn put(&self, bytes: &[u8]) -> IoResult<()> {
-        use rustix::net::{SendFlags, send};
-        match send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        match self.link.write_now(bytes) {
             Ok(n) if n < bytes.len() => Err(IoKind::WriteZero.into()),
             // A peer that takes nothing any more finds out by itself.
             _ => Ok(()),
+        }
+    }
+
+    /// Throws away what has come and nobody has taken, so that its system does not reset it, up to so many bytes.
+    #[cfg(unix)]
+    pub(super) fn throw_away(&self, most: usize) {
+        let (mut scratch, mut thrown) = ([0; 4096], 0);
+        while thrown < most
+            && let Ok((n @ 1.., _)) =
+                rustix::net::recv(self, &mut scratch, rustix::net::RecvFlags::DONTWAIT)
+        {
+            thrown += n;
         }
     }
 
@@ -174,12 +215,20 @@ impl Connection {
         let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Both);
     }
 
-    /// Says that nothing more will come.
+    /// Says that nothing more will come. Where there is no room for that yet, [`wait_for_close`] says it.
     ///
     /// # Errors
     /// [`ErrorKind::Peer`] and [`ErrorKind::Io`].
     pub fn finish(&self) -> Result<()> {
-        self.link.finish().map_err(Error::from)
+        self.finish_now().map(|_| ())
+    }
+
+    /// The same; whether it was said.
+    pub(super) fn finish_now(&self) -> Result<bool> {
+        match self.link.finish() {
+            Err(error) if is_tick(&error) => Ok(false),
+            finished => Ok(finished.map(|()| true)?),
+        }
     }
 
     /// Closes between two arrays, so that the peer sees that it was not the end.
@@ -190,16 +239,20 @@ impl Connection {
     /// From here on its end is a reset, whatever ends it, until [`Connection::settle`].
     pub(super) fn distrust(&self) {
         #[cfg(unix)]
-        if let Link::Tcp(socket) = &self.link {
+        if let Some(socket) = self.link.tcp() {
             let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
         }
     }
 
-    /// Everything was taken: closed, its end is an end.
+    /// Everything was taken: closed, its end is an end, which within TLS is said.
     pub fn settle(&self) {
         #[cfg(unix)]
-        if let Link::Tcp(socket) = &self.link {
+        if let Some(socket) = self.link.tcp() {
             let _ = rustix::net::sockopt::set_socket_linger(socket, None);
+        }
+        #[cfg(unix)]
+        if self.link.is_secret() {
+            let _ = self.link.finish();
         }
     }
 
@@ -225,37 +278,9 @@ impl Connection {
     /// What is known of who it is.
     #[must_use]
     pub fn peer(&self) -> String {
-        self.link.peer().map_or_else(|| "a peer".to_owned(), |address| address.to_string())
+        let address = self.link.tcp().and_then(|socket| socket.peer_addr().ok());
+        address.map_or_else(|| "a peer".to_owned(), |address| address.to_string())
     }
-}
-
-fn connect(address: &Address, timeout: Duration) -> Result<Connection> {
-    let (host, port) = match address {
-        Address::Tcp { host, port } => (host.as_str(), *port),
-        Address::Tls { .. } => return Err(Error::unsupported("nobody connects to tls:// yet")),
-        Address::Udp { .. } => return Err(no_connection()),
-        #[cfg(unix)]
-        Address::Unix(path) => return Ok(Connection::on(Link::Unix(UnixStream::connect(path)?))),
-        #[cfg(not(unix))]
-        Address::Unix(_) => return Err(no_unix()),
-    };
-    let mut last = None;
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, timeout) {
-            Ok(socket) => return Ok(Connection::on(Link::Tcp(socket))),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.map_or_else(|| Error::new(ErrorKind::Peer, "no such host"), Error::from))
-}
-
-pub(super) fn no_connection() -> Error {
-    Error::argument("datagrams have no connection: nothing is answered over udp://")
-}
-
-#[cfg(not(unix))]
-pub(super) fn no_unix() -> Error {
-    Error::unsupported("this system has no Unix sockets")
 }
 
 /// Waits until one of them is ready, for no longer than `most` and a tick; whether one is.
@@ -280,7 +305,7 @@ fn stays_awake(started: Instant, most: Duration) -> bool {
 }
 
 #[cfg(unix)]
-fn poll_for(fds: &mut [PollFd<'_>], most: Duration) -> IoResult<bool> {
+pub(super) fn poll_for(fds: &mut [PollFd<'_>], most: Duration) -> IoResult<bool> {
     let tick = Timespec::try_from(most.min(TICK)).unwrap_or_default();
     match poll(fds, Some(&tick)) {
         Err(rustix::io::Errno::INTR) => Ok(false),
@@ -324,7 +349,7 @@ impl Write for Connection {
     }
 
     fn flush(&mut self) -> IoResult<()> {
-        Ok(())
+        self.link.flush()
     }
 }
 
@@ -344,15 +369,20 @@ pub fn wait_for_close(
     watch: Watch<'_>,
 ) -> Result<bool> {
     let started = Instant::now();
-    let (mut scratch, mut found) = ([0; 4096], 0);
+    let (mut scratch, mut found, mut finished) = ([0; 4096], 0, false);
     while started.elapsed() < timeout {
         watch(0)?;
+        finished = finished || connection.finish_now()?;
         match connection.read(&mut scratch) {
             Ok(0) if found == 1 => return Err(Error::new(ErrorKind::Peer, "it says so")),
             Ok(0) => return Ok(true),
             // Arrays of the peer's own are for somebody else.
             Ok(n) => found += n,
             Err(error) if is_tick(&error) => {}
+            // An end that was not said.
+            Err(error) if error.kind() == IoKind::UnexpectedEof => {
+                return Err(Error::new(ErrorKind::Peer, "the connection broke off"));
+            }
             Err(error) => return Err(error.into()),
         }
     }

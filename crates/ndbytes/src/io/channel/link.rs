@@ -1,10 +1,12 @@
 //! The socket under a connection.
 
+#[cfg(all(unix, feature = "tls"))]
+use super::tls::{Tls, Wait};
 use crate::io::stream::Socket;
 #[cfg(unix)]
-use rustix::net::{RecvFlags, recv};
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::io::{Read, Result as IoResult, Write};
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(unix)]
@@ -16,6 +18,8 @@ pub(super) enum Link {
     Tcp(TcpStream),
     #[cfg(unix)]
     Unix(UnixStream),
+    #[cfg(all(unix, feature = "tls"))]
+    Tls(Tls),
 }
 
 impl Link {
@@ -24,19 +28,62 @@ impl Link {
             Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
             #[cfg(unix)]
             Self::Unix(socket) => Self::Unix(socket.try_clone()?),
+            #[cfg(all(unix, feature = "tls"))]
+            Self::Tls(tls) => Self::Tls(tls.try_clone()?),
         })
     }
 
     /// Whether more may be read of it than was asked for. Not of a Unix socket: descriptors that come with bytes are lost to
     /// a plain read.
     pub(super) fn is_read_ahead(&self) -> bool {
-        matches!(self, Self::Tcp(_))
+        match self {
+            Self::Tcp(_) => true,
+            #[cfg(unix)]
+            Self::Unix(_) => false,
+            #[cfg(all(unix, feature = "tls"))]
+            Self::Tls(_) => true,
+        }
+    }
+
+    /// The socket, where it is one of TCP.
+    pub(super) fn tcp(&self) -> Option<&TcpStream> {
+        match self {
+            Self::Tcp(socket) => Some(socket),
+            #[cfg(unix)]
+            Self::Unix(_) => None,
+            #[cfg(all(unix, feature = "tls"))]
+            Self::Tls(tls) => Some(tls.socket()),
+        }
+    }
+
+    /// Whether bytes that the socket has may be none for who reads yet, and the other way round.
+    #[cfg(unix)]
+    pub(super) fn is_secret(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(_) => true,
+        }
+    }
+
+    /// Whether something is here that was taken from the socket.
+    #[cfg(unix)]
+    pub(super) fn holds_some(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.holds_some(),
+        }
     }
 
     /// Reads without waiting.
     #[cfg(unix)]
     pub(super) fn read_now(&self, space: &mut [u8]) -> IoResult<usize> {
-        Ok(recv(self, space, RecvFlags::DONTWAIT)?.0)
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(recv(self, space, RecvFlags::DONTWAIT)?.0),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.read(space, Wait::Never),
+        }
     }
 
     /// The same, and the bytes stay.
@@ -45,20 +92,26 @@ impl Link {
         Ok(recv(self, space, RecvFlags::PEEK | RecvFlags::DONTWAIT)?.0)
     }
 
-    /// Says that nothing more will come.
+    /// Sends a few bytes without waiting; where there is no room for any, an error that says so.
+    #[cfg(unix)]
+    pub(super) fn write_now(&self, bytes: &[u8]) -> IoResult<usize> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => {
+                Ok(send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+            }
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.write(bytes, Wait::Never),
+        }
+    }
+
+    /// Says that nothing more will come, without waiting: within TLS there may be no room for that yet, and an error says so.
     pub(super) fn finish(&self) -> IoResult<()> {
         match self {
             Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
             #[cfg(unix)]
             Self::Unix(socket) => socket.shutdown(Shutdown::Write),
-        }
-    }
-
-    pub(super) fn peer(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(socket) => socket.peer_addr().ok(),
-            #[cfg(unix)]
-            Self::Unix(_) => None,
+            #[cfg(all(unix, feature = "tls"))]
+            Self::Tls(tls) => tls.finish(),
         }
     }
 }
@@ -69,6 +122,8 @@ impl AsFd for Link {
         match self {
             Self::Tcp(socket) => socket.as_fd(),
             Self::Unix(socket) => socket.as_fd(),
+            #[cfg(feature = "tls")]
+            Self::Tls(tls) => tls.as_fd(),
         }
     }
 }
@@ -79,6 +134,8 @@ impl Read for Link {
             Self::Tcp(socket) => socket.read(space),
             #[cfg(unix)]
             Self::Unix(socket) => socket.read(space),
+            #[cfg(all(unix, feature = "tls"))]
+            Self::Tls(tls) => tls.read(space, Wait::Tick),
         }
     }
 }
@@ -89,11 +146,19 @@ impl Write for Link {
             Self::Tcp(socket) => socket.write(bytes),
             #[cfg(unix)]
             Self::Unix(socket) => socket.write(bytes),
+            #[cfg(all(unix, feature = "tls"))]
+            Self::Tls(tls) => tls.write(bytes, Wait::Tick),
         }
     }
 
     fn flush(&mut self) -> IoResult<()> {
-        Ok(())
+        match self {
+            Self::Tcp(_) => Ok(()),
+            #[cfg(unix)]
+            Self::Unix(_) => Ok(()),
+            #[cfg(all(unix, feature = "tls"))]
+            Self::Tls(tls) => tls.flush(Wait::Tick),
+        }
     }
 }
 
@@ -103,6 +168,8 @@ impl Socket for Link {
             Self::Tcp(socket) => socket.prepare(tick),
             #[cfg(unix)]
             Self::Unix(socket) => socket.prepare(tick),
+            #[cfg(all(unix, feature = "tls"))]
+            Self::Tls(tls) => tls.prepare(tick),
         }
     }
 }

@@ -41,6 +41,7 @@ mod outbox;
 mod receipts;
 #[cfg(unix)]
 mod ring;
+mod target;
 pub mod tls;
 
 pub use acceptor::Acceptor;

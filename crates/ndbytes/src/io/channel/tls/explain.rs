@@ -15,6 +15,10 @@ pub fn explain(error: TlsError) -> Error {
     }
     let message = match error {
         TlsError::AlertReceived(alert) => refused_by_peer(alert),
+        // Of the certificate itself this is said elsewhere.
+        TlsError::InvalidCertificate(Cert::BadSignature) => {
+            "the listener does not have the key of the certificate that it shows".to_owned()
+        }
         TlsError::DecryptError => {
             "what came was changed on its way: it does not decrypt".to_owned()
         }
@@ -86,7 +90,7 @@ fn reason(error: &Cert, name: &str) -> String {
         }
         Cert::NotValidForName => format!("it is not for {name:?}"),
         Cert::Other(OtherError(inner)) if matches!(inner.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity)) => {
-            "it is one that may sign others, and not itself in ca: give it as ca, or its pin".to_owned()
+            "it is one that signs others, or itself, and not in ca (unknown issuer): give it as ca, or its pin".to_owned()
         }
         other => other.to_string(),
     }

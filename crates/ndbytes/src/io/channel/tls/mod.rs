@@ -6,6 +6,8 @@
 mod client;
 #[cfg(feature = "tls")]
 mod explain;
+#[cfg(all(unix, feature = "tls"))]
+mod handshakes;
 #[cfg(feature = "tls")]
 mod judge;
 #[cfg(feature = "tls")]
@@ -14,13 +16,19 @@ mod pem;
 mod pin;
 #[cfg(feature = "tls")]
 mod server;
+#[cfg(all(unix, feature = "tls"))]
+mod session;
 
 #[cfg(feature = "tls")]
 pub use client::Client;
 #[cfg(feature = "tls")]
 pub use explain::explain;
+#[cfg(all(unix, feature = "tls"))]
+pub(super) use handshakes::Handshakes;
 #[cfg(feature = "tls")]
 pub use server::Server;
+#[cfg(all(unix, feature = "tls"))]
+pub(super) use session::{Tls, Wait};
 
 use super::Address;
 use crate::error::{Error, Result};
