@@ -83,9 +83,13 @@ fn control(workspace: &Workspace) -> Report {
     report
 }
 
-/// What the Python tests drive: the command line, and the library behind the `oracle` example's pipe.
+/// What the Python tests drive: the command line, the library behind the `oracle` example's pipe, and the channels of tokio behind `echo`.
 fn build(workspace: &Workspace) -> Result<(), String> {
-    let targets = [["-pndbytes-cli", "--bin", "ndbytes"], ["-pndbytes", "--example", "oracle"]];
+    let targets = [
+        ["-pndbytes-cli", "--bin", "ndbytes"],
+        ["-pndbytes", "--example", "oracle"],
+        ["-pndbytes-net", "--example", "echo"],
+    ];
     for target in targets {
         println!("== cargo build --release {}", target.join(" "));
         let args = [&["build", "--release"], &target[..]].concat();
@@ -105,7 +109,8 @@ fn pytest_run(workspace: &Workspace, mut pytest: Command, args: &[&str], long: b
     pytest
         .args(args)
         .env("NDBYTES_BIN", release.join(format!("ndbytes{EXE_SUFFIX}")))
-        .env("NDBYTES_ORACLE", release.join(format!("examples/oracle{EXE_SUFFIX}")));
+        .env("NDBYTES_ORACLE", release.join(format!("examples/oracle{EXE_SUFFIX}")))
+        .env("NDBYTES_NET_ECHO", release.join(format!("examples/echo{EXE_SUFFIX}")));
     if long {
         pytest.env(LONG, "1");
     }

@@ -50,11 +50,11 @@ pub use error::{Error, ErrorKind, Result};
 pub use format::datagram;
 pub use format::{
     Accept, BodyDecoder, Checks, ChecksumState, DecodeOptions, Decoded, Dest, Encode, Event,
-    Format, Header, HeaderDecoder, MEDIA_TYPE, Message, Metadata, Piece, Received, TAIL_MAGIC,
-    Tail, frame, npy, raw,
+    Format, Header, HeaderDecoder, MEDIA_TYPE, Message, MessageDecoder, Metadata, Piece, Progress,
+    Received, TAIL_MAGIC, Tail, frame, npy, raw,
 };
 #[cfg(feature = "std")]
-pub use format::{LENT_FRONT, LENT_MAGIC, Lent, Selection};
+pub use format::{LENT_FRONT, LENT_MAGIC, Lent, Receipt, ReceiptFront, Selection};
 #[cfg(feature = "std")]
 pub use io::{from_reader, from_slice, to_vec, to_writer};
 pub use kernel::{Copying, GapPlan, SwapPlan, copy_to, gather, huge_pages, scatter, to_bytes};

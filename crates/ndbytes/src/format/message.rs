@@ -3,7 +3,7 @@
 #[cfg(feature = "std")]
 use super::frame::{EncodeOptions, Encoder};
 #[cfg(feature = "datagram")]
-use super::{Accept, Checks, DecodeOptions, Dest, Event, HeaderDecoder};
+use super::{Accept, Checks, DecodeOptions, Dest, Event, Gathering, HeaderDecoder};
 use super::{Decoded, json};
 #[cfg(feature = "datagram")]
 use crate::array::Array;
@@ -55,25 +55,27 @@ impl Message {
     }
 }
 
-/// The machines of the frames of a message, of which the first says that it is one.
-///
-/// # Errors
-/// [`Argument`](crate::ErrorKind::Argument) for no arrays; as [`frame::Encoder::new`](super::frame::Encoder::new).
 #[cfg(feature = "std")]
-pub(crate) fn encoders<'a>(
-    arrays: &[(ArrayRef<'a>, EncodeOptions)],
-    message: Message,
-) -> Result<Vec<Encoder<'a>>> {
-    if arrays.is_empty() {
-        return Err(Error::argument("a message has at least one array"));
+impl Message {
+    /// The machines of its frames, of which the first says that it is one.
+    ///
+    /// # Errors
+    /// [`Argument`](crate::ErrorKind::Argument) for no arrays; as [`frame::Encoder::new`](super::frame::Encoder::new).
+    pub fn encoders<'a>(
+        self,
+        arrays: &[(ArrayRef<'a>, EncodeOptions)],
+    ) -> Result<Vec<Encoder<'a>>> {
+        if arrays.is_empty() {
+            return Err(Error::argument("a message has at least one array"));
+        }
+        let mut message = Some(self);
+        let encoder = |(array, options): &(ArrayRef<'a>, EncodeOptions)| {
+            let mut options = options.clone();
+            options.metadata.message = message.take();
+            Encoder::new(array, &options)
+        };
+        arrays.iter().map(encoder).collect()
     }
-    let mut message = Some(message);
-    let encoder = |(array, options): &(ArrayRef<'a>, EncodeOptions)| {
-        let mut options = options.clone();
-        options.metadata.message = message.take();
-        Encoder::new(array, &options)
-    };
-    arrays.iter().map(encoder).collect()
 }
 
 /// A message that has come.
@@ -97,25 +99,19 @@ impl Received {
     pub(super) fn of(bytes: &Buffer, limits: &Limits) -> Result<Self> {
         let mut rest: &[u8] = bytes;
         let first = frame(&mut rest, limits, Some(bytes))?;
-        let message = first.metadata.message;
-        let count = message.map_or(1, |message| message.count);
-        if count > limits.members as u64 {
-            return Err(Error::limit("members", count, limits.members as u64).context("a message"));
-        }
-        let mut arrays = vec![first];
-        for at in 1..count {
+        let mut gathering = Gathering::begin(&first.header, limits)?;
+        let mut is_whole = gathering.push(first);
+        while !is_whole {
             let start = (bytes.len() - rest.len()) as u64;
             let next = frame(&mut rest, limits, None).map_err(|error| error.shifted(start))?;
-            if next.metadata.message.is_some() {
-                let found =
-                    format!("another message begins after {at} of the {count} arrays of one");
-                return Err(Error::malformed(found).at(start));
-            }
-            arrays.push(next);
+            gathering.check(&next.header).map_err(|error| error.at(start))?;
+            is_whole = gathering.push(next);
         }
+        let received = gathering.finish();
         if rest.is_empty() {
-            return Ok(Self { message, arrays });
+            return Ok(received);
         }
+        let count = received.arrays.len();
         let (more, start) = (rest.len(), bytes.len() - rest.len());
         let found = format!("{more} bytes behind the {count} arrays of a message");
         Err(Error::malformed(found).at(start as u64))

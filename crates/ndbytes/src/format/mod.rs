@@ -13,6 +13,7 @@ mod body;
 mod decode;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod gather;
 mod header;
 mod json;
 #[cfg(feature = "std")]
@@ -40,11 +41,12 @@ pub(crate) use decode::{Decoder, Shares};
 pub(crate) use deflate::decompress_array;
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use deflate::decompress_into;
+#[cfg(any(feature = "std", feature = "datagram"))]
+pub(crate) use gather::Gathering;
+pub use gather::{MessageDecoder, Progress};
 pub use header::{Format, Header};
 #[cfg(feature = "std")]
 pub use lent::{FRONT as LENT_FRONT, Lent, MAGIC as LENT_MAGIC};
-#[cfg(feature = "std")]
-pub(crate) use message::encoders;
 pub use message::{Message, Received};
 pub use metadata::Metadata;
 #[cfg(feature = "std")]
@@ -54,7 +56,7 @@ pub(crate) use plan::{Band, Plan, Touched};
 #[cfg(all(feature = "deflate", feature = "std"))]
 pub(crate) use plan::{ByteRun, ByteRuns};
 #[cfg(feature = "std")]
-pub(crate) use receipt::Receipt;
+pub use receipt::{Receipt, ReceiptFront};
 pub use tail::{TAIL_MAGIC, Tail};
 
 /// The media type of one array with its checksums, as a `Content-Type` says it: a checked `.npy` or a frame, in any of its forms.

@@ -5,21 +5,24 @@ use crate::codec::crc32c;
 
 /// That a receiver has the messages of a stream, up to one: 32 bytes in the other direction (`spec/WIRE.md`, section 11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Receipt {
+pub struct Receipt {
     /// The number of the sender's stream.
-    pub(crate) stream: u64,
+    pub stream: u64,
     /// The number of the last message.
-    pub(crate) seq: u64,
+    pub seq: u64,
     /// Whether that was used: asked for the next one, whoever it was given to. Else it has arrived.
-    pub(crate) used: bool,
+    pub used: bool,
 }
 
 impl Receipt {
-    pub(crate) const LEN: usize = 32;
+    /// Bytes of a receipt.
+    pub const LEN: usize = 32;
     /// What it begins with; no frame does.
-    pub(crate) const MAGIC: [u8; 8] = *b"\x89NDBR\r\n\x1a";
+    pub const MAGIC: [u8; 8] = *b"\x89NDBR\r\n\x1a";
 
-    pub(crate) fn encode(self) -> [u8; Self::LEN] {
+    /// Its bytes.
+    #[must_use]
+    pub fn encode(self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
         let fields = Self::MAGIC
             .into_iter()
@@ -33,7 +36,8 @@ impl Receipt {
     }
 
     /// The one that these bytes are; `None` for others, or where it is damaged.
-    pub(crate) fn decode(bytes: &[u8; Self::LEN]) -> Option<Self> {
+    #[must_use]
+    pub fn decode(bytes: &[u8; Self::LEN]) -> Option<Self> {
         let (front, mut sum) = (bytes.get(..28)?, Fields(bytes.get(28..)?));
         let mut fields = Fields(front);
         let magic: [u8; 8] = fields.take()?;
@@ -42,6 +46,31 @@ impl Receipt {
         let holds = u32::from_le_bytes(sum.take()?) == crc32c(front);
         let is_known = magic == Self::MAGIC && used <= 1 && rest == [0; 3];
         (is_known && holds).then_some(Self { stream, seq, used: used == 1 })
+    }
+}
+
+/// What bytes that have come begin with, where receipts may stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptFront {
+    /// Too few to tell, or a part of a receipt.
+    Part,
+    /// A receipt: its 32 bytes.
+    Receipt(Receipt),
+    /// A receipt that is damaged: behind it nothing can be found.
+    Damaged,
+    /// No receipt.
+    Other,
+}
+
+impl Receipt {
+    /// What these bytes begin with.
+    #[must_use]
+    pub fn front(bytes: &[u8]) -> ReceiptFront {
+        if bytes.iter().zip(Self::MAGIC).any(|(found, magic)| *found != magic) {
+            return ReceiptFront::Other;
+        }
+        let Some(bytes) = bytes.first_chunk() else { return ReceiptFront::Part };
+        Self::decode(bytes).map_or(ReceiptFront::Damaged, ReceiptFront::Receipt)
     }
 }
 
@@ -58,6 +87,19 @@ mod tests {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(Receipt::decode(&flipped), None, "{bit}");
+            let front = if bit < 64 { ReceiptFront::Other } else { ReceiptFront::Damaged };
+            assert_eq!(Receipt::front(&flipped), front, "{bit}");
         }
+    }
+
+    #[test]
+    fn its_front_is_told_from_that_of_a_frame() {
+        let receipt = Receipt { stream: 1, seq: 2, used: false };
+        let bytes = receipt.encode();
+        for n in 0..Receipt::LEN {
+            assert_eq!(Receipt::front(&bytes[..n]), ReceiptFront::Part, "{n}");
+        }
+        assert_eq!(Receipt::front(&[&bytes[..], b"more"].concat()), ReceiptFront::Receipt(receipt));
+        assert_eq!(Receipt::front(b"\x89NDBF"), ReceiptFront::Other);
     }
 }

@@ -57,6 +57,7 @@ pub use write::{pieces, to_vec, to_writer, write};
 pub use write_file::write_file;
 
 use crate::error::Result;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Called after each piece with the bytes moved so far; an error stops the work and undoes it.
 pub type Watch<'w> = &'w mut dyn FnMut(u64) -> Result<()>;
@@ -67,4 +68,12 @@ pub type Watch<'w> = &'w mut dyn FnMut(u64) -> Result<()>;
 /// None.
 pub fn unwatched(_: u64) -> Result<()> {
     Ok(())
+}
+
+/// Nanoseconds since 1970, as a [`Message`](crate::Message) says when it was sent; 0 where the clock stands before that.
+#[must_use]
+pub fn now_ns() -> u64 {
+    const MOST: u64 = u64::MAX >> 1;
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(MOST).min(MOST)
 }

@@ -3,25 +3,7 @@
 use crate::array;
 use ndbytes::{Array, Checks, DecodeOptions, Format, Limits, Metadata, Order, frame, io, to_bytes};
 
-/// One dtype of each class.
-pub(crate) const SPECS: [&str; 16] = [
-    "|b1[3]",
-    "|u1[]",
-    ">i2[2,3]",
-    "<u8[4]",
-    "<f2[2,0,3]",
-    ">f8[2,2]",
-    "<c8[3]",
-    "<f16[2]",
-    "|S3[4]",
-    ">U2[3]",
-    "|V5[2]",
-    "<M8[25s][3]",
-    ">m8[ns][2]",
-    "bfloat16[2,3]",
-    "{t:<u8,:|V2,img:<u2[2],x='b c':{d:|S3@4}/9}[3]",
-    "{a:<i4@4,b:<i2@4}/12[2]",
-];
+pub(crate) use crate::samples::SPECS;
 
 pub(crate) fn write(array: &Array, options: &frame::EncodeOptions) -> Vec<u8> {
     let mut bytes = Vec::new();

@@ -1,7 +1,11 @@
 //! Everything that the public surface promises, in one binary so that it links once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod channels;
+#[cfg(feature = "tls")]
+mod channels_tls;
 mod chunks;
 mod coded;
 mod coded_damage;
@@ -41,33 +45,21 @@ mod npz_hostile;
 mod npz_hostile_blocks;
 mod parts;
 mod pipe;
+mod samples;
 #[cfg(target_os = "linux")]
 mod shm;
 mod stream_faults;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls_faults;
 #[cfg(feature = "datagram")]
 mod udp;
 mod vectors;
 mod whole;
 
 use ndbytes::npy::{EncodeOptions, Encoder};
-use ndbytes::{Array, Layout, Metadata, Order, Spec, io};
-
-/// An array of this spec, filled with bytes that differ from each other.
-fn array(spec: &str) -> Array {
-    let spec: Spec = spec.parse().unwrap();
-    let shape: Vec<usize> = spec
-        .shape
-        .unwrap()
-        .iter()
-        .map(|dim| if let ndbytes::Dim::Exact(len) = dim { *len } else { panic!("an exact shape") })
-        .collect();
-    let layout = Layout::contiguous(&shape, spec.dtype.itemsize(), Order::C).unwrap();
-    let size = layout.len() * spec.dtype.itemsize();
-    let data: Vec<u8> =
-        (0..size).map(|i| u8::try_from((i * 31 + i / 256) % 256).unwrap()).collect();
-    Array::new(spec.dtype, layout, data.into()).unwrap()
-}
+use ndbytes::{Array, Metadata, io};
+use samples::array;
 
 fn encode(array: &Array, options: &EncodeOptions) -> Vec<u8> {
     let mut bytes = Vec::new();

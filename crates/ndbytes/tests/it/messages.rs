@@ -7,7 +7,8 @@ use ndbytes::frame::EncodeOptions;
 use ndbytes::io::stream::{Received, Receiver, Sender, StreamOptions};
 use ndbytes::io::unwatched;
 use ndbytes::{
-    Array, ArrayRef, Error, ErrorKind, Limits, Message, Metadata, Order, Result, to_bytes,
+    Array, ArrayRef, Dest, Error, ErrorKind, Limits, Message, MessageDecoder, Metadata, Order,
+    Progress, Result, to_bytes,
 };
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -180,4 +181,83 @@ fn a_message_that_was_not_sent_to_its_end_ends_the_stream() {
     let error = npy.send_message(&group(&arrays), &mut unwatched).unwrap_err();
     assert_eq!(error.message(), "a bare .npy cannot say that it is one of a message");
     assert!(npy.into_inner().is_empty());
+}
+
+/// What the machine makes of bytes that come so many at a time, and then end: messages, and what ended them.
+fn decoded(mut bytes: &[u8], most: usize) -> (Vec<Received>, Option<Error>) {
+    let mut messages = Vec::new();
+    loop {
+        let mut decoder = MessageDecoder::new(&Limits::stream());
+        let mut progress = Progress::More;
+        while progress != Progress::Whole {
+            if bytes.is_empty() && decoder.is_empty() {
+                return (messages, None);
+            }
+            let step = decoder.space().map(|space| {
+                let n = space.len().min(bytes.len()).min(most);
+                space[..n].copy_from_slice(&bytes[..n]);
+                bytes = &bytes[n..];
+                n
+            });
+            progress = match step.and_then(|n| decoder.filled(n)).and_then(|progress| {
+                if progress == Progress::Header { decoder.own() } else { Ok(progress) }
+            }) {
+                Ok(progress) => progress,
+                Err(error) => return (messages, Some(error)),
+            };
+        }
+        messages.push(decoder.finish().unwrap());
+    }
+}
+
+/// The machine that others drive gives what the blocking receiver gives, however it is fed, and the same error wherever it is cut.
+#[test]
+fn the_machine_gives_what_the_receiver_gives_at_every_cut() {
+    let (one, two) = ([array("<f4[3]"), array("<u2[2,0]"), array("|u1[]")], [array(">i8[5]")]);
+    let bytes = sent(&[&one, &two]);
+    for cut in 0..=bytes.len() {
+        let mut receiver = Receiver::new(&bytes[..cut]);
+        let mut expected = Vec::new();
+        let ended = loop {
+            match next(&mut receiver) {
+                Ok(Some(received)) => expected.push(received),
+                Ok(None) => break None,
+                Err(error) => break Some(error.to_string()),
+            }
+        };
+        for most in [1, 7, 64, usize::MAX] {
+            let (found, error) = decoded(&bytes[..cut], most);
+            assert_eq!(error.map(|error| error.to_string()), ended, "{cut}");
+            assert_eq!(found.len(), expected.len());
+        }
+    }
+    let (found, _) = decoded(&bytes, 5);
+    for (seq, (received, arrays)) in (0..).zip(found.into_iter().zip([&one[..], &two[..]])) {
+        check(received, arrays, seq);
+    }
+}
+
+#[test]
+fn the_machine_knows_when_it_is_lost() {
+    let bytes = sent(&[&[array("<f4[3]")]]);
+    let mut decoder = MessageDecoder::new(&Limits::stream());
+    assert_eq!(*decoder.own().unwrap_err().kind(), ErrorKind::Argument);
+    let mut rest = &bytes[..];
+    while decoder.header().is_none() {
+        let space = decoder.space().unwrap();
+        let n = space.len();
+        space.copy_from_slice(&rest[..n]);
+        rest = &rest[n..];
+        decoder.filled(n).unwrap();
+    }
+    assert!(!decoder.is_away() && decoder.space().unwrap().is_empty());
+    let mut memory = [0; 12];
+    let mut body = decoder.body(Dest::Into(&mut memory)).unwrap();
+    // Whoever has the body drops it: nothing is made of what follows.
+    assert!(decoder.is_away() && decoder.space().unwrap().is_empty());
+    body.take(rest, Default::default(), &mut |_| Ok(())).unwrap();
+    let progress = decoder.give(body.finish().unwrap());
+    assert_eq!((progress, decoder.is_away()), (Progress::Whole, false));
+    assert!(decoder.finish().unwrap().arrays[0].array.is_none());
+    assert!(MessageDecoder::new(&Limits::stream()).finish().is_err());
 }

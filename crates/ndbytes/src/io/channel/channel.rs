@@ -1,21 +1,20 @@
 //! One connection, used in both directions by any thread.
 
-use super::counts::Counts;
 #[cfg(all(target_os = "linux", feature = "map"))]
 use super::handover;
 use super::line::{Line, Lines};
-use super::{Address, Connection, Stats};
+use super::target::Target;
+use super::{Address, Connection, Counts, Ledger, Stats, TlsOptions};
 use crate::array::ArrayRef;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(all(target_os = "linux", feature = "map"))]
 use crate::format::Lent;
-use crate::format::{Receipt, frame};
+use crate::format::frame;
 use crate::io::Watch;
 use crate::io::stream::{Places, Received, Receiver, Sender, StreamOptions};
 use crate::limits::Limits;
 #[cfg(all(target_os = "linux", feature = "map"))]
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
@@ -30,13 +29,16 @@ pub struct ChannelOptions {
     pub reconnect: bool,
     /// Receives bare `.npy`, from peers that have only NumPy, each a message of its own. Nothing is checked then, and nothing sent.
     pub npy: bool,
+    /// What `tls://` takes.
+    pub tls: TlsOptions,
 }
 
 impl Default for ChannelOptions {
     /// [`Limits::stream`], 10 seconds, one connection, frames.
     fn default() -> Self {
+        let (limits, tls) = (Limits::stream(), TlsOptions::default());
         let timeout = Duration::from_secs(10);
-        Self { limits: Limits::stream(), timeout, reconnect: false, npy: false }
+        Self { limits, timeout, reconnect: false, npy: false, tls }
     }
 }
 
@@ -53,24 +55,10 @@ impl ChannelOptions {
 #[derive(Debug)]
 pub struct Channel {
     pub(super) options: ChannelOptions,
-    /// What the peer knows it by behind the loss of a connection, where it makes another one.
-    pub(super) stream: Option<u64>,
     pub(super) lines: Lines,
-    pub(super) counts: Arc<Counts>,
+    pub(super) ledger: Ledger,
     pub(super) sending: Mutex<Sending>,
     pub(super) receiving: Mutex<Receiving>,
-    /// What the peer is to hear of the message that was received last.
-    pub(super) due: Mutex<Option<Due>>,
-    /// How many of its messages the peer has used, as far as it has said, and how many have arrived.
-    pub(super) confirmed: AtomicU64,
-    pub(super) arrived: AtomicU64,
-    /// How many have been begun, and of how many it was told that they are lost, unless they were confirmed.
-    pub(super) begun: AtomicU64,
-    pub(super) accounted: AtomicU64,
-    /// How many lost ones `flush` has told of.
-    pub(super) told: AtomicU64,
-    /// Whether the peer is one that connects again.
-    pub(super) is_numbered: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -86,14 +74,6 @@ pub(super) struct Sending {
 pub(super) struct Receiving {
     pub(super) turn: u64,
     pub(super) receiver: Option<Receiver<Connection>>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Due {
-    pub(super) turn: u64,
-    /// That it has arrived; whether this was said.
-    pub(super) receipt: Receipt,
-    pub(super) told: bool,
 }
 
 /// What comes next on a connection.
@@ -112,10 +92,11 @@ impl Channel {
     /// Connects to whoever listens there.
     ///
     /// # Errors
-    /// As [`Connection::open`].
+    /// As [`Connection::open_with`].
     pub fn connect(address: &Address, options: ChannelOptions, watch: Watch<'_>) -> Result<Self> {
-        let connection = Connection::open(address, options.timeout, watch)?;
-        let again = options.reconnect.then(|| address.clone());
+        let target = Target::new(address, &options.tls)?;
+        let connection = Connection::reach(&target, options.timeout, watch)?;
+        let again = options.reconnect.then_some(target);
         let lines = Lines::new(connection, again, options.timeout);
         Ok(Self::on(lines, options, Arc::default()))
     }
@@ -131,24 +112,8 @@ impl Channel {
     }
 
     fn on(lines: Lines, options: ChannelOptions, counts: Arc<Counts>) -> Self {
-        let stream = options.reconnect.then(random);
-        let (sending, receiving, due, confirmed) = Default::default();
-        let (arrived, begun, accounted, told, is_numbered) = Default::default();
-        Self {
-            options,
-            stream,
-            lines,
-            counts,
-            sending,
-            receiving,
-            due,
-            confirmed,
-            arrived,
-            begun,
-            accounted,
-            told,
-            is_numbered,
-        }
+        let ledger = Ledger::new(counts, options.reconnect);
+        Self { options, lines, ledger, sending: Mutex::default(), receiving: Mutex::default() }
     }
 
     /// Sends arrays as one message, each a frame as its options say, and gives the message's number: the first of a channel is 0.
@@ -181,7 +146,7 @@ impl Channel {
                 }
                 Err(error) => error,
             };
-            if sender.is_broken() && self.stream.is_some() {
+            if sender.is_broken() && self.ledger.stream().is_some() {
                 sending.sender = None;
                 self.lines.lose(turn);
                 if *error.kind() == ErrorKind::Peer && started.elapsed() < self.options.timeout {
@@ -209,7 +174,9 @@ impl Channel {
         loop {
             let turn = self.prepare_to_send(&mut sending, watch)?;
             let Some(sender) = &mut sending.sender else { return Err(closed()) };
-            let Connection::Unix(_) = sender.get_ref() else { return Ok(None) };
+            if sender.get_ref().unix().is_none() {
+                return Ok(None);
+            }
             handover::wait(sender.get_ref(), self.options.timeout, watch)?;
             let message = sender.take_number();
             lent.metadata.message = Some(message);
@@ -219,7 +186,7 @@ impl Channel {
             };
             sending.sender = None;
             self.drop_line(turn);
-            let may_pass = *error.kind() == ErrorKind::Peer && self.stream.is_some();
+            let may_pass = *error.kind() == ErrorKind::Peer && self.ledger.stream().is_some();
             if !may_pass || started.elapsed() >= self.options.timeout {
                 return Err(error);
             }
@@ -228,13 +195,13 @@ impl Channel {
 
     fn count_sent(&self, sending: &mut Sending, seq: u64) {
         sending.next = seq + 1;
-        self.counts.count(|stats| stats.sent += 1);
+        self.ledger.counts().count(|stats| stats.sent += 1);
         self.acknowledge(sending, false);
     }
 
     /// Nothing can follow on the connection of this turn.
     pub(super) fn drop_line(&self, turn: u64) {
-        match self.stream {
+        match self.ledger.stream() {
             Some(_) => self.lines.lose(turn),
             None => self.lines.refuse(),
         }
@@ -245,14 +212,14 @@ impl Channel {
         loop {
             let turn = self.open(watch)?;
             if turn != sending.turn {
-                self.account(sending.next);
+                self.ledger.account(sending.next);
                 let Some(connection) = self.lines.hold(turn)? else { continue };
                 let sender = Sender::over(connection)?.with(self.options.stream());
-                sending.sender = Some(sender.numbered(sending.next, self.stream));
+                sending.sender = Some(sender.numbered(sending.next, self.ledger.stream()));
                 sending.turn = turn;
             }
             // What the peer has said meanwhile; whoever receives at the same time hears it, too.
-            if self.stream.is_some()
+            if self.ledger.stream().is_some()
                 && let Ok(mut receiving) = self.receiving.try_lock()
                 && self.prepare_to_receive(&mut receiving, turn)?
                 && self.listen(&receiving)? == Coming::End
@@ -260,8 +227,7 @@ impl Channel {
                 self.lines.lose(turn);
                 continue;
             }
-            // Before it is: a receipt may be quicker than whoever notes that it has gone.
-            self.begun.store(sending.next.saturating_add(1), Ordering::Release);
+            self.ledger.begin(sending.next);
             return Ok(turn);
         }
     }
@@ -300,7 +266,7 @@ impl Channel {
             let Some(receiver) = &mut receiving.receiver else { continue };
             let received = match coming {
                 Coming::Nothing | Coming::Part => continue,
-                Coming::End if self.stream.is_some() => Ok(None),
+                Coming::End if self.ledger.stream().is_some() => Ok(None),
                 #[cfg(all(target_os = "linux", feature = "map"))]
                 Coming::Message if handover::has_come(receiver.get_ref()) => {
                     places.begin();
@@ -320,15 +286,12 @@ impl Channel {
                     self.note(&received, turn);
                     return Ok(Some(received));
                 }
-                Ok(None) if self.stream.is_none() => return Ok(None),
+                Ok(None) if self.ledger.stream().is_none() => return Ok(None),
                 // A receipt may have met a peer that has closed: the numbers of the next connection tell what is missing.
-                Err(error)
-                    if *error.kind() == ErrorKind::Peer
-                        && self.is_numbered.load(Ordering::Acquire) =>
-                {
+                Err(error) if *error.kind() == ErrorKind::Peer && self.ledger.is_numbered() => {
                     receiving.receiver = None;
                     self.drop_line(turn);
-                    if self.stream.is_none() {
+                    if self.ledger.stream().is_none() {
                         return Ok(None);
                     }
                 }
@@ -348,7 +311,8 @@ impl Channel {
 
     /// Whether the next connection makes up for this.
     fn is_survived(&self, error: &Error) -> bool {
-        self.stream.is_some() && matches!(error.kind(), ErrorKind::Peer | ErrorKind::Truncated)
+        self.ledger.stream().is_some()
+            && matches!(error.kind(), ErrorKind::Peer | ErrorKind::Truncated)
     }
 
     /// Waits until something comes.
@@ -365,7 +329,7 @@ impl Channel {
             watch(0)?;
             let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
             match receiver.get_ref().is_ready(left.unwrap_or(Duration::MAX)) {
-                Ok(true) if self.stream.is_some() => match self.listen(receiving)? {
+                Ok(true) if self.ledger.stream().is_some() => match self.listen(receiving)? {
                     Coming::Nothing => part = None,
                     Coming::Part
                         if part.get_or_insert_with(Instant::now).elapsed()
@@ -405,7 +369,7 @@ impl Channel {
         match self.lines.open(watch)? {
             Line::Open(turn) => Ok(turn),
             Line::Again(turn) => {
-                self.counts.count(|stats| stats.reconnects += 1);
+                self.ledger.counts().count(|stats| stats.reconnects += 1);
                 Ok(turn)
             }
             Line::Closed => Err(closed()),
@@ -414,7 +378,7 @@ impl Channel {
 
     /// Counts a message that gave way to a newer one before it was sent.
     pub(super) fn count_dropped(&self) {
-        self.counts.count(|stats| stats.dropped += 1);
+        self.ledger.counts().count(|stats| stats.dropped += 1);
     }
 
     /// What became of its messages.
@@ -425,9 +389,9 @@ impl Channel {
             && !self.is_closed()
             && (sending.turn != self.lines.turn() || self.lines.is_lost())
         {
-            self.account(sending.next);
+            self.ledger.account(sending.next);
         }
-        self.counts.stats()
+        self.ledger.stats()
     }
 
     /// What is known of who is at the other end.
@@ -452,12 +416,10 @@ impl Channel {
         if let Ok(sending) = self.sending.try_lock()
             && !self.is_closed()
         {
-            // What has arrived is not lost, whether it was used or not.
-            self.accounted.fetch_max(self.arrived.load(Ordering::Acquire), Ordering::AcqRel);
-            self.account(sending.next);
+            self.ledger.close(sending.next);
         }
-        self.let_go();
-        waited
+        let closed = self.let_go(watch);
+        waited.and(closed)
     }
 
     /// Lets the connection go so that the peer sees that not everything was taken, even if all of it has come.
@@ -467,12 +429,13 @@ impl Channel {
     }
 
     /// Says that nothing more will come, and lets the connection go.
-    fn let_go(&self) {
+    fn let_go(&self, watch: Watch<'_>) -> Result<()> {
         if !self.lines.is_inherited() {
             self.confirm_last();
         }
-        self.lines.close();
+        let closed = self.lines.close(watch);
         self.drop_holds();
+        closed
     }
 
     fn drop_holds(&self) {
@@ -488,18 +451,13 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        self.let_go();
+        // Nobody waits here.
+        let _ = self.let_go(&mut |_| Err(closed()));
     }
 }
 
 fn closed() -> Error {
     Error::argument("the channel was closed")
-}
-
-/// A number that no other sender has, in all likelihood: what the standard library seeds its hash maps with.
-fn random() -> u64 {
-    use std::hash::{BuildHasher as _, Hasher as _};
-    std::hash::RandomState::new().build_hasher().finish() >> 1
 }
 
 /// Waits for its turn, for no longer than `patience`, and looks up meanwhile.

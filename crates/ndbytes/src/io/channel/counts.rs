@@ -33,9 +33,9 @@ pub struct Stats {
     pub failed: u64,
 }
 
-/// The same while it is counted.
+/// The same while it is counted, by any number of channels.
 #[derive(Debug, Default)]
-pub(super) struct Counts(Mutex<Inner>);
+pub struct Counts(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -45,16 +45,19 @@ struct Inner {
 }
 
 impl Counts {
-    pub(super) fn stats(&self) -> Stats {
+    /// What was counted so far.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
         self.lock().stats.clone()
     }
 
-    pub(super) fn count(&self, count: impl FnOnce(&mut Stats)) {
+    /// Counts whatever `count` says.
+    pub fn count(&self, count: impl FnOnce(&mut Stats)) {
         count(&mut self.lock().stats);
     }
 
     /// Messages that no receipt came for before their connection was lost.
-    pub(super) fn lose(&self, seqs: RangeInclusive<u64>) {
+    pub fn lose(&self, seqs: RangeInclusive<u64>) {
         let stats = &mut self.lock().stats;
         stats.lost += seqs.end().saturating_sub(*seqs.start()).saturating_add(1);
         match stats.lost_seqs.last_mut() {
@@ -68,7 +71,7 @@ impl Counts {
     }
 
     /// A message has come: what is missing before it is counted, on whichever connection of its stream it came.
-    pub(super) fn receive(&self, stream: Option<u64>, seq: u64) {
+    pub fn receive(&self, stream: Option<u64>, seq: u64) {
         let inner = &mut *self.lock();
         inner.stats.received += 1;
         let Some(stream) = stream else { return };

@@ -21,16 +21,18 @@
 
 mod acceptor;
 mod address;
+mod ahead;
 #[cfg(unix)]
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod channel;
 mod connection;
-#[cfg(unix)]
 mod counts;
 #[cfg(all(target_os = "linux", feature = "map"))]
 mod handover;
+mod ledger;
 #[cfg(unix)]
 mod line;
+mod link;
 #[cfg(unix)]
 mod listener;
 #[cfg(unix)]
@@ -39,18 +41,21 @@ mod outbox;
 mod receipts;
 #[cfg(unix)]
 mod ring;
+mod target;
+pub mod tls;
 
 pub use acceptor::Acceptor;
 pub use address::Address;
 #[cfg(unix)]
 pub use channel::{Channel, ChannelOptions};
 pub use connection::{Connection, wait_for_close};
-#[cfg(unix)]
-pub use counts::Stats;
+pub use counts::{Counts, Stats};
+pub use ledger::Ledger;
 #[cfg(unix)]
 pub use listener::{Keep, Listener};
 #[cfg(unix)]
 pub use outbox::{Outbox, Post};
+pub use tls::TlsOptions;
 
 use std::time::Duration;
 

@@ -1,7 +1,6 @@
 //! The newest messages of all peers, received by threads before anybody asks.
 
-use super::counts::Counts;
-use super::{Acceptor, Channel, ChannelOptions};
+use super::{Acceptor, Channel, ChannelOptions, Counts};
 #[cfg(all(target_os = "linux", feature = "map"))]
 use crate::array::Order;
 use crate::buffer::BufferMut;

@@ -24,5 +24,5 @@ mod recv;
 mod send;
 mod socket;
 
-pub use recv::DatagramReceiver;
-pub use send::{DatagramSender, SendOptions};
+pub use recv::{Came, DatagramReceiver};
+pub use send::{DatagramSender, Flight, Next, SendOptions};

@@ -16,6 +16,17 @@ const KEPT: usize = 4 << 20;
 const BUFFERS: usize = 8;
 const BUFFER: usize = 1 << 16;
 
+/// What has come by now.
+#[derive(Debug)]
+pub enum Came {
+    /// A message, whole or in part.
+    Message(Box<Arrival>),
+    /// Datagrams, of which none made a message whole; there may be more.
+    More,
+    /// Nothing more.
+    Nothing,
+}
+
 /// Receives the arrays of any number of senders. It answers nothing.
 #[derive(Debug)]
 pub struct DatagramReceiver {
@@ -62,27 +73,47 @@ impl DatagramReceiver {
     pub fn recv(&mut self, timeout: Option<Duration>, watch: Watch<'_>) -> Result<Option<Arrival>> {
         let until = timeout.map(|timeout| self.started.elapsed().saturating_add(timeout));
         loop {
-            if let Some(arrival) = self.ready.pop_front() {
-                return Ok(Some(arrival));
-            }
             watch(self.reassembler.stats().datagrams)?;
-            let now = self.started.elapsed();
-            let came = self.take_in(now)?;
-            while let Some(arrival) = self.reassembler.expire(now) {
-                self.ready.push_back(arrival);
-            }
-            if !self.ready.is_empty() {
-                continue;
-            }
-            if until.is_some_and(|until| until <= now) {
-                return Ok(None);
-            }
-            if !came {
-                let ends = [until, self.reassembler.deadline()];
-                let end = ends.into_iter().flatten().min();
-                self.socket.wait_to_recv(end.map_or(Duration::MAX, |end| end.saturating_sub(now)));
+            match self.advance()? {
+                Came::Message(arrival) => return Ok(Some(*arrival)),
+                Came::More => {}
+                Came::Nothing => {
+                    let left = until.map(|until| until.saturating_sub(self.started.elapsed()));
+                    if left.is_some_and(|left| left.is_zero()) {
+                        return Ok(None);
+                    }
+                    let most = [left, self.patience()].into_iter().flatten().min();
+                    self.socket.wait_to_recv(most.unwrap_or(Duration::MAX));
+                }
             }
         }
+    }
+
+    /// Takes in what has come by now, by one call to the system at most, for whoever waits in a way of their own.
+    ///
+    /// # Errors
+    /// [`Io`](ErrorKind::Io) from the system, and [`Memory`](ErrorKind::Memory). It can go on behind each.
+    pub fn advance(&mut self) -> Result<Came> {
+        if let Some(arrival) = self.ready.pop_front() {
+            return Ok(Came::Message(Box::new(arrival)));
+        }
+        let now = self.started.elapsed();
+        let came = self.take_in(now)?;
+        while let Some(arrival) = self.reassembler.expire(now) {
+            self.ready.push_back(arrival);
+        }
+        Ok(match self.ready.pop_front() {
+            Some(arrival) => Came::Message(Box::new(arrival)),
+            None if came => Came::More,
+            None => Came::Nothing,
+        })
+    }
+
+    /// How long until [`DatagramReceiver::advance`] may have something to do though nothing comes: a message may be over.
+    #[must_use]
+    pub fn patience(&self) -> Option<Duration> {
+        let deadline = self.reassembler.deadline();
+        deadline.map(|deadline| deadline.saturating_sub(self.started.elapsed()))
     }
 
     /// Takes in what has come; whether that was anything.

@@ -4,11 +4,11 @@ use super::socket::{Socket, TICK};
 use crate::array::ArrayRef;
 use crate::error::{Error, Result};
 use crate::format::datagram::{FragmentOptions, Fragmenter, MAX_DATAGRAM, Pacer};
-use crate::format::{Encode, Message, Metadata, Piece, encoders, frame};
-use crate::io::{Watch, unwatched};
+use crate::format::{Encode, Message, Metadata, Piece, frame};
+use crate::io::{Watch, now_ns, unwatched};
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Bytes of one call, at most.
 const BATCH: usize = 1 << 15;
@@ -37,6 +37,44 @@ impl Default for SendOptions {
     }
 }
 
+/// What comes next of a message on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The next call to the system, at once.
+    Go,
+    /// So long a wait, for the pace.
+    Wait(Duration),
+    /// A wait for room in the system.
+    Room,
+    /// All of it has gone.
+    Done,
+}
+
+/// A message on its way.
+#[derive(Debug)]
+pub struct Flight<'a> {
+    fragmenter: Fragmenter<'a>,
+    number: u64,
+    /// What goes in one call, and how much of it has gone.
+    batch: Vec<u8>,
+    done: usize,
+    sent: u64,
+}
+
+impl Flight<'_> {
+    /// The number of the message: the first of a sender is 0.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Bytes of its datagrams that have gone.
+    #[must_use]
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+}
+
 /// Sends arrays to one address. It is never told whether they arrived.
 #[derive(Debug)]
 pub struct DatagramSender {
@@ -49,7 +87,7 @@ pub struct DatagramSender {
     number: u64,
     pacer: Pacer,
     started: Instant,
-    /// What goes in one call.
+    /// Memory for what goes in one call.
     batch: Vec<u8>,
 }
 
@@ -120,70 +158,94 @@ impl DatagramSender {
         arrays: &[(ArrayRef<'a>, frame::EncodeOptions)],
         watch: Watch<'_>,
     ) -> Result<u64> {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let sent_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).min(u64::MAX >> 1);
-        let message =
-            Message { count: arrays.len() as u64, seq: self.number, sent_ns, stream: None };
+        let (count, seq) = (arrays.len() as u64, self.number);
+        let message = Message { count, seq, sent_ns: now_ns(), stream: None };
         let mut pieces = Vec::new();
-        for mut encoder in encoders(arrays, message)? {
+        for mut encoder in message.encoders(arrays)? {
             pieces.extend(all(&mut encoder)?);
         }
         self.send_pieces(pieces, watch)
     }
 
+    /// The number of the next message.
+    #[must_use]
+    pub fn next_number(&self) -> u64 {
+        self.number
+    }
+
     /// Sends the bytes of one or more frames as one message, and gives its number.
     ///
     /// # Errors
-    /// As [`Fragmenter::new`](crate::datagram::Fragmenter::new), before anything is sent; [`Io`](crate::ErrorKind::Io) from the system,
-    /// and whatever `watch` returns: the message is lost then, and the next one may be sent.
+    /// As [`DatagramSender::begin`] and [`DatagramSender::advance`], and whatever `watch` returns: the message is lost then, and the next
+    /// one may be sent.
     pub fn send_pieces(&mut self, pieces: Vec<Piece<'_>>, watch: Watch<'_>) -> Result<u64> {
+        let mut flight = self.begin(pieces)?;
+        loop {
+            watch(flight.sent())?;
+            match self.advance(&mut flight)? {
+                Next::Go => {}
+                Next::Wait(time) => std::thread::sleep(time.min(TICK)),
+                Next::Room => self.socket.wait_to_send(),
+                Next::Done => return Ok(flight.number()),
+            }
+        }
+    }
+
+    /// Begins a message of one or more frames, for whoever waits in a way of their own; nothing is sent yet. One that is dropped is lost.
+    ///
+    /// # Errors
+    /// As [`Fragmenter::new`](crate::datagram::Fragmenter::new).
+    pub fn begin<'a>(&mut self, pieces: Vec<Piece<'a>>) -> Result<Flight<'a>> {
         let SendOptions { loss, datagram, .. } = self.options;
         let (number, options) = (self.number, FragmentOptions { loss, datagram });
-        let mut fragmenter = Fragmenter::new(pieces, self.stream, number, &options)?;
+        let fragmenter = Fragmenter::new(pieces, self.stream, number, &options)?;
         self.number += 1;
-        let mut sent = 0;
-        while self.fill(&mut fragmenter)? {
-            let len = fragmenter.datagram_len();
-            sent = self.send_batch(len, sent, watch)?;
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.clear();
+        Ok(Flight { fragmenter, number, batch, done: 0, sent: 0 })
+    }
+
+    /// Sends what may go now of a message, by one call to the system at most, and says what comes next.
+    ///
+    /// # Errors
+    /// [`Io`](crate::ErrorKind::Io) from the system, and [`Memory`](crate::ErrorKind::Memory).
+    pub fn advance(&mut self, flight: &mut Flight<'_>) -> Result<Next> {
+        if flight.done >= flight.batch.len() && !self.fill(flight)? {
+            self.batch = std::mem::take(&mut flight.batch);
+            return Ok(Next::Done);
         }
-        Ok(number)
+        let wait = self.pacer.wait(self.started.elapsed());
+        if !wait.is_zero() {
+            return Ok(Next::Wait(wait));
+        }
+        let len = flight.fragmenter.datagram_len();
+        let rest = flight.batch.get(flight.done..).unwrap_or_default();
+        let now = if self.socket.at_once() > 1 { rest.len() } else { len.min(rest.len()) };
+        if self.socket.send(self.to, rest.get(..now).unwrap_or_default(), len)? {
+            self.pacer.sent(now as u64, self.started.elapsed());
+            flight.done += now;
+            flight.sent += now as u64;
+        } else if self.socket.at_once() > 1 || now == len {
+            return Ok(Next::Room);
+        }
+        Ok(Next::Go)
     }
 
     /// Makes as many datagrams as go at once; whether there are any.
-    fn fill(&mut self, fragmenter: &mut Fragmenter<'_>) -> Result<bool> {
-        let len = fragmenter.datagram_len();
+    fn fill(&mut self, flight: &mut Flight<'_>) -> Result<bool> {
+        let len = flight.fragmenter.datagram_len();
         let most = self.socket.at_once().min(BATCH / len).max(1);
-        self.batch.resize(most * len, 0);
+        flight.batch.resize(most * len, 0);
+        flight.done = 0;
         let mut filled = 0;
-        for space in self.batch.chunks_exact_mut(len) {
-            match fragmenter.next(space)? {
+        for space in flight.batch.chunks_exact_mut(len) {
+            match flight.fragmenter.next(space)? {
                 Some(n) => filled += n,
                 None => break,
             }
         }
-        self.batch.truncate(filled);
+        flight.batch.truncate(filled);
         Ok(filled > 0)
-    }
-
-    /// Sends what was made, at the pace; `sent` bytes went before.
-    fn send_batch(&mut self, len: usize, mut sent: u64, watch: Watch<'_>) -> Result<u64> {
-        let mut done = 0;
-        while let Some(rest) = self.batch.get(done..).filter(|rest| !rest.is_empty()) {
-            watch(sent)?;
-            let wait = self.pacer.wait(self.started.elapsed());
-            if !wait.is_zero() {
-                std::thread::sleep(wait.min(TICK));
-                continue;
-            }
-            let now = if self.socket.at_once() > 1 { rest.len() } else { len.min(rest.len()) };
-            if self.socket.send(self.to, rest.get(..now).unwrap_or_default(), len)? {
-                self.pacer.sent(now as u64, self.started.elapsed());
-                (done, sent) = (done + now, sent + now as u64);
-            } else if self.socket.at_once() > 1 || now == len {
-                self.socket.wait_to_send();
-            }
-        }
-        Ok(sent)
     }
 
     /// What this sender calls itself in its datagrams: drawn at random.

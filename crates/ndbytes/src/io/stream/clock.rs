@@ -6,9 +6,9 @@ use std::time::Duration;
 /// A peer that moves fewer bytes than this in the time it has is too slow.
 const STEP: u64 = 1 << 16;
 
-/// Counts bytes against the time that the peer was waited for; it stands still between arrays.
+/// Counts bytes against the time that the peer was waited for; it stands still between arrays. It is told the time.
 #[derive(Debug)]
-pub(super) struct Clock {
+pub struct Clock {
     timeout: Option<Duration>,
     /// What is left of it, once an array has begun.
     left: Option<Duration>,
@@ -17,18 +17,20 @@ pub(super) struct Clock {
 }
 
 impl Clock {
-    pub(super) fn new(timeout: Option<Duration>) -> Self {
+    /// It stands still; without a time-out it always does.
+    #[must_use]
+    pub fn new(timeout: Option<Duration>) -> Self {
         Self { timeout, left: None, moved: 0 }
     }
 
     /// The peer has the full time from now on.
-    pub(super) fn start(&mut self) {
+    pub fn start(&mut self) {
         self.left = self.timeout;
         self.moved = 0;
     }
 
-    /// So many bytes have moved: each [`STEP`] earns the full time anew.
-    pub(super) fn count(&mut self, bytes: usize) {
+    /// So many bytes have moved: each 64 KiB earn the full time anew.
+    pub fn count(&mut self, bytes: usize) {
         self.moved = self.moved.saturating_add(bytes as u64);
         if self.moved >= STEP && self.left.is_some() {
             self.start();
@@ -36,13 +38,15 @@ impl Clock {
     }
 
     /// The peer was waited for.
-    pub(super) fn waited(&mut self, time: Duration) {
+    pub fn waited(&mut self, time: Duration) {
         self.left = self.left.map(|left| left.saturating_sub(time));
     }
 
+    /// Whether the peer's time is up.
+    ///
     /// # Errors
     /// [`Timeout`](ErrorKind::Timeout).
-    pub(super) fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         match (self.left, self.timeout) {
             (Some(Duration::ZERO), Some(timeout)) => {
                 let (seconds, moved) = (timeout.as_secs_f32(), self.moved);

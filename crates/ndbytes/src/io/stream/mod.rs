@@ -30,9 +30,10 @@ mod send;
 mod socket;
 
 pub use crate::format::Received;
+pub use clock::Clock;
 pub use recv::{Incoming, Owned, Places, Receiver};
 pub use send::{Outgoing, Sender};
-pub use socket::Socket;
+pub use socket::{Socket, of_socket};
 
 use crate::limits::Limits;
 use std::time::Duration;

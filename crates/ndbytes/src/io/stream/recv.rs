@@ -7,7 +7,7 @@ use crate::array::Array;
 use crate::buffer::BufferMut;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{
-    Accept, Checks, DecodeOptions, Decoded, Dest, Header, HeaderDecoder, Received,
+    Accept, Checks, DecodeOptions, Decoded, Dest, Gathering, Header, HeaderDecoder, Received,
 };
 use crate::io::read::{fill_body, fill_header};
 #[cfg(all(target_os = "linux", feature = "map"))]
@@ -156,31 +156,21 @@ impl<R: Read> Receiver<R> {
     }
 
     fn message(&mut self, places: &mut dyn Places, watch: Watch<'_>) -> Result<Option<Received>> {
-        let max = self.options.limits.members;
+        let limits = self.options.limits.clone();
         let Some(first) = self.incoming(watch)? else { return Ok(None) };
-        let message = first.header().metadata.message;
-        let count = message.map_or(1, |message| message.count);
-        if count > max as u64 {
-            return Err(Error::limit("members", count, max as u64).context("a message"));
-        }
+        let mut gathering = Gathering::begin(first.header(), &limits)?;
         let dest = places.place(first.header())?;
-        let mut arrays = vec![first.read(dest, watch)?];
-        for at in 1..count {
+        let mut is_whole = gathering.push(first.read(dest, watch)?);
+        while !is_whole {
             let Some(next) = self.begin(true, watch)? else {
                 self.state = State::Failed;
-                let found =
-                    format!("the stream ended after {at} of the {count} arrays of a message");
-                return Err(Error::truncated(found));
+                return Err(gathering.cut());
             };
-            if next.header().metadata.message.is_some() {
-                let found =
-                    format!("another message begins after {at} of the {count} arrays of one");
-                return Err(Error::malformed(found));
-            }
+            gathering.check(next.header())?;
             let dest = places.place(next.header())?;
-            arrays.push(next.read(dest, watch)?);
+            is_whole = gathering.push(next.read(dest, watch)?);
         }
-        Ok(Some(Received { message, arrays }))
+        Ok(Some(gathering.finish()))
     }
 
     fn decode_options(&self) -> DecodeOptions {

@@ -7,10 +7,9 @@ use crate::array::ArrayRef;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
-use crate::format::{Encode, Message, Metadata, encoders, frame, npy};
-use crate::io::{Watch, unwatched};
+use crate::format::{Encode, Message, Metadata, frame, npy};
+use crate::io::{Watch, now_ns, unwatched};
 use std::io::{Result as IoResult, Write};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Up to so many bytes an array goes with its header and tail in one write.
 const COALESCED: usize = 1 << 16;
@@ -71,7 +70,7 @@ impl<W: Write> Sender<W> {
     pub(crate) fn take_number(&mut self) -> Message {
         let (seq, stream) = (self.seq, self.stream);
         self.seq += 1;
-        Message { count: 1, seq, sent_ns: now(), stream }
+        Message { count: 1, seq, sent_ns: now_ns(), stream }
     }
 
     /// Sends an array.
@@ -135,7 +134,7 @@ impl<W: Write> Sender<W> {
             return Err(Error::argument("a bare .npy cannot say that it is one of a message"));
         }
         let (count, seq, stream) = (arrays.len() as u64, self.seq, self.stream);
-        let encoders = encoders(arrays, Message { count, seq, sent_ns: now(), stream })?;
+        let encoders = Message { count, seq, sent_ns: now_ns(), stream }.encoders(arrays)?;
         self.check()?;
         self.seq += 1;
         self.within = true;
@@ -200,15 +199,6 @@ fn push_all<'a>(
     }
     outgoing.finish(watch)
 }
-
-/// Nanoseconds since 1970; 0 where the clock stands before that.
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX).min(MOST_NS)
-}
-
-/// The most that a header can say.
-const MOST_NS: u64 = u64::MAX >> 1;
 
 /// An array on its way out. Dropped before [`Outgoing::finish`] it never was, or, once more than 64 KiB of it have been
 /// pushed, reaches the peer as an array that was cut.

@@ -123,6 +123,13 @@ fn is_lost(error: &std::io::Error) -> bool {
     !is_own && (closed || unreachable)
 }
 
+/// What an error of a socket means: [`Peer`](ErrorKind::Peer) where the connection is gone.
+#[must_use]
+pub fn of_socket(error: std::io::Error) -> Error {
+    let is_lost = is_lost(&error) || error.kind() == IoKind::TimedOut;
+    if is_lost { lost(error) } else { error.into() }
+}
+
 fn lost(error: std::io::Error) -> Error {
     let what = match error.kind() {
         // So TLS says it, where an end was not announced.
