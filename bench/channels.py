@@ -1,14 +1,19 @@
-"""Channels between two processes: over TCP and a Unix socket, blocking and for asyncio, each into memory that is used again."""
+"""Channels between two processes: over TCP, within TLS and over a Unix socket, blocking and for asyncio, each into memory that is used again."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import tempfile
+from pathlib import Path
 
 import numpy as np
 
 from .transports import answer
+
+
+#: A certificate and its key, which everybody may know.
+CERTIFICATE = Path(__file__).parents[1] / "python/tests/localhost.pem"
 
 
 def address(unix: bool, number: int) -> str:
@@ -21,12 +26,13 @@ class Channel:
     needs = ""
     unix = False
     kind = None
+    listening, connecting = {}, {}
 
     def serve(self, ready):
         import ndbytes as ndb
 
         number = os.getpid() if self.unix else 0
-        with ndb.listen(address(self.unix, number)) as listener:
+        with ndb.listen(self.address(number), **self.listening) as listener:
             ready(number if self.unix else int(listener.url.rsplit(":", 1)[1]))
             while True:
                 with listener.accept() as peer:
@@ -37,8 +43,11 @@ class Channel:
                     except (EOFError, ConnectionError):
                         continue
 
+    def address(self, number):
+        return address(self.unix, number)
+
     def connect(self, number):
-        self.url = address(self.unix, number)
+        self.url = self.address(number)
 
     def call(self, array):
         import ndbytes as ndb
@@ -46,7 +55,7 @@ class Channel:
         if self.kind != (array.dtype, array.shape):
             if self.kind:
                 self.channel.close()
-            self.channel = ndb.connect(self.url)
+            self.channel = ndb.connect(self.url, **self.connecting)
             self.channel.send(array)
             self.kind, self.out = (array.dtype, array.shape), np.zeros_like(answer(array))
         self.channel.send(array)
@@ -55,6 +64,13 @@ class Channel:
 
 class UnixChannel(Channel):
     unix = True
+
+
+class TlsChannel(Channel):
+    listening, connecting = {"cert": CERTIFICATE, "key": CERTIFICATE}, {"ca": CERTIFICATE}
+
+    def address(self, number):
+        return f"tls://localhost:{number}"
 
 
 class AioChannel(Channel):

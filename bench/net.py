@@ -26,6 +26,7 @@ NET = {
     "ndb.send, ndb.recv(out=) reused": transports.OursReused,
     "channel.send, recv(out) reused": channels.Channel,
     "the same over unix:": channels.UnixChannel,
+    "the same within TLS": channels.TlsChannel,
     "the same by ndb.aio": channels.AioChannel,
     "multiprocessing Connection (pickle)": transports.PickleConnection,
     "pyzmq copy=False": transports.Zmq,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
@@ -25,6 +26,8 @@ def connect(
     *,
     timeout: float = 10,
     reconnect: bool = False,
+    ca: str | os.PathLike[str] | None = None,
+    pin: str | None = None,
     loss: float = 0,
     rate: float | None = None,
     limits: _core.Limits | None = None,
@@ -34,8 +37,8 @@ def connect(
     Parameters
     ----------
     url : str
-        ``"tcp://HOST:PORT"``, ``"unix:/path"``, or ``"udp://HOST:PORT"``: datagrams, which go one way, may be lost, and are
-        neither secret nor authenticated.
+        ``"tcp://HOST:PORT"``, ``"tls://HOST:PORT"``: the same within TLS 1.3, ``"unix:/path"``, or ``"udp://HOST:PORT"``:
+        datagrams, which go one way, may be lost, and are neither secret nor authenticated.
     timeout : float
         Seconds that connecting may take, and the peer for each message once it has begun: for its header, and for each 64 KiB
         behind it, and for taking 64 KiB of one: a receiver that does not ask for messages for so long, while more waits than
@@ -43,6 +46,12 @@ def connect(
     reconnect : bool
         True: a connection that is lost is made anew, for ``timeout`` seconds at most, by whoever sends or receives next. The peer
         then confirms what it has; ``stats`` tells what was lost.
+    ca : path, optional
+        Over ``tls://``, a PEM file of those who may sign the listener's certificate. Default: those whom the system trusts.
+    pin : str, optional
+        Over ``tls://``, in place of that, the one key that the listener may have: ``"sha256/BASE64"`` of the public key of its
+        certificate, as ``Listener.pin`` says it, and curl's ``--pinnedpubkey``. Then neither the name in the certificate, nor its
+        time, nor who signed it is looked at.
     loss : float
         Over ``udp://``, which part of the datagrams may be lost, from 0 to below 0.5: as much parity is sent as it takes that a
         message arrives all the same. With 0.01 a lost or damaged datagram in a hundred does no harm.
@@ -58,13 +67,14 @@ def connect(
     Raises
     ------
     ArgumentError
-        For a url that is none.
+        For a url that is none, for arguments that are for another kind of url, and for a ``ca`` or ``pin`` that is none.
     ConnectionError, TimeoutError, OSError
-        If nobody listens there.
+        If nobody listens there, or over ``tls://`` somebody else than should; if there is no file ``ca``.
 
     Notes
     -----
-    A channel is neither secret nor authenticated: whoever can reach a listener can send to it.
+    A channel is neither secret nor authenticated, but over ``tls://``, where who connects knows the listener, and nobody on the way
+    reads or changes anything. Whoever can reach a listener can send to it.
 
     Examples
     --------
@@ -78,16 +88,20 @@ def connect(
     if _text(url).startswith("udp://"):
         if reconnect:
             raise ArgumentError("reconnect is for connections: datagrams have none")
+        if ca is not None or pin is not None:
+            raise ArgumentError("ca and pin are for tls://; datagrams are neither secret nor authenticated")
         return Channel(Sender(url, loss, rate))
     if loss or rate is not None:
         raise ArgumentError("loss and rate are for udp://; a connection loses nothing, and goes as fast as its peer")
-    return Channel(_core.connect(url, timeout=timeout, reconnect=bool(reconnect), limits=limits))
+    return Channel(_core.connect(url, timeout=timeout, reconnect=bool(reconnect), ca=ca, pin=pin, limits=limits))
 
 
 def listen(
     url: str,
     *,
     keep: Literal["all", "latest"] | int = "all",
+    cert: str | os.PathLike[str] | None = None,
+    key: str | os.PathLike[str] | None = None,
     partial: bool = False,
     timeout: float | None = None,
     limits: _core.Limits | None = None,
@@ -97,16 +111,21 @@ def listen(
     Parameters
     ----------
     url : str
-        ``"tcp://HOST:PORT"``, port 0 for any that is free, ``"unix:/path"``, a socket that only its owner may connect to, or
-        ``"udp://HOST:PORT"``.
+        ``"tcp://HOST:PORT"``, port 0 for any that is free, ``"tls://HOST:PORT"``, where ``HOST`` is a name that the certificate
+        has, ``"unix:/path"``, a socket that only its owner may connect to, or ``"udp://HOST:PORT"``.
     keep : "all", "latest" or int
         Which messages are kept until they are asked for. All: they wait at the peers, which wait too. The latest, or so many of the
         newest: a slow consumer gets what is new, and what gave way is counted.
+    cert, key : path
+        Over ``tls://``, PEM files of the listener's certificate, with those between it and one that is trusted, and of its private
+        key. ``openssl req -x509 -newkey ed25519 -nodes -subj /CN=me -addext subjectAltName=DNS:localhost -keyout key.pem -out
+        cert.pem`` makes some; who connects gives ``cert.pem`` as ``ca``, or ``Listener.pin``.
     partial : bool
         Over ``udp://``, True: a single array that has not come whole is given as far as it has, with ``Message.mask``; else it is
         lost, and counted.
     timeout : float, optional
-        Seconds that a peer may take for each message once it has begun, as for ``connect``: 10. Over ``udp://`` how long a message
+        Seconds that a peer may take for each message once it has begun, as for ``connect``, and over ``tls://`` for its handshake:
+        10. Over ``udp://`` how long a message
         is waited for behind the last datagram of it: 1.
     limits : Limits, optional
         Bounds on what peers may send. Default ``Limits.stream()``.
@@ -118,9 +137,10 @@ def listen(
     Raises
     ------
     ArgumentError
-        For a url that is none, and for another ``keep``.
+        For a url that is none, for arguments that are for another kind of url, for another ``keep``, and for files without a
+        certificate, or without its key.
     OSError
-        If the address is in use, or not to be had.
+        If the address is in use, or not to be had, or there is no file ``cert`` or ``key``.
 
     Examples
     --------
@@ -131,6 +151,8 @@ def listen(
     array([0, 1, 2], dtype=int16)
     """
     if _text(url).startswith("udp://"):
+        if cert is not None or key is not None:
+            raise ArgumentError("cert and key are for tls://; datagrams are neither secret nor authenticated")
         if keep != "all":
             raise ArgumentError("over udp:// what nobody asks for waits in the system, and what has no room there is lost")
         return Listener(Receiver(url, bool(partial), 1 if timeout is None else timeout, limits))
@@ -144,7 +166,8 @@ def listen(
         count = keep
     else:
         raise ArgumentError(f'keep must be "all", "latest" or a number of messages, found {keep!r}')
-    return Listener(_core.listen(url, keep=count, timeout=10 if timeout is None else timeout, limits=limits))
+    timeout = 10 if timeout is None else timeout
+    return Listener(_core.listen(url, keep=count, timeout=timeout, cert=cert, key=key, limits=limits))
 
 
 def _text(url):
@@ -434,10 +457,15 @@ class Listener(_Receives):
         """Where it listens, with the port that it got."""
         return self._core.url
 
+    @property
+    def pin(self) -> str | None:
+        """Over ``tls://`` what whoever connects can give as ``pin``; else None."""
+        return getattr(self._core, "pin", None)
+
     def recv(self, out: Out = None, *, timeout: float | None = None, progress: Progress = None) -> Message:
         """Receive the next message of any peer: as ``Channel.recv``, but that there is no end.
 
-        An error ends the connection of one peer, and names it; call again for what others send.
+        An error ends the connection of one peer, and names it; call again for what others send. A TLS handshake that failed is one.
         """
         return Message(self._core.recv(_outs(out), timeout, _callable(progress)))
 

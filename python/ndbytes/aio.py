@@ -290,6 +290,11 @@ class Listener(_Receives):
         """Where it listens, with the port that it got."""
         return self._sync.url
 
+    @property
+    def pin(self) -> str | None:
+        """As ``ndbytes.Listener.pin``."""
+        return self._sync.pin
+
     async def accept(self, timeout: float | None = None) -> Channel:
         """Give the next peer a channel of its own: as ``ndbytes.Listener.accept``."""
         return Channel(await _Worker("ndbytes-accept").once(lambda: self._sync.accept(timeout)))

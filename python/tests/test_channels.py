@@ -190,7 +190,7 @@ def test_mistakes(url):
             (channel.flush, "a channel that reconnects alone"),
             (lambda: ndb.listen(url, keep=0), "keep must be"),
             (lambda: ndb.connect("tcp://127.0.0.1:0"), "port 0 is for listeners"),
-            (lambda: ndb.connect("http://a:1"), "neither tcp://, udp:// nor unix:"),
+            (lambda: ndb.connect("http://a:1"), "neither tcp://, tls://, udp:// nor unix:"),
             (lambda: ndb.connect(None), "a url is text such as"),
             (lambda: ndb.listen(b"tcp://:0"), "found bytes"),
         ]:

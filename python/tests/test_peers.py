@@ -377,11 +377,11 @@ def test_a_listener_removes_no_other_socket_file(program, tmp_path):
 
 def test_addresses_that_are_none(ndb, tmp_path):
     np.save(tmp_path / "a.npy", np.arange(3))
-    allowed = "an address is tcp://HOST:PORT (tcp://:0 is any port of this machine), udp://HOST:PORT or unix:/path"
+    allowed = "an address is tcp://HOST:PORT (tcp://:0 is any port of this machine), tls://HOST:PORT, udp://HOST:PORT or unix:/path"
     for address, why in {
         "tcp://:+80": f"no port from 0 to 65535; {allowed}",
         "unix://host/path": f"two slashes begin the name of a host, and there is none; {allowed}",
-        "file:///a": f"neither tcp://, udp:// nor unix:; {allowed}",
+        "file:///a": f"neither tcp://, tls://, udp:// nor unix:; {allowed}",
         "tcp://localhost:0": "port 0 is for listeners; `ndbytes recv` prints the port it got",
     }.items():
         assert ndb.run("send", tmp_path / "a.npy", address, exit=2) == f'ndbytes: "{address}": {why}\n'

@@ -14,6 +14,7 @@ import pytest
 import ndbytes as ndb
 import ndbytes.numpy as npio
 from conftest import program
+from streams import CERTIFICATE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -70,6 +71,8 @@ def test_the_python_of_the_readme(tmp_path, monkeypatch):
 @pytest.mark.unpickles
 def test_the_channels_of_the_readme(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    for name in ("cert.pem", "key.pem"):
+        shutil.copy(CERTIFICATE, name)
     (code,) = re.findall(r"## Between processes and machines\n\n```python\n(.*?)```", README, re.S)
     names = {}
     try:
@@ -79,6 +82,7 @@ def test_the_channels_of_the_readme(tmp_path, monkeypatch, capsys):
     a, message = names["a"], names["message"]
     assert np.array_equal(message["right"], a[::-1]) and message.attrs == {"frame": 7}
     assert np.array_equal(names["newest"], a) and np.array_equal(names["repaired"], a)
+    assert np.array_equal(names["secret"], a)
     assert names["frame"].shape == (1080, 1920, 3) and ndb.shm.is_shared(names["frame"])
     assert capsys.readouterr().out == f"[np.float64(1048576.0)]\n{a}\n"
 

@@ -412,7 +412,7 @@ def test_nobody_there(program, tmp_path):
     code, _, errors = send(program, tmp_path / "a.npy", f"unix:{tmp_path}/none")
     assert code == 3 and "No such file or directory" in errors[0]
     code, _, errors = send(program, tmp_path / "a.npy", tmp_path / "b.npy")
-    assert code == 2 and "neither tcp://, udp:// nor unix:" in errors[0]
+    assert code == 2 and "neither tcp://, tls://, udp:// nor unix:" in errors[0]
 
 
 def test_beyond_loopback_there_is_a_warning(program, tmp_path):

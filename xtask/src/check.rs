@@ -6,8 +6,8 @@ use crate::tidy;
 use crate::workspace::{Workspace, succeeds};
 
 /// Features of the core that are asked for by themselves; all together and none are checked as well.
-const FEATURES: [&str; 8] =
-    ["std", "map", "deflate", "std,map", "std,deflate", "lz4", "zstd", "pco"];
+const FEATURES: [&str; 9] =
+    ["std", "map", "deflate", "std,map", "std,deflate", "std,tls", "lz4", "zstd", "pco"];
 const WASM: &str = "wasm32-unknown-unknown";
 
 /// Runs every step, even after one failed: one run shows all that is to be done.

@@ -7,10 +7,13 @@ use crate::limits::{self, Limits};
 use crate::options::{self, frame_options, metadata};
 use crate::progress::Progress;
 use crate::work::wait;
-use ndbytes::io::channel::{self as core, Address, ChannelOptions, Keep, Outbox, Stats};
+use ndbytes::io::channel::{
+    self as core, Address, ChannelOptions, Keep, Outbox, Stats, TlsOptions,
+};
 use ndbytes::{Array, ArrayRef, Layout, Order, Result, frame, to_bytes};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -33,35 +36,41 @@ impl From<core::Channel> for Channel {
 
 /// Connects to a listener.
 #[pyfunction]
-#[pyo3(signature = (url, *, timeout, reconnect, limits = None))]
+#[pyo3(signature = (url, *, timeout, reconnect, ca, pin, limits = None))]
 pub(crate) fn connect(
     py: Python<'_>,
     url: &str,
     timeout: f64,
     reconnect: bool,
+    ca: Option<PathBuf>,
+    pin: Option<String>,
     limits: Option<Limits>,
 ) -> PyResult<Channel> {
     let address: Address = url.parse().py()?;
-    if matches!(address, Address::Tcp { port: 0, .. }) {
+    if matches!(address, Address::Tcp { port: 0, .. } | Address::Tls { port: 0, .. }) {
         return Err(argument(format!(
             "{url:?}: port 0 is for listeners; Listener.url has the port that one got"
         )));
     }
-    let options = ChannelOptions { reconnect, ..channel_options(timeout, limits)? };
+    let tls = TlsOptions { ca, pin, ..TlsOptions::default() };
+    let options = ChannelOptions { reconnect, tls, ..channel_options(timeout, limits)? };
     wait(py, |watch| core::Channel::connect(&address, options, watch)).map(Channel::from)
 }
 
 /// Listens for channels; `keep` is so many of the newest messages, or None for all.
 #[pyfunction]
-#[pyo3(signature = (url, *, keep, timeout, limits = None))]
+#[pyo3(signature = (url, *, keep, timeout, cert, key, limits = None))]
 pub(crate) fn listen(
     url: &str,
     keep: Option<usize>,
     timeout: f64,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
     limits: Option<Limits>,
 ) -> PyResult<Listener> {
     let keep = keep.map_or(Keep::All, Keep::Last);
-    let options = channel_options(timeout, limits)?;
+    let tls = TlsOptions { cert, key, ..TlsOptions::default() };
+    let options = ChannelOptions { tls, ..channel_options(timeout, limits)? };
     core::Listener::bind(&url.parse().py()?, keep, options).py().map(Listener)
 }
 
@@ -250,6 +259,11 @@ impl Listener {
     #[getter]
     fn url(&self) -> String {
         self.0.address().to_string()
+    }
+
+    #[getter]
+    fn pin(&self) -> Option<&str> {
+        self.0.pin()
     }
 
     /// The next message of any peer.

@@ -13,13 +13,13 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const SOON: Option<Duration> = Some(Duration::from_secs(20));
+pub(crate) const SOON: Option<Duration> = Some(Duration::from_secs(20));
 
-fn options() -> ChannelOptions {
+pub(crate) fn options() -> ChannelOptions {
     ChannelOptions { timeout: Duration::from_secs(5), ..ChannelOptions::default() }
 }
 
-fn again() -> ChannelOptions {
+pub(crate) fn again() -> ChannelOptions {
     ChannelOptions { reconnect: true, ..options() }
 }
 
@@ -44,11 +44,11 @@ fn named(name: &str) -> EncodeOptions {
     EncodeOptions { metadata: Metadata::new(Some(name.to_owned()), None), ..Default::default() }
 }
 
-fn send(channel: &Channel, array: &Array, name: &str) -> u64 {
+pub(crate) fn send(channel: &Channel, array: &Array, name: &str) -> u64 {
     channel.send(&[(array.view(), named(name))], &mut unwatched).unwrap()
 }
 
-fn same(received: &Received, arrays: &[Array]) {
+pub(crate) fn same(received: &Received, arrays: &[Array]) {
     assert_eq!(received.arrays.len(), arrays.len());
     for (decoded, array) in received.arrays.iter().zip(arrays) {
         let found = decoded.array.as_ref().unwrap();
@@ -58,12 +58,12 @@ fn same(received: &Received, arrays: &[Array]) {
     }
 }
 
-fn number(array: &Received) -> u64 {
+pub(crate) fn number(array: &Received) -> u64 {
     let array = array.arrays[0].array.as_ref().unwrap();
     array.clone().into_vec::<u64>().unwrap()[0]
 }
 
-fn numbered(number: u64) -> ArrayRef<'static> {
+pub(crate) fn numbered(number: u64) -> ArrayRef<'static> {
     let items: &'static [u64] = vec![number].leak();
     ArrayRef::from_slice(items, &[]).unwrap()
 }
@@ -106,6 +106,60 @@ fn groups_pass_both_ways_over_every_kind() {
             assert_eq!(channel.stats().sent, 10);
             let error = channel.recv(&mut Owned, None, &mut unwatched).unwrap_err();
             assert_eq!(error.message(), "the channel was closed");
+        }
+    }
+}
+
+/// Small messages come by one call to the system, several at a time: none waits for bytes that will not come.
+#[test]
+fn messages_that_have_come_together_are_given_one_by_one() {
+    let listener = Listener::bind(&"tcp://:0".parse().unwrap(), Keep::All, options()).unwrap();
+    let channel = Channel::connect(listener.address(), options(), &mut unwatched).unwrap();
+    let peer = listener.accept(SOON, &mut unwatched).unwrap();
+    for number in 0..40 {
+        channel.send(&[(numbered(number), EncodeOptions::default())], &mut unwatched).unwrap();
+        peer.send(&[(numbered(number), EncodeOptions::default())], &mut unwatched).unwrap();
+    }
+    let other = Channel::connect(listener.address(), options(), &mut unwatched).unwrap();
+    for number in 0..40 {
+        other.send(&[(numbered(number), EncodeOptions::default())], &mut unwatched).unwrap();
+    }
+    let soon = Some(Duration::from_secs(1));
+    for wanted in 0..40 {
+        for side in [&channel, &peer] {
+            let found = side.recv(&mut Owned, soon, &mut unwatched).unwrap().unwrap();
+            assert_eq!(number(&found), wanted);
+        }
+        assert_eq!(number(&listener.recv(soon, &mut unwatched).unwrap()), wanted);
+    }
+    peer.close(&mut unwatched).unwrap();
+    assert!(channel.recv(&mut Owned, soon, &mut unwatched).unwrap().is_none());
+}
+
+/// Whatever was read ahead of it, a connection that was reset is none that has ended.
+#[test]
+fn a_reset_behind_a_message_is_no_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address =
+        Address::Tcp { host: "127.0.0.1".to_owned(), port: listener.local_addr().unwrap().port() };
+    for again in 0..20 {
+        let channel = Channel::connect(&address, options(), &mut unwatched).unwrap();
+        let mut peer = listener.accept().unwrap().0;
+        let array = ArrayRef::from_slice(&[7u64], &[]).unwrap();
+        let mut bytes = Vec::new();
+        ndbytes::io::stream::Sender::new(&mut bytes).send(&array).unwrap();
+        peer.write_all(&bytes).unwrap();
+        if again % 2 == 0 {
+            let found = channel.recv(&mut Owned, SOON, &mut unwatched).unwrap().unwrap();
+            assert_eq!(number(&found), 7);
+        }
+        rustix::net::sockopt::set_socket_linger(&peer, Some(Duration::ZERO)).unwrap();
+        drop(peer);
+        loop {
+            match channel.recv(&mut Owned, SOON, &mut unwatched) {
+                Ok(found) => assert_eq!(number(&found.expect("no end")), 7),
+                Err(error) => break assert_eq!(*error.kind(), ErrorKind::Peer, "{error}"),
+            }
         }
     }
 }

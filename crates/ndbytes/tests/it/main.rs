@@ -1,7 +1,11 @@
 //! Everything that the public surface promises, in one binary so that it links once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[cfg(feature = "tls")]
+mod certificates;
 mod channels;
+#[cfg(feature = "tls")]
+mod channels_tls;
 mod chunks;
 mod coded;
 mod coded_damage;
@@ -45,6 +49,8 @@ mod pipe;
 mod shm;
 mod stream_faults;
 mod streams;
+#[cfg(feature = "tls")]
+mod tls_faults;
 #[cfg(feature = "datagram")]
 mod udp;
 mod vectors;

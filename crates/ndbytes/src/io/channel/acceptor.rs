@@ -1,24 +1,31 @@
 //! Waiting for peers, on a socket of either kind.
 
-use super::connection::no_connection;
+use super::link::Link;
 #[cfg(not(unix))]
-use super::connection::no_unix;
-use super::{Address, Connection, TICK};
+use super::target::no_unix;
+use super::target::{no_connection, no_tls};
+#[cfg(all(unix, feature = "tls"))]
+use super::tls::Handshakes;
+use super::{Address, Connection, TICK, TlsOptions};
 use crate::error::{Error, Result};
 use std::fmt;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Waits for peers.
 #[derive(Debug)]
 pub struct Acceptor {
     socket: Socket,
     address: Address,
+    is_public: bool,
+    /// What its peers can give as `pin`.
+    pin: Option<String>,
     /// The name of a Unix socket goes with it.
     #[cfg(unix)]
     _name: Option<OwnName>,
@@ -29,6 +36,8 @@ enum Socket {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(UnixListener),
+    #[cfg(all(unix, feature = "tls"))]
+    Tls(Handshakes),
 }
 
 impl fmt::Display for Acceptor {
@@ -38,38 +47,72 @@ impl fmt::Display for Acceptor {
 }
 
 impl Acceptor {
-    /// Listens at an address.
+    /// Listens at an address that is not `tls://`.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Io`] (`EADDRINUSE` if somebody else does, or another file has the name of a Unix socket).
+    /// As [`Acceptor::bind_with`].
     pub fn bind(address: &Address) -> Result<Self> {
-        Self::bind_at(address).map_err(|error| error.context(format!("cannot listen on {address}")))
+        Self::bind_with(address, &TlsOptions::default(), Duration::ZERO)
+    }
+
+    /// Listens at an address. At `tls://` a peer has so long for the handshake, and whoever reads of a connection hears that it
+    /// failed.
+    ///
+    /// # Errors
+    /// As [`TlsOptions::server`]; [`crate::ErrorKind::Io`] (`EADDRINUSE` if somebody else does, or another file has the name of a
+    /// Unix socket).
+    pub fn bind_with(address: &Address, tls: &TlsOptions, timeout: Duration) -> Result<Self> {
+        let server = tls.server(address);
+        let about = |error: Error| error.context(format!("cannot listen on {address}"));
+        #[cfg(all(unix, feature = "tls"))]
+        if let Some(server) = server? {
+            return Self::bind_tls(address, server, timeout).map_err(about);
+        }
+        #[cfg(not(all(unix, feature = "tls")))]
+        let _ = (server?, timeout);
+        Self::bind_at(address).map_err(about)
     }
 
     fn bind_at(address: &Address) -> Result<Self> {
         match address {
             Address::Tcp { host, port } => {
-                let socket = TcpListener::bind((host.as_str(), *port))?;
-                socket.set_nonblocking(true)?;
-                let bound = socket.local_addr()?;
+                let (socket, bound) = bind_tcp(host, *port)?;
                 let address = Address::Tcp { host: bound.ip().to_string(), port: bound.port() };
-                Ok(Self {
-                    socket: Socket::Tcp(socket),
-                    address,
-                    #[cfg(unix)]
-                    _name: None,
-                })
+                Ok(Self::on(Socket::Tcp(socket), address, !bound.ip().is_loopback()))
             }
+            Address::Tls { .. } => Err(no_tls()),
             Address::Udp { .. } => Err(no_connection()),
             #[cfg(unix)]
             Address::Unix(path) => {
                 let socket = bind_unix(path)?;
                 socket.set_nonblocking(true)?;
                 let _name = OwnName::of(path);
-                Ok(Self { socket: Socket::Unix(socket), address: address.clone(), _name })
+                Ok(Self { _name, ..Self::on(Socket::Unix(socket), address.clone(), false) })
             }
             #[cfg(not(unix))]
             Address::Unix(_) => Err(no_unix()),
+        }
+    }
+
+    /// It keeps the name of the host: a number is not what the certificate has.
+    #[cfg(all(unix, feature = "tls"))]
+    fn bind_tls(address: &Address, server: super::tls::Server, timeout: Duration) -> Result<Self> {
+        let Address::Tls { host, port } = address else { return Self::bind_at(address) };
+        let (socket, bound) = bind_tcp(host, *port)?;
+        let address = Address::Tls { host: host.clone(), port: bound.port() };
+        let pin = Some(server.pin().to_owned());
+        let socket = Socket::Tls(Handshakes::start(socket, server, timeout)?);
+        Ok(Self { pin, ..Self::on(socket, address, !bound.ip().is_loopback()) })
+    }
+
+    fn on(socket: Socket, address: Address, is_public: bool) -> Self {
+        Self {
+            socket,
+            address,
+            is_public,
+            pin: None,
+            #[cfg(unix)]
+            _name: None,
         }
     }
 
@@ -82,13 +125,13 @@ impl Acceptor {
     /// Whether machines other than this one can reach it.
     #[must_use]
     pub fn is_public(&self) -> bool {
-        match &self.socket {
-            Socket::Tcp(socket) => {
-                socket.local_addr().is_ok_and(|address: SocketAddr| !address.ip().is_loopback())
-            }
-            #[cfg(unix)]
-            Socket::Unix(_) => false,
-        }
+        self.is_public
+    }
+
+    /// What whoever connects can give as [`TlsOptions::pin`]; `None` where no TLS is spoken.
+    #[must_use]
+    pub fn pin(&self) -> Option<&str> {
+        self.pin.as_deref()
     }
 
     /// The next peer; `None` if none came for a moment.
@@ -106,29 +149,25 @@ impl Acceptor {
     /// The same without waiting.
     pub(super) fn accept_now(&self) -> Result<Option<Connection>> {
         let accepted = match &self.socket {
-            Socket::Tcp(socket) => socket.accept().and_then(|(socket, _)| {
-                socket.set_nonblocking(false)?;
-                keep_alive(&socket);
-                Ok(Connection::Tcp(socket))
-            }),
+            Socket::Tcp(socket) => accept_tcp(socket).map(|socket| socket.map(Link::Tcp)),
             #[cfg(unix)]
-            Socket::Unix(socket) => socket.accept().and_then(|(socket, _)| {
-                socket.set_nonblocking(false)?;
-                Ok(Connection::Unix(socket))
-            }),
+            Socket::Unix(socket) => {
+                let accepted = socket.accept().and_then(|(socket, _)| {
+                    socket.set_nonblocking(false)?;
+                    Ok(socket)
+                });
+                come(accepted).map(|socket| socket.map(Link::Unix))
+            }
+            #[cfg(all(unix, feature = "tls"))]
+            Socket::Tls(handshakes) => return handshakes.next().map_err(|error| self.about(error)),
         };
-        match accepted {
-            Ok(connection) => {
-                connection.distrust(); // Killed, too, it must not look like an end.
-                Ok(Some(connection))
-            }
-            Err(error) if is_passing(&error) => Ok(None),
-            Err(error) if is_shortage(&error) => {
-                std::thread::sleep(TICK);
-                Ok(None)
-            }
-            Err(error) => Err(Error::from(error).context(format!("cannot listen on {self}"))),
-        }
+        let connection = accepted.map_err(|error| self.about(error))?.map(Connection::on);
+        // Killed, too, it must not look like an end.
+        Ok(connection.inspect(Connection::distrust))
+    }
+
+    fn about(&self, error: Error) -> Error {
+        error.context(format!("cannot listen on {self}"))
     }
 
     #[cfg(unix)]
@@ -150,7 +189,37 @@ impl AsFd for Acceptor {
         match &self.socket {
             Socket::Tcp(socket) => socket.as_fd(),
             Socket::Unix(socket) => socket.as_fd(),
+            #[cfg(feature = "tls")]
+            Socket::Tls(handshakes) => handshakes.as_fd(),
         }
+    }
+}
+
+fn bind_tcp(host: &str, port: u16) -> Result<(TcpListener, SocketAddr)> {
+    let socket = TcpListener::bind((host, port))?;
+    socket.set_nonblocking(true)?;
+    let bound = socket.local_addr()?;
+    Ok((socket, bound))
+}
+
+/// A peer that has come, without waiting for one.
+pub(super) fn accept_tcp(listener: &TcpListener) -> Result<Option<TcpStream>> {
+    come(listener.accept().and_then(|(socket, _)| {
+        socket.set_nonblocking(false)?;
+        keep_alive(&socket);
+        Ok(socket)
+    }))
+}
+
+fn come<T>(accepted: std::io::Result<T>) -> Result<Option<T>> {
+    match accepted {
+        Ok(socket) => Ok(Some(socket)),
+        Err(error) if is_passing(&error) => Ok(None),
+        Err(error) if is_shortage(&error) => {
+            std::thread::sleep(TICK);
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -177,7 +246,7 @@ fn is_shortage(_: &std::io::Error) -> bool {
 }
 
 /// Between arrays there is no time-out: the system finds out whether a silent peer is still there.
-fn keep_alive(socket: &std::net::TcpStream) {
+fn keep_alive(socket: &TcpStream) {
     #[cfg(unix)]
     let _ = rustix::net::sockopt::set_socket_keepalive(socket, true);
     #[cfg(not(unix))]

@@ -1,4 +1,4 @@
-//! `tcp://HOST:PORT`, `udp://HOST:PORT` and `unix:/path`.
+//! `tcp://HOST:PORT`, `tls://HOST:PORT`, `udp://HOST:PORT` and `unix:/path`.
 
 use crate::error::{Error, Result};
 use std::fmt;
@@ -21,6 +21,13 @@ pub enum Address {
         /// From 0 to 65535.
         port: u16,
     },
+    /// The same within TLS.
+    Tls {
+        /// As for TCP; the certificate must have it.
+        host: String,
+        /// As for TCP.
+        port: u16,
+    },
     /// The same of datagrams, which go one way, and may be lost.
     Udp {
         /// As for TCP.
@@ -32,7 +39,7 @@ pub enum Address {
     Unix(PathBuf),
 }
 
-const ALLOWED: &str = "an address is tcp://HOST:PORT (tcp://:0 is any port of this machine), udp://HOST:PORT or unix:/path";
+const ALLOWED: &str = "an address is tcp://HOST:PORT (tcp://:0 is any port of this machine), tls://HOST:PORT, udp://HOST:PORT or unix:/path";
 
 impl std::str::FromStr for Address {
     type Err = Error;
@@ -54,9 +61,8 @@ impl std::str::FromStr for Address {
                 _ => Ok(Self::Unix(path.into())),
             };
         }
-        let udp = text.strip_prefix("udp://");
-        let Some(rest) = text.strip_prefix("tcp://").or(udp) else {
-            return wrong("neither tcp://, udp:// nor unix:");
+        let Some((kind @ ("tcp" | "tls" | "udp"), rest)) = text.split_once("://") else {
+            return wrong("neither tcp://, tls://, udp:// nor unix:");
         };
         let Some((host, port)) = rest.trim_end_matches('/').rsplit_once(':') else {
             return wrong("no port");
@@ -81,18 +87,25 @@ impl std::str::FromStr for Address {
         }
         // Without a host: this machine only.
         let host = if host.is_empty() { "127.0.0.1" } else { host }.to_owned();
-        Ok(if udp.is_some() { Self::Udp { host, port } } else { Self::Tcp { host, port } })
+        Ok(match kind {
+            "udp" => Self::Udp { host, port },
+            "tls" => Self::Tls { host, port },
+            _ => Self::Tcp { host, port },
+        })
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } if host.contains(':') => write!(f, "tcp://[{host}]:{port}"),
-            Self::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
-            Self::Udp { host, port } if host.contains(':') => write!(f, "udp://[{host}]:{port}"),
-            Self::Udp { host, port } => write!(f, "udp://{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        let (kind, host, port) = match self {
+            Self::Tcp { host, port } => ("tcp", host, port),
+            Self::Tls { host, port } => ("tls", host, port),
+            Self::Udp { host, port } => ("udp", host, port),
+            Self::Unix(path) => return write!(f, "unix:{}", path.display()),
+        };
+        match host.contains(':') {
+            true => write!(f, "{kind}://[{host}]:{port}"),
+            false => write!(f, "{kind}://{host}:{port}"),
         }
     }
 }
@@ -110,6 +123,8 @@ mod tests {
             ("tcp://[::1]:7", "tcp://[::1]:7"),
             ("udp://[::1]:7", "udp://[::1]:7"),
             ("udp://:0", "udp://127.0.0.1:0"),
+            ("tls://[::1]:7", "tls://[::1]:7"),
+            ("tls://a.example:7", "tls://a.example:7"),
             ("unix:/tmp/a b", "unix:/tmp/a b"),
             ("unix:///tmp/s", "unix:/tmp/s"),
             ("unix:rel/s", "unix:rel/s"),
@@ -117,9 +132,9 @@ mod tests {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), printed);
         }
         for (text, why) in [
-            ("", "neither tcp://, udp:// nor unix:"),
-            ("127.0.0.1:5000", "neither tcp://, udp:// nor unix:"),
-            ("http://a:1", "neither tcp://, udp:// nor unix:"),
+            ("", "neither tcp://, tls://, udp:// nor unix:"),
+            ("127.0.0.1:5000", "neither tcp://, tls://, udp:// nor unix:"),
+            ("http://a:1", "neither tcp://, tls://, udp:// nor unix:"),
             ("tcp://localhost", "no port"),
             ("tcp://a:", "no port from 0 to 65535"),
             ("tcp://a:65536", "no port from 0 to 65535"),

@@ -4,7 +4,8 @@ use super::counts::Counts;
 #[cfg(all(target_os = "linux", feature = "map"))]
 use super::handover;
 use super::line::{Line, Lines};
-use super::{Address, Connection, Stats};
+use super::target::Target;
+use super::{Address, Connection, Stats, TlsOptions};
 use crate::array::ArrayRef;
 use crate::error::{Error, ErrorKind, Result};
 #[cfg(all(target_os = "linux", feature = "map"))]
@@ -30,13 +31,16 @@ pub struct ChannelOptions {
     pub reconnect: bool,
     /// Receives bare `.npy`, from peers that have only NumPy, each a message of its own. Nothing is checked then, and nothing sent.
     pub npy: bool,
+    /// What `tls://` takes.
+    pub tls: TlsOptions,
 }
 
 impl Default for ChannelOptions {
     /// [`Limits::stream`], 10 seconds, one connection, frames.
     fn default() -> Self {
+        let (limits, tls) = (Limits::stream(), TlsOptions::default());
         let timeout = Duration::from_secs(10);
-        Self { limits: Limits::stream(), timeout, reconnect: false, npy: false }
+        Self { limits, timeout, reconnect: false, npy: false, tls }
     }
 }
 
@@ -112,10 +116,11 @@ impl Channel {
     /// Connects to whoever listens there.
     ///
     /// # Errors
-    /// As [`Connection::open`].
+    /// As [`Connection::open_with`].
     pub fn connect(address: &Address, options: ChannelOptions, watch: Watch<'_>) -> Result<Self> {
-        let connection = Connection::open(address, options.timeout, watch)?;
-        let again = options.reconnect.then(|| address.clone());
+        let target = Target::new(address, &options.tls)?;
+        let connection = Connection::reach(&target, options.timeout, watch)?;
+        let again = options.reconnect.then_some(target);
         let lines = Lines::new(connection, again, options.timeout);
         Ok(Self::on(lines, options, Arc::default()))
     }
@@ -209,7 +214,9 @@ impl Channel {
         loop {
             let turn = self.prepare_to_send(&mut sending, watch)?;
             let Some(sender) = &mut sending.sender else { return Err(closed()) };
-            let Connection::Unix(_) = sender.get_ref() else { return Ok(None) };
+            if sender.get_ref().unix().is_none() {
+                return Ok(None);
+            }
             handover::wait(sender.get_ref(), self.options.timeout, watch)?;
             let message = sender.take_number();
             lent.metadata.message = Some(message);
@@ -456,8 +463,8 @@ impl Channel {
             self.accounted.fetch_max(self.arrived.load(Ordering::Acquire), Ordering::AcqRel);
             self.account(sending.next);
         }
-        self.let_go();
-        waited
+        let closed = self.let_go(watch);
+        waited.and(closed)
     }
 
     /// Lets the connection go so that the peer sees that not everything was taken, even if all of it has come.
@@ -467,12 +474,13 @@ impl Channel {
     }
 
     /// Says that nothing more will come, and lets the connection go.
-    fn let_go(&self) {
+    fn let_go(&self, watch: Watch<'_>) -> Result<()> {
         if !self.lines.is_inherited() {
             self.confirm_last();
         }
-        self.lines.close();
+        let closed = self.lines.close(watch);
         self.drop_holds();
+        closed
     }
 
     fn drop_holds(&self) {
@@ -488,7 +496,8 @@ impl Channel {
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        self.let_go();
+        // Nobody waits here.
+        let _ = self.let_go(&mut |_| Err(closed()));
     }
 }
 

@@ -1,6 +1,9 @@
 //! One connection, over a socket of either kind.
 
-use super::{Address, TICK};
+use super::ahead::{AHEAD, Ahead};
+use super::link::Link;
+use super::target::{Target, connect, no_answer};
+use super::{Address, TICK, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Watch;
 use crate::io::stream::Socket;
@@ -9,12 +12,11 @@ use crate::threads::Threads;
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Error as IoError, ErrorKind as IoKind, Read, Result as IoResult, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs as _};
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 /// How long a wait stays awake: an answer that comes at once is had without the time that waking up takes.
@@ -23,24 +25,50 @@ const AWAKE: Duration = Duration::from_micros(40);
 
 /// A connection with a peer.
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum Connection {
-    /// Over TCP.
-    Tcp(TcpStream),
-    /// Over a Unix socket.
-    #[cfg(unix)]
-    Unix(UnixStream),
+pub struct Connection {
+    link: Link,
+    ahead: Arc<Ahead>,
 }
 
 impl Connection {
-    /// Connects to whoever listens there.
+    pub(super) fn on(link: Link) -> Self {
+        Self { link, ahead: Arc::default() }
+    }
+
+    /// One that came to nothing: whoever reads of it hears why.
+    #[cfg(all(unix, feature = "tls"))]
+    pub(super) fn failed(link: Link, error: Error) -> Self {
+        let connection = Self::on(link);
+        connection.ahead.fail(error.into());
+        connection
+    }
+
+    /// Connects to whoever listens there; at `tls://` the system says who may sign certificates.
     ///
     /// # Errors
-    /// [`ErrorKind::Peer`] if nobody does; [`ErrorKind::Timeout`]; [`ErrorKind::Io`]; whatever `watch` returns.
+    /// As [`Connection::open_with`].
     pub fn open(address: &Address, timeout: Duration, watch: Watch<'_>) -> Result<Self> {
-        let about = |error: Error| error.context(format!("cannot connect to {address}"));
+        Self::open_with(address, &TlsOptions::default(), timeout, watch)
+    }
+
+    /// The same with one's own word on whom to trust.
+    ///
+    /// # Errors
+    /// As [`TlsOptions::client`]; [`ErrorKind::Peer`] if nobody listens there, or somebody else than there should;
+    /// [`ErrorKind::Timeout`]; [`ErrorKind::Io`]; whatever `watch` returns.
+    pub fn open_with(
+        address: &Address,
+        tls: &TlsOptions,
+        timeout: Duration,
+        watch: Watch<'_>,
+    ) -> Result<Self> {
+        Self::reach(&Target::new(address, tls)?, timeout, watch)
+    }
+
+    pub(super) fn reach(target: &Target, timeout: Duration, watch: Watch<'_>) -> Result<Self> {
+        let about = |error: Error| error.context(format!("cannot connect to {}", target.address));
         let (done, opened) = mpsc::channel();
-        let wanted = address.clone();
+        let wanted = target.clone();
         // In a thread of its own: neither looking a name up nor a Unix socket whose queue is full can be interrupted.
         let connecting = move || done.send(connect(&wanted, timeout));
         std::thread::Builder::new().spawn(connecting).map_err(|error| about(error.into()))?;
@@ -51,10 +79,7 @@ impl Connection {
             match opened.recv_timeout(left.min(TICK)) {
                 Ok(opened) => return opened.map_err(about),
                 Err(_) if !left.is_zero() => {}
-                Err(_) => {
-                    let message = format!("no answer in {} s", timeout.as_secs_f32());
-                    return Err(about(Error::new(ErrorKind::Timeout, message)));
-                }
+                Err(_) => return Err(about(no_answer(timeout))),
             }
         }
     }
@@ -64,31 +89,98 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn try_clone(&self) -> Result<Self> {
-        Ok(match self {
-            Self::Tcp(socket) => Self::Tcp(socket.try_clone()?),
-            #[cfg(unix)]
-            Self::Unix(socket) => Self::Unix(socket.try_clone()?),
-        })
+        Ok(Self { link: self.link.try_clone()?, ahead: Arc::clone(&self.ahead) })
+    }
+
+    /// The socket, where it is a Unix one.
+    #[cfg(unix)]
+    pub(super) fn unix(&self) -> Option<&UnixStream> {
+        match &self.link {
+            Link::Unix(socket) => Some(socket),
+            _ => None,
+        }
     }
 
     /// Looks at the next bytes without taking them, and without waiting: an error that says so where there are none yet.
     #[cfg(unix)]
     pub(super) fn peek(&self, space: &mut [u8]) -> IoResult<usize> {
-        use rustix::net::{RecvFlags, recv};
-        let (n, _) = recv(self, space, RecvFlags::PEEK | RecvFlags::DONTWAIT)?;
-        Ok(n)
+        if !self.link.is_read_ahead() {
+            return self.link.peek(space);
+        }
+        let come = match self.ahead.len() < space.len() {
+            true => self.fill(),
+            false => Ok(0),
+        };
+        match self.ahead.look(space) {
+            0 => come,
+            n => Ok(n),
+        }
+    }
+
+    /// Whether there are bytes, an end or an error for who reads, without waiting.
+    #[cfg(unix)]
+    pub(super) fn has_come(&self) -> IoResult<bool> {
+        if self.ahead.has_some() {
+            return Ok(true);
+        }
+        if !self.link.is_read_ahead() {
+            let none = Timespec::default();
+            return Ok(poll(&mut [PollFd::new(self, PollFlags::IN)], Some(&none))? > 0);
+        }
+        match self.fill() {
+            Err(error) if is_tick(&error) => Ok(false),
+            _ => Ok(true),
+        }
+    }
+
+    /// Whether something was read of it that nobody has asked for yet: its descriptor does not tell.
+    #[cfg(unix)]
+    pub(super) fn has_ahead(&self) -> bool {
+        self.ahead.has_some() || self.link.holds_some() && self.has_come().unwrap_or(true)
+    }
+
+    /// Whether there is something for who reads, now that its descriptor is ready.
+    #[cfg(unix)]
+    pub(super) fn has_more(&self) -> IoResult<bool> {
+        if self.link.is_secret() { self.has_come() } else { Ok(true) }
+    }
+
+    /// Reads ahead without waiting; an error other than that there is nothing yet is kept for who reads.
+    #[cfg(unix)]
+    fn fill(&self) -> IoResult<usize> {
+        let mut bytes = [0; AHEAD];
+        let come = self.link.read_now(&mut bytes);
+        match come {
+            Ok(n) => self.ahead.keep(bytes.get(..n).unwrap_or_default()),
+            Err(error) if is_tick(&error) => return Err(error),
+            Err(error) => self.ahead.fail(error),
+        }
+        Ok(self.ahead.len())
     }
 
     /// Waits for bytes, or an end, for no longer than `most` and a tick; whether there are some.
     #[cfg(unix)]
     pub(super) fn is_ready(&self, most: Duration) -> IoResult<bool> {
-        poll_awake(&mut [PollFd::new(self, PollFlags::IN)], most)
+        let started = Instant::now();
+        loop {
+            if self.has_come()? {
+                return Ok(true);
+            }
+            if !stays_awake(started, most) {
+                let is_ready = poll_for(&mut [PollFd::new(self, PollFlags::IN)], most)?;
+                return if is_ready { self.has_more() } else { Ok(false) };
+            }
+            std::hint::spin_loop();
+        }
     }
 
     /// Takes bytes that were looked at.
     #[cfg(unix)]
     pub(super) fn take(&self, space: &mut [u8]) -> IoResult<()> {
-        let n = rustix::net::recv(self, &mut *space, rustix::net::RecvFlags::DONTWAIT)?.0;
+        let n = match self.ahead.give(space) {
+            Some(given) => given?,
+            None => self.link.read_now(space)?,
+        };
         if n == space.len() { Ok(()) } else { Err(IoKind::UnexpectedEof.into()) }
     }
 
@@ -98,11 +190,22 @@ impl Connection {
     /// If only a part of them has gone, behind which nothing can be sent.
     #[cfg(unix)]
     pub(super) fn put(&self, bytes: &[u8]) -> IoResult<()> {
-        use rustix::net::{SendFlags, send};
-        match send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+        match self.link.write_now(bytes) {
             Ok(n) if n < bytes.len() => Err(IoKind::WriteZero.into()),
             // A peer that takes nothing any more finds out by itself.
             _ => Ok(()),
+        }
+    }
+
+    /// Throws away what has come and nobody has taken, so that its system does not reset it, up to so many bytes.
+    #[cfg(unix)]
+    pub(super) fn throw_away(&self, most: usize) {
+        let (mut scratch, mut thrown) = ([0; 4096], 0);
+        while thrown < most
+            && let Ok((n @ 1.., _)) =
+                rustix::net::recv(self, &mut scratch, rustix::net::RecvFlags::DONTWAIT)
+        {
+            thrown += n;
         }
     }
 
@@ -112,17 +215,20 @@ impl Connection {
         let _ = rustix::net::shutdown(self, rustix::net::Shutdown::Both);
     }
 
-    /// Says that nothing more will come.
+    /// Says that nothing more will come. Where there is no room for that yet, [`wait_for_close`] says it.
     ///
     /// # Errors
     /// [`ErrorKind::Peer`] and [`ErrorKind::Io`].
     pub fn finish(&self) -> Result<()> {
-        let finished = match self {
-            Self::Tcp(socket) => socket.shutdown(Shutdown::Write),
-            #[cfg(unix)]
-            Self::Unix(socket) => socket.shutdown(Shutdown::Write),
-        };
-        finished.map_err(Error::from)
+        self.finish_now().map(|_| ())
+    }
+
+    /// The same; whether it was said.
+    pub(super) fn finish_now(&self) -> Result<bool> {
+        match self.link.finish() {
+            Err(error) if is_tick(&error) => Ok(false),
+            finished => Ok(finished.map(|()| true)?),
+        }
     }
 
     /// Closes between two arrays, so that the peer sees that it was not the end.
@@ -133,23 +239,28 @@ impl Connection {
     /// From here on its end is a reset, whatever ends it, until [`Connection::settle`].
     pub(super) fn distrust(&self) {
         #[cfg(unix)]
-        if let Self::Tcp(socket) = self {
+        if let Some(socket) = self.link.tcp() {
             let _ = rustix::net::sockopt::set_socket_linger(socket, Some(Duration::ZERO));
         }
     }
 
-    /// Everything was taken: closed, its end is an end.
+    /// Everything was taken: closed, its end is an end, which within TLS is said.
     pub fn settle(&self) {
         #[cfg(unix)]
-        if let Self::Tcp(socket) = self {
+        if let Some(socket) = self.link.tcp() {
             let _ = rustix::net::sockopt::set_socket_linger(socket, None);
+        }
+        #[cfg(unix)]
+        if self.link.is_secret() {
+            let _ = self.link.finish();
         }
     }
 
     /// Closes so that the sender sees that not everything was taken, even if all of it was read.
     pub fn refuse(self) {
         #[cfg(unix)]
-        if let Self::Unix(mut socket) = self {
+        if let Link::Unix(socket) = &self.link {
+            let mut socket: &UnixStream = socket;
             // It cannot be reset. One byte is no frame, so the direction that nobody uses ends inside of one.
             let _ = socket.set_nonblocking(true).and_then(|()| socket.write(&[0]));
             return;
@@ -161,48 +272,15 @@ impl Connection {
     #[cfg(unix)]
     pub(super) fn is_refused(&self) -> bool {
         let mut front = [1; 2];
-        matches!(self, Self::Unix(_)) && matches!(self.peek(&mut front), Ok(1)) && front[0] == 0
+        self.unix().is_some() && matches!(self.peek(&mut front), Ok(1)) && front[0] == 0
     }
 
     /// What is known of who it is.
     #[must_use]
     pub fn peer(&self) -> String {
-        match self {
-            Self::Tcp(socket) => {
-                socket.peer_addr().map_or_else(|_| "a peer".to_owned(), |a| a.to_string())
-            }
-            #[cfg(unix)]
-            Self::Unix(_) => "a peer".to_owned(),
-        }
+        let address = self.link.tcp().and_then(|socket| socket.peer_addr().ok());
+        address.map_or_else(|| "a peer".to_owned(), |address| address.to_string())
     }
-}
-
-fn connect(address: &Address, timeout: Duration) -> Result<Connection> {
-    let (host, port) = match address {
-        Address::Tcp { host, port } => (host.as_str(), *port),
-        Address::Udp { .. } => return Err(no_connection()),
-        #[cfg(unix)]
-        Address::Unix(path) => return Ok(Connection::Unix(UnixStream::connect(path)?)),
-        #[cfg(not(unix))]
-        Address::Unix(_) => return Err(no_unix()),
-    };
-    let mut last = None;
-    for address in (host, port).to_socket_addrs()? {
-        match TcpStream::connect_timeout(&address, timeout) {
-            Ok(socket) => return Ok(Connection::Tcp(socket)),
-            Err(error) => last = Some(error),
-        }
-    }
-    Err(last.map_or_else(|| Error::new(ErrorKind::Peer, "no such host"), Error::from))
-}
-
-pub(super) fn no_connection() -> Error {
-    Error::argument("datagrams have no connection: nothing is answered over udp://")
-}
-
-#[cfg(not(unix))]
-pub(super) fn no_unix() -> Error {
-    Error::unsupported("this system has no Unix sockets")
 }
 
 /// Waits until one of them is ready, for no longer than `most` and a tick; whether one is.
@@ -213,12 +291,21 @@ pub(super) fn poll_awake(fds: &mut [PollFd<'_>], most: Duration) -> IoResult<boo
         if poll(fds, Some(&none))? > 0 {
             return Ok(true);
         }
-        // A processor alone would keep the peer from answering.
-        if started.elapsed() >= AWAKE.min(most) || Threads::default().get() == 1 {
-            break;
+        if !stays_awake(started, most) {
+            return poll_for(fds, most);
         }
         std::hint::spin_loop();
     }
+}
+
+/// Whether a wait of at most `most` looks once more before it sleeps. A processor alone would keep the peer from answering.
+#[cfg(unix)]
+fn stays_awake(started: Instant, most: Duration) -> bool {
+    started.elapsed() < AWAKE.min(most) && Threads::default().get() > 1
+}
+
+#[cfg(unix)]
+pub(super) fn poll_for(fds: &mut [PollFd<'_>], most: Duration) -> IoResult<bool> {
     let tick = Timespec::try_from(most.min(TICK)).unwrap_or_default();
     match poll(fds, Some(&tick)) {
         Err(rustix::io::Errno::INTR) => Ok(false),
@@ -229,44 +316,46 @@ pub(super) fn poll_awake(fds: &mut [PollFd<'_>], most: Duration) -> IoResult<boo
 #[cfg(unix)]
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Tcp(socket) => socket.as_fd(),
-            Self::Unix(socket) => socket.as_fd(),
-        }
+        self.link.as_fd()
     }
 }
 
 impl Read for Connection {
+    /// Small reads are given of what a larger one has brought; a large one goes to its own space.
     fn read(&mut self, space: &mut [u8]) -> IoResult<usize> {
-        match self {
-            Self::Tcp(socket) => socket.read(space),
-            #[cfg(unix)]
-            Self::Unix(socket) => socket.read(space),
+        if let Some(given) = self.ahead.give(space) {
+            return given;
         }
+        if space.len() >= AHEAD || space.is_empty() || !self.link.is_read_ahead() {
+            return self.link.read(space);
+        }
+        let mut bytes = [0; AHEAD];
+        let come = self.link.read(&mut bytes)?;
+        let n = come.min(space.len());
+        let (given, kept) = bytes.get(..come).unwrap_or_default().split_at(n);
+        if let Some(space) = space.get_mut(..n) {
+            space.copy_from_slice(given);
+        }
+        if !kept.is_empty() {
+            self.ahead.keep(kept);
+        }
+        Ok(n)
     }
 }
 
 impl Write for Connection {
     fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        match self {
-            Self::Tcp(socket) => socket.write(bytes),
-            #[cfg(unix)]
-            Self::Unix(socket) => socket.write(bytes),
-        }
+        self.link.write(bytes)
     }
 
     fn flush(&mut self) -> IoResult<()> {
-        Ok(())
+        self.link.flush()
     }
 }
 
 impl Socket for Connection {
     fn prepare(&self, tick: Duration) -> IoResult<()> {
-        match self {
-            Self::Tcp(socket) => socket.prepare(tick),
-            #[cfg(unix)]
-            Self::Unix(socket) => socket.prepare(tick),
-        }
+        self.link.prepare(tick)
     }
 }
 
@@ -280,15 +369,20 @@ pub fn wait_for_close(
     watch: Watch<'_>,
 ) -> Result<bool> {
     let started = Instant::now();
-    let (mut scratch, mut found) = ([0; 4096], 0);
+    let (mut scratch, mut found, mut finished) = ([0; 4096], 0, false);
     while started.elapsed() < timeout {
         watch(0)?;
+        finished = finished || connection.finish_now()?;
         match connection.read(&mut scratch) {
             Ok(0) if found == 1 => return Err(Error::new(ErrorKind::Peer, "it says so")),
             Ok(0) => return Ok(true),
             // Arrays of the peer's own are for somebody else.
             Ok(n) => found += n,
             Err(error) if is_tick(&error) => {}
+            // An end that was not said.
+            Err(error) if error.kind() == IoKind::UnexpectedEof => {
+                return Err(Error::new(ErrorKind::Peer, "the connection broke off"));
+            }
             Err(error) => return Err(error.into()),
         }
     }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Whether the next message is such a one.
 pub(super) fn has_come(connection: &Connection) -> bool {
     let mut front = [0; LENT_MAGIC.len()];
-    matches!(connection, Connection::Unix(_))
+    connection.unix().is_some()
         && connection.peek(&mut front).is_ok_and(|n| n == front.len())
         && front == LENT_MAGIC
 }
@@ -24,7 +24,7 @@ pub(super) fn take(
     places: &mut dyn Places,
     limits: &Limits,
 ) -> Result<Option<Received>> {
-    let Connection::Unix(socket) = connection else { return Ok(None) };
+    let Some(socket) = connection.unix() else { return Ok(None) };
     let Some(handed) = shm::recv(socket, limits)? else { return Ok(None) };
     let message = handed.lent.metadata.message;
     if message.is_some_and(|message| message.count != 1) {
@@ -52,6 +52,6 @@ pub(super) fn wait(connection: &Connection, most: Duration, watch: Watch<'_>) ->
 
 /// Gives it.
 pub(super) fn give(connection: &Connection, lent: &Lent, memory: &impl AsFd) -> Result<()> {
-    let Connection::Unix(socket) = connection else { return Ok(()) };
+    let Some(socket) = connection.unix() else { return Ok(()) };
     shm::send(socket, lent, memory)
 }

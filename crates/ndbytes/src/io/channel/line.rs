@@ -1,9 +1,9 @@
 //! The connection that a channel has at a time.
 
-use super::{Address, Connection};
+use super::Connection;
+use super::target::Target;
 use crate::error::{ErrorKind, Result};
-use crate::io::Watch;
-use std::io::Read as _;
+use crate::io::{Watch, unwatched};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const UNREAD: usize = 1 << 20;
 #[derive(Debug)]
 pub(super) struct Lines {
     /// Where to connect again.
-    again: Option<Address>,
+    again: Option<Target>,
     timeout: Duration,
     turn: AtomicU64,
     closed: AtomicBool,
@@ -42,7 +42,7 @@ pub(super) enum Line {
 }
 
 impl Lines {
-    pub(super) fn new(connection: Connection, again: Option<Address>, timeout: Duration) -> Self {
+    pub(super) fn new(connection: Connection, again: Option<Target>, timeout: Duration) -> Self {
         let (turn, closed) = (AtomicU64::new(1), AtomicBool::new(false));
         let (peer, now) = (Mutex::new(connection.peer()), Mutex::new(Some(connection)));
         let (connecting, process) = (Mutex::new(()), std::process::id());
@@ -62,7 +62,7 @@ impl Lines {
         if self.is_closed() {
             return Ok(Line::Closed);
         }
-        let Some(address) = self.again.as_ref().filter(|_| self.is_lost()) else {
+        let Some(target) = self.again.as_ref().filter(|_| self.is_lost()) else {
             return Ok(Line::Open(self.turn()));
         };
         let _alone = super::channel::lock(&self.connecting, None, watch)?;
@@ -75,7 +75,7 @@ impl Lines {
             let left = self.timeout.saturating_sub(started.elapsed());
             let mut stopped = None;
             let mut look = |seen| watch(seen).inspect_err(|error| stopped = Some(error.clone()));
-            let opened = Connection::open(address, left.max(PAUSE), &mut look);
+            let opened = Connection::reach(target, left.max(PAUSE), &mut look);
             match (opened, stopped) {
                 (_, Some(error)) => return Err(error),
                 _ if self.is_closed() => return Ok(Line::Closed),
@@ -122,24 +122,33 @@ impl Lines {
         }
     }
 
-    pub(super) fn close(&self) {
+    /// Says that nothing more will come, and lets the connection go. Where what says so has no room yet, it is waited for as long
+    /// as `watch` and the time-out let it; by a thread behind that.
+    ///
+    /// # Errors
+    /// Whatever `watch` returns; it is closed then, too.
+    pub(super) fn close(&self, watch: Watch<'_>) -> Result<()> {
         if self.closed.swap(true, Ordering::AcqRel) {
-            return;
+            return Ok(());
         }
-        let Some(mut connection) = self.lock().take() else { return };
+        let Some(connection) = self.lock().take() else { return Ok(()) };
         if self.is_inherited() {
-            return;
+            return Ok(());
         }
         connection.settle();
-        let _ = connection.finish();
-        let (mut scratch, mut unread) = ([0; 4096], 0);
-        while unread < UNREAD
-            && connection.is_ready(Duration::ZERO).is_ok_and(|ready| ready)
-            && let Ok(n @ 1..) = connection.read(&mut scratch)
-        {
-            unread += n;
-        }
-        connection.shut();
+        let waited = finish(&connection, self.timeout, watch);
+        let Err(error) = waited else {
+            end(connection);
+            return Ok(());
+        };
+        let timeout = self.timeout;
+        let later = move || {
+            let _ = finish(&connection, timeout, &mut unwatched);
+            end(connection);
+        };
+        // Where there is none to be had, it ends as it does when the process is killed.
+        let _ = std::thread::Builder::new().name("ndbytes-close".to_owned()).spawn(later);
+        Err(error)
     }
 
     /// Ends it so that the peer sees that not everything was taken.
@@ -171,6 +180,22 @@ impl Lines {
     fn lock(&self) -> MutexGuard<'_, Option<Connection>> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Says that nothing more will come, as soon as there is room for that. A peer that has gone needs to hear nothing.
+fn finish(connection: &Connection, timeout: Duration, watch: Watch<'_>) -> Result<()> {
+    let started = Instant::now();
+    while matches!(connection.finish_now(), Ok(false)) && started.elapsed() < timeout {
+        watch(0)?;
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    Ok(())
+}
+
+/// Lets a connection go whose end was said.
+fn end(connection: Connection) {
+    connection.throw_away(UNREAD);
+    connection.shut();
 }
 
 /// Whether a peer that is not there now may be there soon: it is about to start again.

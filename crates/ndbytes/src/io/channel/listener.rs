@@ -33,6 +33,7 @@ pub struct Listener {
     acceptor: Mutex<Option<Arc<Acceptor>>>,
     address: Address,
     is_public: bool,
+    pin: Option<String>,
     options: ChannelOptions,
     counts: Arc<Counts>,
     /// Where messages wait at the peers.
@@ -64,12 +65,12 @@ impl Listener {
     /// Listens at an address.
     ///
     /// # Errors
-    /// As [`Acceptor::bind`]; [`Argument`](ErrorKind::Argument) for keeping no message.
+    /// As [`Acceptor::bind_with`]; [`Argument`](ErrorKind::Argument) for keeping no message.
     pub fn bind(address: &Address, keep: Keep, options: ChannelOptions) -> Result<Self> {
         if keep == Keep::Last(0) {
             return Err(Error::argument("keep: expected at least 1 message, found 0"));
         }
-        let acceptor = Arc::new(Acceptor::bind(address)?);
+        let acceptor = Arc::new(Acceptor::bind_with(address, &options.tls, options.timeout)?);
         let counts = Arc::<Counts>::default();
         let (ring, accepting) = match keep {
             Keep::All => (None, None),
@@ -80,10 +81,22 @@ impl Listener {
             }
         };
         let (address, is_public) = (acceptor.address().clone(), acceptor.is_public());
+        let pin = acceptor.pin().map(str::to_owned);
         let (acceptor, accepting) = (Mutex::new(Some(acceptor)), Mutex::new(accepting));
         let peers = Mutex::default();
         let process = std::process::id();
-        Ok(Self { acceptor, address, is_public, options, counts, peers, ring, accepting, process })
+        Ok(Self {
+            acceptor,
+            address,
+            is_public,
+            pin,
+            options,
+            counts,
+            peers,
+            ring,
+            accepting,
+            process,
+        })
     }
 
     /// Where it listens, with the port that it got.
@@ -96,6 +109,12 @@ impl Listener {
     #[must_use]
     pub fn is_public(&self) -> bool {
         self.is_public
+    }
+
+    /// What whoever connects can give as [`TlsOptions::pin`](super::TlsOptions::pin); `None` where no TLS is spoken.
+    #[must_use]
+    pub fn pin(&self) -> Option<&str> {
+        self.pin.as_deref()
     }
 
     /// The next message of any peer, each array in a buffer of its own. It is waited for `patience`, or for ever.
@@ -181,10 +200,12 @@ impl Listener {
         let Peers { all, turn } = peers;
         let mut fds = vec![PollFd::new(acceptor, PollFlags::IN)];
         fds.extend(all.iter().map(|peer| PollFd::new(&peer.connection, PollFlags::IN)));
+        let has_ahead: Vec<bool> = all.iter().map(|peer| peer.connection.has_ahead()).collect();
+        let most = if has_ahead.contains(&true) { Duration::ZERO } else { most };
         poll_awake(&mut fds, most)?;
         let mut ready = fds.iter().map(|fd| !fd.revents().is_empty());
         let has_come = ready.next().unwrap_or_default();
-        let ready: Vec<bool> = ready.collect();
+        let ready: Vec<(bool, bool)> = ready.zip(has_ahead).collect();
         drop(fds);
         while has_come
             && all.len() < PEERS
@@ -195,7 +216,12 @@ impl Listener {
         }
         let len = ready.len();
         let mut places = (0..len).map(|at| (*turn + at) % len);
-        Ok(places.find(|at| ready.get(*at).copied().unwrap_or_default()))
+        Ok(places.find(|at| match (ready.get(*at), all.get(*at)) {
+            (Some((_, true)), _) => true,
+            // What is wrong with it, who reads of it hears.
+            (Some((true, _)), Some(peer)) => peer.connection.has_more().unwrap_or(true),
+            _ => false,
+        }))
     }
 
     /// The next peer, for itself: its messages come over its channel, and not here.

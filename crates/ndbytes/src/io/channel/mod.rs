@@ -21,6 +21,7 @@
 
 mod acceptor;
 mod address;
+mod ahead;
 #[cfg(unix)]
 #[expect(clippy::module_inception, reason = "the room is named after what it is for")]
 mod channel;
@@ -31,6 +32,7 @@ mod counts;
 mod handover;
 #[cfg(unix)]
 mod line;
+mod link;
 #[cfg(unix)]
 mod listener;
 #[cfg(unix)]
@@ -39,6 +41,8 @@ mod outbox;
 mod receipts;
 #[cfg(unix)]
 mod ring;
+mod target;
+pub mod tls;
 
 pub use acceptor::Acceptor;
 pub use address::Address;
@@ -51,6 +55,7 @@ pub use counts::Stats;
 pub use listener::{Keep, Listener};
 #[cfg(unix)]
 pub use outbox::{Outbox, Post};
+pub use tls::TlsOptions;
 
 use std::time::Duration;
 
