@@ -54,7 +54,10 @@ fn open(sending: &Sending<'_>, address: &Address) -> Result<DatagramSender> {
     };
     let about = |error: Error| error.context(format!("cannot send to {address}"));
     let (done, opened) = mpsc::channel();
-    let opening = move || done.send(DatagramSender::connect((host.as_str(), port)));
+    let opening = move || {
+        // Nobody waits any more where it was interrupted.
+        let _ = done.send(DatagramSender::connect((host.as_str(), port)));
+    };
     std::thread::Builder::new().spawn(opening).map_err(|error| about(error.into()))?;
     let started = Instant::now();
     loop {
