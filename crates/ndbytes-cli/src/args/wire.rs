@@ -26,12 +26,15 @@ Examples:
   ndbytes send --group run7 x.npz tcp://:5000    one message, whole or not at all: run7.npz
   ndbytes send --loss 0.01 --rate 50M *.npy udp://lab:5000
   ndbytes send --npy ecg.npy tcp://lab:5000      to np.load(sock.makefile('rb')): no checksums
+  ndbytes send ecg.npy tls://lab:5000 --ca ca.pem         encrypted, to whom that authority knows as lab
+  ndbytes send ecg.npy tls://lab:5000 --pin sha256/...    encrypted, to who has this key: `ndbytes recv` says it
 
-Whoever can read the network can read the arrays: beyond this machine, send through ssh or a VPN."
+Whoever can read the network can read the arrays, but over tls://: beyond this machine, send so, or through ssh or a VPN."
 )]
 pub(crate) struct SendArgs {
     // One list, so that options may stand anywhere in it.
-    /// Files to send, - is standard input, and where to, behind or before them: tcp://HOST:PORT, udp://HOST:PORT or unix:/path
+    /// Files to send, - is standard input, and where to, behind or before them: tcp://HOST:PORT, tls://HOST:PORT, udp://HOST:PORT
+    /// or unix:/path
     #[arg(value_name = "FILE|ADDR", required = true)]
     files: Vec<PathBuf>,
     /// Take the .npy, .ndb, .npy.zz, .npy.gz and .npz files in folders, and in their folders
@@ -47,6 +50,12 @@ pub(crate) struct SendArgs {
     /// Over udp://: bytes a second at most, as 800K, 50M or 1.5G. By default 100M, what a gigabit link takes
     #[arg(long, value_name = "RATE")]
     pub(crate) rate: Option<String>,
+    /// Over tls://: a PEM file of those who may sign the receiver's certificate. By default those whom the system trusts
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca: Option<PathBuf>,
+    /// Over tls://: the one key that the receiver may have, whatever its certificate says: sha256/ and the hash in base64
+    #[arg(long, value_name = "PIN")]
+    pub(crate) pin: Option<String>,
     #[command(flatten)]
     pub(crate) wire: WireArgs,
     #[command(flatten)]
@@ -72,11 +81,12 @@ Examples:
   ndbytes recv unix:/run/arrays --once           one connection, then the end
   ndbytes recv unix:/run/cam --keep latest       what is newest, whatever was missed
   ndbytes recv udp://:5000 -o in/ --idle 5       until nothing has come for 5 seconds
+  ndbytes recv tls://0.0.0.0:5000 --cert cert.pem --key key.pem  encrypted: the first line says the --pin for `ndbytes send`
 
 The first line says where it listens, with the port that tcp://:0 was given.
 Nobody is asked who they are: beyond this machine, listen behind ssh or a VPN.")]
 pub(crate) struct RecvArgs {
-    /// Where: tcp://HOST:PORT, tcp://:0 for any port of this machine, udp://HOST:PORT, or unix:/path
+    /// Where: tcp://HOST:PORT, tcp://:0 for any port of this machine, tls://HOST:PORT, udp://HOST:PORT, or unix:/path
     #[arg(value_name = "ADDR", required_unless_present = "listen", conflicts_with = "listen")]
     pub(crate) address: Option<String>,
     /// The same, said with a word
@@ -91,13 +101,19 @@ pub(crate) struct RecvArgs {
     /// End when nothing has come for SECONDS, once something has
     #[arg(long, value_name = "SECONDS")]
     pub(crate) idle: Option<f64>,
-    /// Over tcp:// and unix:, where messages come faster than they can be written: keep the newest only, or the newest N
+    /// Over tcp://, tls:// and unix:, where messages come faster than they can be written: keep the newest only, or the newest N
     #[arg(long, value_name = "latest|N", conflicts_with = "npy")]
     pub(crate) keep: Option<String>,
     /// Over udp://: write an array of which only a part has come, too, as NAME.partial.npz: the array, zeros where nothing came, and
     /// a mask of what did
     #[arg(long)]
     pub(crate) partial: bool,
+    /// Over tls://: a PEM file of this end's certificate, and of those between it and one that is trusted
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cert: Option<PathBuf>,
+    /// Over tls://: a PEM file of the certificate's private key
+    #[arg(long, value_name = "FILE")]
+    pub(crate) key: Option<PathBuf>,
     /// Refuse arrays of more than N bytes
     #[arg(long, value_name = "N")]
     pub(crate) max_bytes: Option<u64>,

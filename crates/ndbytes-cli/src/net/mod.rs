@@ -5,5 +5,5 @@ mod options;
 mod tally;
 
 pub(crate) use names::file_stem;
-pub(crate) use options::{keep, loss, only, rate, seconds, timeout};
+pub(crate) use options::{keep, loss, only, only_tls, rate, seconds, timeout};
 pub(crate) use tally::Tally;

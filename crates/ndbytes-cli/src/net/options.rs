@@ -39,8 +39,21 @@ pub(crate) fn only(is_given: bool, option: &str, is_meant: bool, address: &Addre
         return Ok(());
     }
     let is_udp = matches!(address, Address::Udp { .. });
-    let other = if is_udp { "tcp:// and unix:" } else { "udp://" };
+    let other = if is_udp { "tcp://, tls:// and unix:" } else { "udp://" };
     Err(Error::argument(format!("{option} is for {other}; the address is {address}")))
+}
+
+/// The same for what is for `tls://`.
+///
+/// # Errors
+/// [`ndbytes::ErrorKind::Argument`].
+pub(crate) fn only_tls(is_given: bool, what: &str, is_tls: bool, address: &Address) -> Result<()> {
+    if !is_given || is_tls {
+        return Ok(());
+    }
+    Err(Error::argument(format!(
+        "{what} are for tls://; {address} is neither secret nor authenticated"
+    )))
 }
 
 /// How many of the newest messages are kept.

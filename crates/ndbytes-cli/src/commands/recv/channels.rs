@@ -15,8 +15,8 @@ use std::time::Duration;
 const CONNECTIONS: usize = 512;
 
 pub(super) fn run(work: &Work<'_>, address: &Address, npy: bool) -> Result<()> {
-    let listener = Listener::bind(address, &work.limits, work.timeout, npy)?;
-    work.announce(&listener.url(), listener.is_public())?;
+    let listener = Listener::bind(address, &work.limits, work.timeout, &work.tls, npy)?;
+    work.announce(&listener.url(), listener.pin(), listener.is_public())?;
     let listened = match work.once {
         true => once(work, &listener),
         false => all(work, &listener),

@@ -18,7 +18,7 @@ pub(super) fn run(work: &Work<'_>, address: &Address, args: &RecvArgs) -> Result
     let mut receiver = bind(address, options(work, args))?;
     let bound = receiver.local_addr()?;
     let url = Address::Udp { host: bound.ip().to_string(), port: bound.port() }.to_string();
-    work.announce(&url, !bound.ip().is_loopback())?;
+    work.announce(&url, None, !bound.ip().is_loopback())?;
     let received = receive(work, &mut receiver);
     let stats = receiver.stats();
     // What has begun and is not whole will not be.

@@ -12,7 +12,7 @@ use crate::exit::Exit;
 use crate::net::{self, Tally};
 use crate::report::Report;
 use crate::session::Session;
-use ndbytes::io::channel::Address;
+use ndbytes::io::channel::{Address, TlsOptions};
 use ndbytes::io::stream::Received;
 use ndbytes::{Limits, Result};
 use place::Place;
@@ -26,13 +26,18 @@ pub(crate) fn run(session: &Session, args: &RecvArgs) -> Result<Exit> {
     net::only(args.partial, "--partial", is_udp, &address)?;
     net::only(args.keep.is_some(), "--keep", !is_udp, &address)?;
     net::only(args.wire.npy, "--npy", !is_udp, &address)?;
+    let (is_given, is_tls) =
+        (args.cert.is_some() || args.key.is_some(), matches!(address, Address::Tls { .. }));
+    net::only_tls(is_given, "--cert and --key", is_tls, &address)?;
+    let tls = TlsOptions { cert: args.cert.clone(), key: args.key.clone(), ..Default::default() };
     let keep = args.keep.as_deref().map(net::keep).transpose()?;
     let idle = args.idle.map(|given| net::seconds("--idle", given)).transpose()?;
     let timeout = net::timeout(&args.wire, &address)?;
     let limits = Limits::stream().with_array(args.max_bytes.unwrap_or(u64::MAX));
     let place = Place::new(args)?;
     let (tally, exit, over) = Default::default();
-    let work = Work { session, place, limits, timeout, once: args.once, idle, tally, exit, over };
+    let once = args.once;
+    let work = Work { session, place, limits, timeout, tls, once, idle, tally, exit, over };
     match (is_udp, keep) {
         (true, _) => datagrams::run(&work, &address, args)?,
         (false, Some(keep)) => newest::run(&work, &address, keep)?,
@@ -47,6 +52,7 @@ struct Work<'s> {
     place: Place,
     limits: Limits,
     timeout: Duration,
+    tls: TlsOptions,
     once: bool,
     idle: Option<Duration>,
     tally: Tally,
@@ -57,14 +63,20 @@ struct Work<'s> {
 }
 
 impl Work<'_> {
-    /// The first line, and a warning where strangers can come.
-    fn announce(&self, url: &str, is_public: bool) -> Result<()> {
-        let json = json!({ "listening": url });
-        self.session.report(&Report::new(format!("listening on {url}"), json))?;
+    /// The first line, and a warning where strangers can come. With a pin it is what `ndbytes send` takes behind its files.
+    fn announce(&self, url: &str, pin: Option<&str>, is_public: bool) -> Result<()> {
+        let (text, json) = match pin {
+            Some(pin) => {
+                (format!("listening on {url} --pin {pin}"), json!({ "listening": url, "pin": pin }))
+            }
+            None => (format!("listening on {url}"), json!({ "listening": url })),
+        };
+        self.session.report(&Report::new(text, json))?;
         if is_public {
-            self.session.note(
-                "other machines can connect: nobody is asked who they are, and nothing is encrypted",
-            );
+            let nothing = if pin.is_some() { "" } else { ", and nothing is encrypted" };
+            self.session.note(&format!(
+                "other machines can connect: nobody is asked who they are{nothing}"
+            ));
         }
         Ok(())
     }

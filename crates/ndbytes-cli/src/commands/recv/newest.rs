@@ -11,10 +11,10 @@ pub(super) fn run(work: &Work<'_>, address: &Address, keep: usize) -> Result<()>
     use ndbytes::io::channel::{ChannelOptions, Keep, Listener};
     use serde_json::json;
 
-    let (limits, timeout) = (work.limits.clone(), work.timeout);
-    let options = ChannelOptions { limits, timeout, ..ChannelOptions::default() };
+    let (limits, timeout, tls) = (work.limits.clone(), work.timeout, work.tls.clone());
+    let options = ChannelOptions { limits, timeout, tls, ..ChannelOptions::default() };
     let listener = Listener::bind(address, Keep::Last(keep), options)?;
-    work.announce(&listener.address().to_string(), listener.is_public())?;
+    work.announce(&listener.address().to_string(), listener.pin(), listener.is_public())?;
     let mut ended = Ok(());
     loop {
         let mut arriving = Arriving::new(&work.place, work.session, "a peer", true);

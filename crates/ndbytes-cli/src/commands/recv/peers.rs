@@ -1,7 +1,7 @@
 //! Peers that connect: over channels, which also send receipts and take what is handed over in memory, where the system has them.
 
 use ndbytes::io::Watch;
-use ndbytes::io::channel::Address;
+use ndbytes::io::channel::{Address, TlsOptions};
 use ndbytes::io::stream::{Places, Received};
 use ndbytes::{Limits, Result};
 use std::time::Duration;
@@ -23,15 +23,20 @@ impl Listener {
         address: &Address,
         limits: &Limits,
         timeout: Duration,
+        tls: &TlsOptions,
         npy: bool,
     ) -> Result<Self> {
-        let limits = limits.clone();
-        let options = ChannelOptions { limits, timeout, npy, ..ChannelOptions::default() };
+        let (limits, tls) = (limits.clone(), tls.clone());
+        let options = ChannelOptions { limits, timeout, npy, tls, ..ChannelOptions::default() };
         core::Listener::bind(address, Keep::All, options).map(Self)
     }
 
     pub(super) fn url(&self) -> String {
         self.0.address().to_string()
+    }
+
+    pub(super) fn pin(&self) -> Option<&str> {
+        self.0.pin()
     }
 
     pub(super) fn is_public(&self) -> bool {
@@ -84,14 +89,19 @@ impl Listener {
         address: &Address,
         limits: &Limits,
         timeout: Duration,
+        tls: &TlsOptions,
         npy: bool,
     ) -> Result<Self> {
         let options = StreamOptions { limits: limits.clone(), npy, timeout: Some(timeout) };
-        Ok(Self(Acceptor::bind(address)?, options))
+        Ok(Self(Acceptor::bind_with(address, tls, timeout)?, options))
     }
 
     pub(super) fn url(&self) -> String {
         self.0.to_string()
+    }
+
+    pub(super) fn pin(&self) -> Option<&str> {
+        self.0.pin()
     }
 
     pub(super) fn is_public(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::report::Report;
 use crate::session::Session;
 use crate::sources::Sources;
 use job::Job;
-use ndbytes::io::channel::Address;
+use ndbytes::io::channel::{Address, TlsOptions};
 use ndbytes::{Error, Result};
 use serde_json::Value;
 use std::time::Duration;
@@ -47,21 +47,28 @@ pub(crate) fn run(session: &Session, args: &SendArgs) -> Result<Exit> {
     };
     let sent = match &address {
         Address::Udp { .. } => datagrams::send(&sending, &address, loss, rate),
-        _ => stream::send(&sending, &address, args.wire.npy),
+        _ => {
+            let tls =
+                TlsOptions { ca: args.ca.clone(), pin: args.pin.clone(), ..Default::default() };
+            stream::send(&sending, &address, &tls, args.wire.npy)
+        }
     };
     Ok(unfound.max(sent?))
 }
 
 fn address_of(text: &str, args: &SendArgs) -> Result<Address> {
+    use Address::{Tcp, Tls, Udp};
     let address: Address = text.parse()?;
-    if matches!(address, Address::Tcp { port: 0, .. } | Address::Udp { port: 0, .. }) {
+    if matches!(address, Tcp { port: 0, .. } | Tls { port: 0, .. } | Udp { port: 0, .. }) {
         let message =
             format!("{text:?}: port 0 is for listeners; `ndbytes recv` prints the port it got");
         return Err(Error::argument(message));
     }
-    let is_udp = matches!(address, Address::Udp { .. });
+    let is_udp = matches!(address, Udp { .. });
     net::only(args.loss.is_some(), "--loss", is_udp, &address)?;
     net::only(args.rate.is_some(), "--rate", is_udp, &address)?;
+    let is_tls = matches!(address, Tls { .. });
+    net::only_tls(args.ca.is_some() || args.pin.is_some(), "--ca and --pin", is_tls, &address)?;
     net::only(args.wire.npy, "--npy", !is_udp, &address)?;
     Ok(address)
 }

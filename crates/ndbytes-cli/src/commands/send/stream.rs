@@ -5,17 +5,22 @@ use super::job::{Job, Sent};
 use crate::exit::Exit;
 use crate::input;
 use crate::report::{Report, counted};
-use ndbytes::io::channel::{Address, Connection, wait_for_close};
+use ndbytes::io::channel::{Address, Connection, TlsOptions, wait_for_close};
 use ndbytes::io::stream::{Sender, StreamOptions};
 use ndbytes::io::{Peeked, Watch};
 use ndbytes::{
     BlockSums, ChecksumState, Dest, Error, ErrorKind, Format, Metadata, Result, Tail, frame, npy,
 };
 
-pub(super) fn send(sending: &Sending<'_>, address: &Address, npy: bool) -> Result<Exit> {
+pub(super) fn send(
+    sending: &Sending<'_>,
+    address: &Address,
+    tls: &TlsOptions,
+    npy: bool,
+) -> Result<Exit> {
     let Sending { session, timeout, .. } = *sending;
     let options = StreamOptions { npy, timeout: Some(timeout), ..StreamOptions::default() };
-    let connection = Connection::open(address, timeout, &mut |_| session.check())?;
+    let connection = Connection::open_with(address, tls, timeout, &mut |_| session.check())?;
     let mut sender = Sender::over(connection)?.with(options);
     let sent = match sending.is_group {
         true => group(sending, &mut sender),
