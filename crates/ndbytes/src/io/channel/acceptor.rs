@@ -156,7 +156,7 @@ impl Acceptor {
                     socket.set_nonblocking(false)?;
                     Ok(socket)
                 });
-                come(accepted).map(|socket| socket.map(Link::Unix))
+                come(accepted).map(|socket| socket.map(Link::unix))
             }
             #[cfg(all(unix, feature = "tls"))]
             Socket::Tls(handshakes) => return handshakes.next().map_err(|error| self.about(error)),

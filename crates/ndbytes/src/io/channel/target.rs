@@ -43,7 +43,7 @@ pub(super) fn connect(target: &Target, timeout: Duration) -> Result<Connection> 
         Address::Tcp { host, port } | Address::Tls { host, port } => (host.as_str(), *port),
         Address::Udp { .. } => return Err(no_connection()),
         #[cfg(unix)]
-        Address::Unix(path) => return Ok(Connection::on(Link::Unix(UnixStream::connect(path)?))),
+        Address::Unix(path) => return Ok(Connection::on(Link::unix(UnixStream::connect(path)?))),
         #[cfg(not(unix))]
         Address::Unix(_) => return Err(no_unix()),
     };
