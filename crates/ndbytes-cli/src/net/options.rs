@@ -162,6 +162,6 @@ mod tests {
         let error = only(true, "--loss", false, &tcp).unwrap_err();
         assert_eq!(error.message(), "--loss is for udp://; the address is tcp://127.0.0.1:1");
         let error = only(true, "--keep", false, &udp).unwrap_err();
-        assert!(error.message().starts_with("--keep is for tcp:// and unix:; "));
+        assert!(error.message().starts_with("--keep is for tcp://, tls:// and unix:; "));
     }
 }
