@@ -296,7 +296,8 @@ impl Channel {
     }
 
     /// Lets the connection go, once all that was sent has arrived where receipts tell: for that it waits as long as the time-out
-    /// says. Whoever waits for messages on it stops. Twice is once.
+    /// says. Whoever waits for messages on it stops. Twice is once. Dropped instead, a channel over `tls://` whose peer is slow may
+    /// not get to say that it was the end.
     pub async fn close(&self) {
         self.wait_for_arrival().await;
         if let Ok(sending) = self.sending.try_lock()

@@ -64,6 +64,11 @@ impl<'o> Output<'o> {
 
     async fn write(&mut self, mut bytes: &[u8]) -> Result<()> {
         while !bytes.is_empty() {
+            // Not behind the last byte: whoever stops there has sent all.
+            if self.moved >= STEP {
+                self.moved = 0;
+                yield_now().await;
+            }
             let step = bytes.get(..bytes.len().min(STEP)).unwrap_or_default();
             let (socket, inside) = (self.socket, &mut *self.inside);
             // It has begun once a byte has gone: before that nothing is lost where nobody waits any more.
@@ -85,10 +90,6 @@ impl<'o> Output<'o> {
             self.sent += n as u64;
             self.moved += n;
             self.patience.count(n);
-            if self.moved >= STEP {
-                self.moved = 0;
-                yield_now().await;
-            }
         }
         Ok(())
     }

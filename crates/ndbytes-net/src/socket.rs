@@ -68,6 +68,10 @@ impl Socket {
         let sent = match self {
             Self::Tls(session) => {
                 let mut cx = Context::from_waker(Waker::noop());
+                // Behind what waits, a part of them could be taken.
+                if session.poll_flush(&mut cx).is_pending() {
+                    return Ok(());
+                }
                 let taken = session.poll_write(&mut cx, bytes);
                 // What does not go now goes with what is sent next.
                 let _ = session.poll_flush(&mut cx);

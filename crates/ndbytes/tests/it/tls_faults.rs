@@ -8,7 +8,7 @@ use ndbytes::frame::EncodeOptions;
 use ndbytes::io::channel::{Address, Channel, ChannelOptions, Keep, Listener, TlsOptions};
 use ndbytes::io::stream::Owned;
 use ndbytes::io::unwatched;
-use ndbytes::{Array, ErrorKind};
+use ndbytes::{Array, ArrayRef, ErrorKind};
 use std::collections::BTreeSet;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -25,6 +25,8 @@ enum Fault {
     Cut(usize),
     /// Changes this one.
     Flip(usize),
+    /// Gives those behind so many one by one, so that none is a tick late.
+    Drip(usize),
 }
 
 /// A relay in front of a listener, with a fault for each connection in turn: of what goes there, and of what comes back.
@@ -78,6 +80,16 @@ fn carry(mut from: TcpStream, mut to: TcpStream, fault: Fault, count: &AtomicUsi
         }
         count.fetch_add(n, Ordering::SeqCst);
         moved += n;
+        if matches!(fault, Fault::Drip(behind) if moved > behind) {
+            let slowly = |byte: &u8| {
+                thread::sleep(Duration::from_millis(20));
+                to.write_all(std::slice::from_ref(byte))
+            };
+            if space[..n].iter().try_for_each(slowly).is_err() {
+                break;
+            }
+            continue;
+        }
         if to.write_all(&space[..n]).is_err() {
             break;
         }
@@ -216,6 +228,41 @@ fn a_byte_that_was_changed_on_the_way_is_an_error() {
         }
         assert!(harmless <= 3, "{way}: {harmless}");
     }
+}
+
+#[test]
+fn a_peer_that_drips_is_given_up_and_whoever_waits_can_stop() {
+    let authority = Authority::new("A");
+    let server = ChannelOptions {
+        timeout: Duration::from_secs(1),
+        ..tls(&authority.sign(|_| ()), options())
+    };
+    let address = "tls://localhost:0".parse().unwrap();
+    let listener = Listener::bind(&address, Keep::All, server).unwrap();
+    // A part of the first record of a message has come: nothing of the record can be read before its end.
+    let relay = Relay::new(&listener, vec![[Fault::Drip(10_000), Fault::None]]);
+    let channel =
+        Channel::connect(&relay.address, tls(&authority.trusted(), options()), &mut unwatched);
+    let channel = channel.unwrap();
+    let items = vec![7_u8; 300_000];
+    let large = ArrayRef::from_slice(&items, &[300_000]).unwrap();
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            let array = (large.clone(), EncodeOptions::default());
+            channel.send(&[array], &mut unwatched)
+        });
+        let mut looks = 0;
+        let received = listener.recv(Some(Duration::from_secs(20)), &mut |_| {
+            looks += 1;
+            Ok(())
+        });
+        let error = received.unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Timeout, "{error}");
+        assert!(looks > 5, "{looks}");
+        drop(listener);
+        let _ = channel.close(&mut unwatched);
+        let _ = sending.join();
+    });
 }
 
 #[test]

@@ -120,8 +120,10 @@ impl<'p> Arriving<'p> {
     fn next(&mut self, mut header: Header) -> Result<()> {
         if self.begun.is_none() {
             let attrs = header.metadata.attrs.as_deref();
-            let group = attrs.and_then(group_of);
-            let count = header.metadata.message.map_or(1, |message| message.count);
+            let message = header.metadata.message;
+            // An array that came by itself may have an attribute of that name for reasons of its own.
+            let group = attrs.filter(|_| message.is_some()).and_then(group_of);
+            let count = message.map_or(1, |message| message.count);
             let is_group = count > 1 || group.is_some();
             let path = match is_group {
                 true => self.place.of_group(group.as_ref().map(|group| group.name.as_str())),

@@ -155,11 +155,12 @@ impl Places for Telling<'_> {
     }
 }
 
-/// As many as there are descriptors for: each connection has a socket, another hold on it, and a file while it brings an array.
+/// As many as there are descriptors for: each connection has a socket, another hold on it, and a file while it brings an array; an eighth is
+/// for those who are about to come.
 #[cfg(unix)]
 fn most_connections() -> usize {
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let room = descriptors.map_or(u64::MAX, |all| all.saturating_sub(32) / 3);
+    let room = descriptors.map_or(u64::MAX, |all| all.saturating_sub(32 + all / 8) / 3);
     usize::try_from(room).unwrap_or(usize::MAX).clamp(1, CONNECTIONS)
 }
 

@@ -146,7 +146,9 @@ impl Keys {
     /// The next one's; without a name it is called as `np.savez` would.
     pub(super) fn next(&mut self, name: Option<&str>) -> String {
         let count = self.0.len();
-        let own = name.filter(|name| is_safe(name)).map(str::to_owned);
+        // With a number, too, which may have to tell it from another one.
+        let longest = |name: &str| format!("{name}-{}", u32::MAX);
+        let own = name.filter(|name| is_safe(name) && is_safe(&longest(name))).map(str::to_owned);
         let stem = own.or_else(|| name.and_then(file_stem));
         let stem = stem.unwrap_or_else(|| format!("arr_{count}"));
         let numbered = (2..).map(|number| format!("{stem}-{number}"));

@@ -4,7 +4,7 @@ use super::Connection;
 use super::target::Target;
 use crate::error::{ErrorKind, Result};
 use crate::io::{Watch, unwatched};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -142,9 +142,15 @@ impl Lines {
             return Ok(());
         };
         let timeout = self.timeout;
+        let mine = Closing::begin();
+        if mine.is_one_too_many() {
+            end(connection);
+            return Err(error);
+        }
         let later = move || {
             let _ = finish(&connection, timeout, &mut unwatched);
             end(connection);
+            drop(mine);
         };
         // Where there is none to be had, it ends as it does when the process is killed.
         let _ = std::thread::Builder::new().name("ndbytes-close".to_owned()).spawn(later);
@@ -201,4 +207,27 @@ fn end(connection: Connection) {
 /// Whether a peer that is not there now may be there soon: it is about to start again.
 fn may_pass(kind: &ErrorKind) -> bool {
     matches!(kind, ErrorKind::Peer | ErrorKind::Timeout | ErrorKind::Io)
+}
+
+/// A connection whose end is said by a thread of its own: peers that take nothing must not make many.
+struct Closing(usize);
+
+static CLOSING: AtomicUsize = AtomicUsize::new(0);
+
+impl Closing {
+    const MOST: usize = 64;
+
+    fn begin() -> Self {
+        Self(CLOSING.fetch_add(1, Ordering::AcqRel))
+    }
+
+    fn is_one_too_many(&self) -> bool {
+        self.0 >= Self::MOST
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        CLOSING.fetch_sub(1, Ordering::AcqRel);
+    }
 }

@@ -105,6 +105,12 @@ struct Room {
     timeout: Duration,
 }
 
+/// Peers that have not been given on: no more than an eighth of the descriptors that the process may have.
+fn most() -> usize {
+    let all = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    all.and_then(|all| usize::try_from(all / 8).ok()).map_or(PEERS, |most| most.clamp(1, PEERS))
+}
+
 /// A peer in its handshake.
 struct Shaking {
     tls: Tls,
@@ -119,10 +125,11 @@ impl Room {
         let mut peers = Vec::new();
         while !self.shared.stopped.load(Ordering::Acquire) {
             // More wait in the system's queue.
-            let has_room = peers.len() + self.shared.lock().len() < PEERS;
+            let room = most().saturating_sub(self.shared.lock().len());
+            let has_room = peers.len() < room;
             self.wait(&mut peers, has_room);
             self.go_on(&mut peers);
-            if has_room && let Err(error) = self.accept(&mut peers) {
+            if let Err(error) = self.accept(&mut peers, room) {
                 return self.give(Err(error));
             }
         }
@@ -141,8 +148,8 @@ impl Room {
         peers.iter_mut().zip(ready).for_each(|(peer, ready)| peer.is_ready = ready);
     }
 
-    fn accept(&self, peers: &mut Vec<Shaking>) -> Result<()> {
-        while peers.len() < PEERS
+    fn accept(&self, peers: &mut Vec<Shaking>, room: usize) -> Result<()> {
+        while peers.len() < room
             && let Some(socket) = accept_tcp(&self.listener)?
         {
             let _ = socket.set_nodelay(true);

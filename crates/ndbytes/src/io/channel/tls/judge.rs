@@ -73,7 +73,8 @@ impl ServerCertVerifier for Judge {
             Trust::Chain { verifier, known } => {
                 let judged = verifier.verify_server_cert(certificate, between, name, ocsp, now);
                 let judged = match judged {
-                    // Everything else was looked at before, but the name: whoever makes a certificate for himself makes it like this.
+                    // Its time was looked at before, its name was not; what its key is for counts for nothing where the user named it. Whoever makes a
+                    // certificate for himself makes it like this.
                     Err(error) if is_own_issuer(&error) && known.contains(certificate) => {
                         ParsedCertificate::try_from(certificate)
                             .and_then(|certificate| verify_server_name(&certificate, name))

@@ -2,6 +2,7 @@
 
 use super::{Client, Server, explain};
 use crate::error::{Error, ErrorKind, Result};
+use crate::io::channel::TICK;
 use crate::io::stream::Socket;
 use rustix::event::PollFlags;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
@@ -11,7 +12,7 @@ use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes that are encrypted at a time, and wait together for the peer: as many as have the time-out of one step.
 const STEP: usize = 1 << 16;
@@ -133,6 +134,7 @@ impl Tls {
             // Somebody else waits for the same bytes.
             Wait::Never => try_lock(&self.shared.incoming)?,
         };
+        let started = Instant::now();
         loop {
             match self.decrypt(&mut incoming, space).transpose() {
                 Some(Ok(n)) => return Ok(n),
@@ -141,6 +143,10 @@ impl Tls {
                     return Err(error);
                 }
                 None => self.reply(),
+            }
+            // What is encrypted may come for ever and say nothing: whoever waits has a clock to look at.
+            if started.elapsed() >= TICK {
+                return Err(IoKind::WouldBlock.into());
             }
             self.take_in(&mut incoming, wait)?;
         }
