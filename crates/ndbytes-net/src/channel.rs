@@ -185,7 +185,7 @@ impl Channel {
                 continue;
             }
             let Some(input) = &mut receiving.input else { continue };
-            let received = match input.coming(&self.ledger).await {
+            let received = match self.coming(input).await {
                 Ok(Coming::Message) => input.message(places).await.map(Some),
                 Ok(Coming::Refused) => Err(Error::new(
                     ErrorKind::Peer,
@@ -234,6 +234,7 @@ impl Channel {
 
     /// Whether there is something to receive, or the end, for a listener that has it to itself.
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.remind();
         let Ok(mut receiving) = self.receiving.try_lock() else { return Poll::Pending };
         if !self.prepare_to_receive(&mut receiving, self.lines.turn()) {
             return Poll::Ready(());

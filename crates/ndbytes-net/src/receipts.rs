@@ -1,7 +1,7 @@
 //! What peers say of the messages that they have: heard, said, and waited for.
 
 use crate::channel::{Channel, Receiving, Sending};
-use crate::input::Coming;
+use crate::input::{Coming, Input};
 use ndbytes::io::stream::Received;
 use ndbytes::{Error, Result};
 use std::future::poll_fn;
@@ -39,20 +39,42 @@ impl Channel {
 
     pub(crate) fn note(&self, received: &Received, turn: u64) {
         self.ledger.receive(received, turn);
+        self.remind();
+    }
+
+    /// Says what is due, if nobody is sending.
+    pub(crate) fn remind(&self) {
         if let Ok(sending) = self.sending.try_lock() {
             self.acknowledge(&sending, false);
         }
     }
 
+    /// What comes next. Meanwhile what is due and could not be said is said.
+    pub(crate) async fn coming(&self, input: &mut Input) -> Result<Coming> {
+        loop {
+            self.remind();
+            if !self.ledger.is_due() {
+                return input.coming(&self.ledger).await;
+            }
+            if let Ok(coming) = timeout(SHORT, input.coming(&self.ledger)).await {
+                return coming;
+            }
+        }
+    }
+
     /// Sends the receipt that is due, that a message was `used` or that it has arrived, between two messages of its own. One that
-    /// cannot go now is left to the next.
+    /// cannot go now stays due.
     pub(crate) fn acknowledge(&self, sending: &Sending, used: bool) {
         let Some((turn, receipt)) = self.ledger.take_due(used) else { return };
-        if let Some(socket) = self.lines.hold(turn)
-            && !sending.inside
-            && socket.put(&receipt.encode()).is_err()
-        {
-            self.drop_line(turn);
+        let Some(socket) = self.lines.hold(turn) else { return };
+        // Within a message of its own, which was dropped, nothing can be said any more.
+        if sending.inside {
+            return;
+        }
+        match socket.put(&receipt.encode()) {
+            Ok(true) => {}
+            Ok(false) => self.ledger.put_back(turn, receipt),
+            Err(_) => self.drop_line(turn),
         }
     }
 

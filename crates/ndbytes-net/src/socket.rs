@@ -1,8 +1,9 @@
 //! A connected socket of any kind, used in both directions.
 
 use crate::tls::Session;
+use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
-use std::io::{ErrorKind as IoKind, Result as IoResult};
+use std::io::{Error as IoError, ErrorKind as IoKind, Result as IoResult};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
@@ -60,31 +61,34 @@ impl Socket {
         }
     }
 
-    /// Sends a few bytes, all of them or, where there is no room now, none.
+    /// Sends a few bytes, all of them or, where there is no room now, none: false.
     ///
     /// # Errors
     /// If only a part of them has gone, behind which nothing can be sent.
-    pub(crate) fn put(&self, bytes: &[u8]) -> IoResult<()> {
+    pub(crate) fn put(&self, bytes: &[u8]) -> IoResult<bool> {
         let sent = match self {
             Self::Tls(session) => {
                 let mut cx = Context::from_waker(Waker::noop());
                 // Behind what waits, a part of them could be taken.
                 if session.poll_flush(&mut cx).is_pending() {
-                    return Ok(());
+                    return Ok(false);
                 }
                 let taken = session.poll_write(&mut cx, bytes);
                 // What does not go now goes with what is sent next.
                 let _ = session.poll_flush(&mut cx);
-                if let Poll::Ready(Ok(n)) = taken { Some(n) } else { None }
+                taken
             }
             Self::Tcp(_) | Self::Unix(_) => {
-                send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL).ok()
+                match send(self, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+                    Err(Errno::AGAIN) => Poll::Pending,
+                    sent => Poll::Ready(sent.map_err(IoError::from)),
+                }
             }
         };
         // A peer that takes nothing any more finds out by itself.
         match sent {
-            Some(n) if n < bytes.len() => Err(IoKind::WriteZero.into()),
-            _ => Ok(()),
+            Poll::Ready(Ok(n)) if n < bytes.len() => Err(IoKind::WriteZero.into()),
+            sent => Ok(sent.is_ready()),
         }
     }
 

@@ -42,7 +42,8 @@ async fn a_blocking_channel_and_a_task_understand_each_other() {
                 assert_eq!(number(&recv(&channel).await), seq);
             }
             assert!(soon(channel.recv()).await.unwrap().is_none());
-            assert_eq!(peer.join().unwrap().lost, 0);
+            let stats = peer.join().unwrap();
+            assert_eq!(stats.lost, 0, "{address}: {stats:?}");
         }
     }
 }

@@ -327,6 +327,7 @@ impl Channel {
         let mut part: Option<Instant> = None;
         loop {
             watch(0)?;
+            self.remind();
             let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
             match receiver.get_ref().is_ready(left.unwrap_or(Duration::MAX)) {
                 Ok(true) if self.ledger.stream().is_some() => match self.listen(receiving)? {

@@ -184,16 +184,17 @@ impl Connection {
         if n == space.len() { Ok(()) } else { Err(IoKind::UnexpectedEof.into()) }
     }
 
-    /// Sends a few bytes, all of them or, where there is no room now, none.
+    /// Sends a few bytes, all of them or, where there is no room now, none: false.
     ///
     /// # Errors
     /// If only a part of them has gone, behind which nothing can be sent.
     #[cfg(unix)]
-    pub(super) fn put(&self, bytes: &[u8]) -> IoResult<()> {
+    pub(super) fn put(&self, bytes: &[u8]) -> IoResult<bool> {
         match self.link.write_now(bytes) {
             Ok(n) if n < bytes.len() => Err(IoKind::WriteZero.into()),
+            Err(error) if is_tick(&error) => Ok(false),
             // A peer that takes nothing any more finds out by itself.
-            _ => Ok(()),
+            _ => Ok(true),
         }
     }
 

@@ -145,8 +145,23 @@ impl Ledger {
     pub fn take_due(&self, used: bool) -> Option<(u64, Receipt)> {
         let mut place = self.due();
         let due = place.as_mut().filter(|due| used || !due.told).copied()?;
+        let used = used || due.receipt.used;
         *place = (!used).then_some(Due { told: true, ..due });
         Some((due.turn, Receipt { used, ..due.receipt }))
+    }
+
+    /// It could not be said: it is due again, unless something newer is.
+    pub fn put_back(&self, turn: u64, receipt: Receipt) {
+        let mut place = self.due();
+        if place.is_none_or(|due| due.turn == turn && due.receipt.seq == receipt.seq) {
+            *place = Some(Due { turn, receipt, told: false });
+        }
+    }
+
+    /// Whether a receipt is due that has not been said.
+    #[must_use]
+    pub fn is_due(&self) -> bool {
+        self.due().is_some_and(|due| !due.told)
     }
 
     /// Whether the peer is one that connects again: then the numbers of its next connection tell what is missing of this one.

@@ -48,22 +48,28 @@ impl Channel {
 
     pub(super) fn note(&self, received: &Received, turn: u64) {
         self.ledger.receive(received, turn);
+        self.remind();
+    }
+
+    /// Says what is due, if nobody is sending.
+    pub(super) fn remind(&self) {
         if let Ok(sending) = self.sending.try_lock() {
             self.acknowledge(&sending, false);
         }
     }
 
     /// Sends the receipt that is due, that a message was `used` or that it has arrived, between two messages of its own. One that
-    /// cannot go now is left to the next.
+    /// cannot go now stays due.
     pub(super) fn acknowledge(&self, sending: &Sending, used: bool) {
         let Some((turn, receipt)) = self.ledger.take_due(used) else { return };
         let is_broken = sending.sender.as_ref().is_some_and(Sender::is_broken);
         if let Ok(Some(connection)) = self.lines.hold(turn)
             && !is_broken
         {
-            // A peer that takes nothing any more finds out by itself.
-            if connection.put(&receipt.encode()).is_err() {
-                self.drop_line(turn);
+            match connection.put(&receipt.encode()) {
+                Ok(true) => {}
+                Ok(false) => self.ledger.put_back(turn, receipt),
+                Err(_) => self.drop_line(turn),
             }
         }
     }
