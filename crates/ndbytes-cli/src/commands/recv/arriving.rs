@@ -98,6 +98,11 @@ impl<'p> Arriving<'p> {
         Ok(report)
     }
 
+    /// Nothing of it is kept.
+    pub(super) fn discard(&mut self) {
+        *lock(&self.output) = None;
+    }
+
     /// Takes arrays that are in memory.
     fn take_all(&mut self, arrays: &[Decoded]) -> Result<()> {
         arrays.iter().try_for_each(|one| self.take(one.header.clone(), one.array.as_ref()))

@@ -26,7 +26,7 @@ pub(super) fn run(work: &Work<'_>, address: &Address, npy: bool) -> Result<()> {
 
 /// Until Ctrl-C, which is no error between two arrays.
 fn all(work: &Work<'_>, listener: &Listener) -> Result<()> {
-    let (most, open) = (most_connections(), AtomicUsize::new(0));
+    let (most, open) = (most_connections(listener.pin().is_some()), AtomicUsize::new(0));
     std::thread::scope(|scope| {
         while work.check().is_ok() {
             if open.load(Ordering::Acquire) >= most {
@@ -151,20 +151,22 @@ impl Places for Telling<'_> {
     }
 
     fn failed(&mut self, error: &Error) {
+        self.arriving.discard();
         self.told.fail(error);
     }
 }
 
-/// As many as there are descriptors for: each connection has a socket, another hold on it, and a file while it brings an array; an eighth is
-/// for those who are about to come.
+/// As many as there are descriptors for: each connection has a socket, another hold on it, and a file while it brings an array. Within TLS an
+/// eighth is for those who are in their handshake.
 #[cfg(unix)]
-fn most_connections() -> usize {
+fn most_connections(is_tls: bool) -> usize {
     let descriptors = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let room = descriptors.map_or(u64::MAX, |all| all.saturating_sub(32 + all / 8) / 3);
+    let shaking = |all: u64| if is_tls { all / 8 } else { 0 };
+    let room = descriptors.map_or(u64::MAX, |all| all.saturating_sub(32 + shaking(all)) / 3);
     usize::try_from(room).unwrap_or(usize::MAX).clamp(1, CONNECTIONS)
 }
 
 #[cfg(not(unix))]
-fn most_connections() -> usize {
+fn most_connections(_: bool) -> usize {
     CONNECTIONS
 }
