@@ -26,8 +26,8 @@ impl Link {
     /// A Unix socket, with room for more than the system gives it: half as quick it would wait for the reader every 200 KiB.
     #[cfg(unix)]
     pub(super) fn unix(socket: UnixStream) -> Self {
-        /// As much as TCP's own tuning comes to. Where less is allowed, the system gives that.
-        const ROOM: usize = 4 << 20;
+        /// More is no quicker, and lets what waits grow old. Where less is allowed, the system gives that.
+        const ROOM: usize = 1 << 20;
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, ROOM);
         Self::Unix(socket)
     }
