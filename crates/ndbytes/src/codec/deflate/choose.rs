@@ -73,6 +73,13 @@ impl<'b> Trial<'b> {
         Self { samples: samples(blocks), fronts: fronts.collect(), is_quick: total < MUCH, threads }
     }
 
+    /// Whether many matches make it so much shorter.
+    fn is_deep(&self, size: u64) -> bool {
+        const DEEP: u64 = 3;
+        let total: usize = self.samples.iter().map(|sample| sample.len()).sum();
+        size * DEEP <= total as u64
+    }
+
     /// How many bytes each recipe makes of all samples.
     fn sizes<const N: usize>(&self, recipes: [Recipe; N]) -> Result<[u64; N]> {
         self.sizes_of(&self.samples, recipes)
@@ -102,6 +109,10 @@ impl<'b> Trial<'b> {
 /// It remembers longer than a sample is, so that it is tried on longer ones, beside what makes `four` of the samples.
 fn of_items(trial: &Trial<'_>, four: u64, most: u64) -> Result<Option<Recipe>> {
     const ITEMS: Recipe = Recipe::Items(1 << 10);
+    // Where little comes again, longer samples would take a third of the time of all.
+    if !trial.is_deep(four) {
+        return Ok(None);
+    }
     let [short] = trial.sizes([ITEMS])?;
     if short * 4 > most * 5 {
         return Ok(None);
@@ -179,14 +190,11 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
 
 /// The same of little, with less trying: libdeflate's level 6 is that of zlib where few matches are found.
 fn quick(trial: &Trial<'_>) -> Result<Recipe> {
-    /// How much shorter many matches make it.
-    const DEEP: u64 = 3;
     let [runs, four] = trial.sizes([Recipe::Runs(6), Recipe::Whole(4)])?;
-    let total: usize = trial.samples.iter().map(|sample| sample.len()).sum();
     if is_as_short(runs, four) {
         return Ok(Recipe::Runs(6));
     }
-    if four * DEEP > total as u64 {
+    if !trial.is_deep(four) {
         let [six] = trial.sizes([Recipe::Whole(6)])?;
         return Ok(if is_as_short(four, six) { Recipe::Whole(4) } else { Recipe::Whole(6) });
     }
