@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal
 
@@ -179,22 +178,23 @@ def _text(url):
 class Message:
     """Arrays that were sent together."""
 
-    __slots__ = ("_attrs", "arrays", "mask", "name", "sent_ns", "seq")
+    __slots__ = ("_arrays", "_found")
 
     def __init__(self, found):
-        arrays, self._attrs, told, *mask = found
-        #: Where an array of datagrams is given in part, which of its items have come; else None. The other items are zeros.
-        self.mask: np.ndarray[Any, Any] | None = mask[0] if mask else None
-        #: The arrays by name, in their order; one without a name, or with that of another, is called ``arr_0``, ``arr_1``, … by its
-        #: place.
-        self.arrays: dict[str, np.ndarray[Any, Any]] = {}
-        for at, (name, array) in enumerate(arrays):
-            self.arrays[f"arr_{at}" if name is None or name in self.arrays else name] = array
-        #: The name of the first array, or None.
-        self.name: str | None = arrays[0][0]
-        #: Its number among those of its sender, from 0 on, and when it was sent, by the sender's clock in nanoseconds since 1970;
-        #: None where the sender does not say.
-        self.seq, self.sent_ns = told or (None, None)
+        # A small message comes in less time than it takes to sort it: what nobody asks for is not made.
+        self._found = found
+        self._arrays: dict[str, np.ndarray[Any, Any]] | None = None
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """The arrays by name, in their order; one without a name, or with that of another, is called ``arr_0``, ``arr_1``, … by its
+        place.
+        """
+        if self._arrays is None:
+            self._arrays = {}
+            for at, (name, array) in enumerate(self._found[0]):
+                self._arrays[f"arr_{at}" if name is None or name in self._arrays else name] = array
+        return self._arrays
 
     @property
     def array(self) -> np.ndarray[Any, Any]:
@@ -205,14 +205,37 @@ class Message:
         MismatchError
             If it has several.
         """
-        if len(self.arrays) != 1:
+        found = self._found[0]
+        if len(found) != 1:
             raise MismatchError(f"the message has {len(self.arrays)} arrays, by name: {', '.join(self.arrays)}")
-        return next(iter(self.arrays.values()))
+        return found[0][1]
+
+    @property
+    def name(self) -> str | None:
+        """The name of the first array, or None."""
+        return self._found[0][0][0]
 
     @property
     def attrs(self) -> dict[str, Any]:
         """What else was said of it, a new dict each time."""
-        return json.loads(self._attrs) if self._attrs else {}
+        return json.loads(self._found[1]) if self._found[1] else {}
+
+    @property
+    def seq(self) -> int | None:
+        """Its number among those of its sender, from 0 on; None where the sender does not say."""
+        told = self._found[2]
+        return told and told[0]
+
+    @property
+    def sent_ns(self) -> int | None:
+        """When it was sent, by the sender's clock in nanoseconds since 1970; None where the sender does not say."""
+        told = self._found[2]
+        return told and told[1]
+
+    @property
+    def mask(self) -> np.ndarray[Any, Any] | None:
+        """Where an array of datagrams is given in part, which of its items have come; else None. The other items are zeros."""
+        return self._found[3] if len(self._found) > 3 else None
 
     def __getitem__(self, name: str) -> np.ndarray[Any, Any]:
         return self.arrays[name]
@@ -229,37 +252,6 @@ class Message:
     def __repr__(self):
         arrays = ", ".join(f"{name if name.isprintable() else ascii(name)}: {array.dtype.str}{list(array.shape)}" for name, array in self.arrays.items())
         return f"<Message {self.seq if self.seq is not None else ''}: {arrays}>".replace(" :", ":")
-
-
-def _named(a):
-    """Arrays with names, of an array or a mapping."""
-    if not isinstance(a, Mapping):
-        return [(None, a)]
-    if not a:
-        raise ArgumentError("a message has at least one array")
-    if wrong := [name for name in a if not isinstance(name, str)]:
-        raise ArgumentTypeError(f"the arrays of a message have text as names, found {wrong[0]!r}")
-    return list(a.items())
-
-
-def _handed_over(core, named, attrs):
-    """Hands an array that was born shared over a Unix socket, and gives the message's number; None where it goes by its items."""
-    segments = sys.modules.get("ndbytes._segments")
-    name, a = named
-    if segments is None or not hasattr(core, "hand_over") or (segment := segments.find(a)) is None:
-        return None
-    writable = a.flags.writeable and not segment.readonly
-    return core.hand_over(a.dtype, segments.place(segment, a), segment, writable, name, attrs)
-
-
-def _callable(progress):
-    if progress is not None and not callable(progress):
-        raise ArgumentTypeError(f"progress is a function of two numbers, found {type(progress).__name__}")
-    return progress
-
-
-def _outs(out):
-    return [] if out is None else _named(out)
 
 
 class _Receives:
@@ -353,21 +345,7 @@ class Channel(_Receives):
             If the connection is lost, and if it reconnects, if no new one was to be had in time. A message that was left to a
             thread says so at the next one.
         """
-        if on_full not in ("block", "drop_oldest"):
-            raise ArgumentError(f'on_full must be "block" or "drop_oldest", found {on_full!r}')
-        _callable(progress)
-        if progress is not None and on_full != "block":
-            raise ArgumentError('progress is for on_full="block": another thread sends what gives way to newer messages')
-        arrays = _named(a)
-        if name is not None:
-            if isinstance(a, Mapping):
-                raise ArgumentError("name is for a single array; a mapping has names")
-            arrays = [(name, a)]
-        if codec is None and len(arrays) == 1 and (number := _handed_over(self._core, arrays[0], attrs)) is not None:
-            if progress is not None:
-                progress(a.nbytes, a.nbytes)
-            return number
-        return self._core.send(arrays, attrs, "none" if codec is None else codec, on_full == "drop_oldest", progress)
+        return self._core.send(a, attrs, name, codec, on_full, progress)
 
     def recv(self, out: Out = None, *, timeout: float | None = None, progress: Progress = None) -> Message:
         """Receive a message.
@@ -400,7 +378,7 @@ class Channel(_Receives):
         ChecksumError, FormatError, UnsupportedError, LimitError, MismatchError
             For a message that is damaged, none, too large, or not as ``out`` wants it; the connection is ended.
         """
-        found = self._core.recv(_outs(out), timeout, _callable(progress))
+        found = self._core.recv(out, timeout, progress)
         if found is None:
             raise EOFError("the peer has closed the channel: no more messages come")
         return Message(found)
@@ -431,7 +409,7 @@ class Channel(_Receives):
         return self._core.closed
 
     def __next__(self) -> Message:
-        found = self._core.recv([], None, None)
+        found = self._core.recv(None, None, None)
         if found is None:
             raise StopIteration
         return Message(found)
@@ -467,7 +445,7 @@ class Listener(_Receives):
 
         An error ends the connection of one peer, and names it; call again for what others send. A TLS handshake that failed is one.
         """
-        return Message(self._core.recv(_outs(out), timeout, _callable(progress)))
+        return Message(self._core.recv(out, timeout, progress))
 
     def accept(self, timeout: float | None = None) -> Channel:
         """Give the next peer a channel of its own: its messages do not come here, and it can be answered.

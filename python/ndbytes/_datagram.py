@@ -12,12 +12,10 @@ class Sender:
         self.peer = url
         self.closed = False
 
-    def send(self, arrays, attrs, codec, drops, progress):
-        if drops:
-            raise ArgumentError('on_full="drop_oldest" is for peers that can be slow: datagrams go at their rate')
-        return self._core.send(arrays, attrs, codec, progress)
+    def send(self, *message):
+        return self._core.send(*message)
 
-    def recv(self, outs, timeout, progress):
+    def recv(self, out, timeout, progress):
         raise ArgumentError("nothing comes over a channel of datagrams: it goes one way")
 
     def flush(self, timeout):
@@ -38,8 +36,8 @@ class Receiver:
         self._core = _core.DatagramReceiver(url, partial=partial, timeout=timeout, limits=limits)
         self.url = self._core.url
 
-    def recv(self, outs, timeout, progress):
-        found, mask = self._core.recv(outs, timeout, progress)
+    def recv(self, out, timeout, progress):
+        found, mask = self._core.recv(out, timeout, progress)
         return (*found, mask)
 
     def accept(self, timeout):

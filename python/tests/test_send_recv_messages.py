@@ -1,5 +1,6 @@
 """`ndbytes send` and `ndbytes recv` with messages: groups, folders, the newest alone, and channels of Python at the other end."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -124,8 +125,9 @@ def test_a_cut_at_every_array_of_a_group_leaves_nothing(program, tmp_path, liste
         damaged = bytearray(session)
         damaged[-60_000] ^= 1
         with receiver.connect() as sock:
-            sock.sendall(damaged)
-            sock.shutdown(socket.SHUT_WR)
+            with contextlib.suppress(OSError):  # It may have seen enough.
+                sock.sendall(damaged)
+                sock.shutdown(socket.SHUT_WR)
             is_closed(sock)
         eventually(lambda: len(receiver.said(receiver.err)) == len(cuts) + 1)
         assert receiver.files() == []

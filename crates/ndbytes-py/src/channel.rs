@@ -1,10 +1,11 @@
 //! `ndbytes._core.connect` and `listen`: what `ndbytes.Channel` and `ndbytes.Listener` stand on.
 
-use crate::array::Source;
 use crate::arrivals::{Arrivals, Message};
 use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
-use crate::options::{self, frame_options, metadata};
+use crate::message::{self, frames, size, sources};
+#[cfg(target_os = "linux")]
+use crate::options::metadata;
 use crate::progress::Progress;
 use crate::work::wait;
 use ndbytes::io::channel::{
@@ -16,9 +17,6 @@ use pyo3::types::PyDict;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-
-/// Arrays with their names.
-pub(crate) type Named<'py> = Vec<(Option<String>, Bound<'py, PyAny>)>;
 
 /// A connection: `python/ndbytes/_channel.py` says what its methods are for.
 #[pyclass(module = "ndbytes._core", frozen)]
@@ -96,17 +94,35 @@ pub(crate) fn patience(given: Option<f64>) -> PyResult<Option<Duration>> {
 
 #[pymethods]
 impl Channel {
-    /// Sends arrays as one message, and gives its number; or, where it `drops`, leaves it to a thread.
-    #[pyo3(signature = (arrays, attrs, codec, drops, progress))]
+    /// Sends arrays as one message, and gives its number; None where it was left to a thread.
+    #[expect(clippy::too_many_arguments, reason = "those of Python's own")]
+    #[pyo3(signature = (a, attrs, name, codec, on_full, progress))]
     fn send(
         &self,
         py: Python<'_>,
-        arrays: Named<'_>,
+        a: Bound<'_, PyAny>,
         attrs: Option<&Bound<'_, PyAny>>,
-        codec: &str,
-        drops: bool,
+        name: Option<String>,
+        codec: Option<&str>,
+        on_full: &Bound<'_, PyAny>,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<Option<u64>> {
+        let (drops, progress) = (message::drops(on_full)?, message::callable(progress)?);
+        if drops && progress.is_some() {
+            return Err(argument(
+                "progress is for on_full=\"block\": another thread sends what gives way to newer messages",
+            ));
+        }
+        let arrays = message::named(a, name)?;
+        #[cfg(target_os = "linux")]
+        if codec.is_none()
+            && let [(name, array)] = arrays.as_slice()
+            && let Some(number) = self.hand_over(array, name.clone(), attrs)?
+        {
+            let nbytes = array.getattr("nbytes")?.extract()?;
+            Progress::of(progress, nbytes).done()?;
+            return Ok(Some(number));
+        }
         let sources = sources(&arrays)?;
         let frames = frames(arrays, &sources, attrs, codec)?;
         let outbox = self.outbox(drops)?;
@@ -127,40 +143,17 @@ impl Channel {
         Ok(sent)
     }
 
-    /// Hands an array in shared memory over, and gives the message's number; None over what is no Unix socket.
-    #[cfg(target_os = "linux")]
-    #[pyo3(signature = (dtype, place, segment, writable, name, attrs))]
-    fn hand_over(
-        &self,
-        py: Python<'_>,
-        dtype: &Bound<'_, PyAny>,
-        place: crate::shm::Place,
-        segment: &Bound<'_, crate::array::Segment>,
-        writable: bool,
-        name: Option<String>,
-        attrs: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Option<u64>> {
-        let size = segment.len()? as u64;
-        let lent = crate::shm::lent(dtype, place, size, writable, metadata(name, attrs)?)?;
-        let memory = segment.get().descriptor()?;
-        let outbox = self.outbox(false)?;
-        wait(py, |watch| {
-            outbox.map_or(Ok(()), |outbox| outbox.drain(watch))?;
-            self.core.hand_over(lent, &memory, watch)
-        })
-    }
-
     /// The next message; None at the end.
-    #[pyo3(signature = (outs, timeout, progress))]
+    #[pyo3(signature = (out, timeout, progress))]
     fn recv<'py>(
         &self,
         py: Python<'py>,
-        outs: Named<'py>,
+        out: Option<Bound<'py, PyAny>>,
         timeout: Option<f64>,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Option<Message<'py>>> {
-        let (mut arrivals, patience) = (Arrivals::new(outs)?, patience(timeout)?);
-        let mut progress = Progress::new(progress, &arrivals.total);
+        let (mut arrivals, patience) = (Arrivals::new(message::outs(out)?)?, patience(timeout)?);
+        let mut progress = Progress::new(message::callable(progress)?, &arrivals.total);
         let received = wait(py, |watch| {
             let mut watch = |seen| watch(seen).and_then(|()| progress.moved(seen));
             self.core.recv(&mut arrivals, patience, &mut watch)
@@ -201,6 +194,24 @@ impl Channel {
 }
 
 impl Channel {
+    /// Hands an array that was born shared over, and gives the message's number; None where it goes by its items.
+    #[cfg(target_os = "linux")]
+    fn hand_over(
+        &self,
+        array: &Bound<'_, PyAny>,
+        name: Option<String>,
+        attrs: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Option<u64>> {
+        let Some(shared) = crate::shm::find(array)? else { return Ok(None) };
+        let memory = shared.segment.get().descriptor()?;
+        let lent = shared.lent(array, metadata(name, attrs)?)?;
+        let outbox = self.outbox(false)?;
+        wait(array.py(), |watch| {
+            outbox.map_or(Ok(()), |outbox| outbox.drain(watch))?;
+            self.core.hand_over(lent, &memory, watch)
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Outbox>>> {
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -213,32 +224,6 @@ impl Channel {
         }
         Ok(outbox.clone())
     }
-}
-
-/// The memory of arrays that are sent.
-pub(crate) fn sources(arrays: &Named<'_>) -> PyResult<Vec<Source>> {
-    arrays.iter().map(|(_, array)| Source::new(array)).collect()
-}
-
-/// Bytes of all of them.
-pub(crate) fn size(sources: &[Source]) -> u64 {
-    sources.iter().map(|source| source.nbytes()).fold(0, u64::saturating_add)
-}
-
-/// The frames of a message; the first says the attributes.
-pub(crate) fn frames<'s>(
-    arrays: Named<'_>,
-    sources: &'s [Source],
-    mut attrs: Option<&Bound<'_, PyAny>>,
-    codec: &str,
-) -> PyResult<Vec<(ArrayRef<'s>, frame::EncodeOptions)>> {
-    let codec = options::codec(codec, None)?;
-    let frame = |((name, _), source): ((Option<String>, _), &'s Source)| {
-        let metadata = metadata(name, attrs.take())?;
-        let options = frame::EncodeOptions { codec, ..frame_options(metadata) };
-        Ok((source.view().py()?, options))
-    };
-    arrays.into_iter().zip(sources).map(frame).collect()
 }
 
 /// A copy, for a thread.
@@ -267,16 +252,16 @@ impl Listener {
     }
 
     /// The next message of any peer.
-    #[pyo3(signature = (outs, timeout, progress))]
+    #[pyo3(signature = (out, timeout, progress))]
     fn recv<'py>(
         &self,
         py: Python<'py>,
-        outs: Named<'py>,
+        out: Option<Bound<'py, PyAny>>,
         timeout: Option<f64>,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Message<'py>> {
-        let (mut arrivals, patience) = (Arrivals::new(outs)?, patience(timeout)?);
-        let mut progress = Progress::new(progress, &arrivals.total);
+        let (mut arrivals, patience) = (Arrivals::new(message::outs(out)?)?, patience(timeout)?);
+        let mut progress = Progress::new(message::callable(progress)?, &arrivals.total);
         let received = wait(py, |watch| {
             let mut watch = |seen| watch(seen).and_then(|()| progress.moved(seen));
             self.0.recv_into(&mut arrivals, patience, &mut watch)

@@ -1,9 +1,10 @@
 //! `ndbytes._core.DatagramSender` and `DatagramReceiver`: what channels over `udp://` stand on.
 
 use crate::arrivals::{Arrivals, Message};
-use crate::channel::{Named, frames, patience, size, sources};
+use crate::channel::patience;
 use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
+use crate::message::{self, frames, size, sources};
 use crate::progress::Progress;
 use crate::turns::Turns;
 use crate::work::wait;
@@ -70,15 +71,24 @@ impl DatagramSender {
     }
 
     /// Sends arrays as one message, and gives its number.
-    #[pyo3(signature = (arrays, attrs, codec, progress))]
+    #[expect(clippy::too_many_arguments, reason = "those of Python's own")]
+    #[pyo3(signature = (a, attrs, name, codec, on_full, progress))]
     fn send(
         &self,
         py: Python<'_>,
-        arrays: Named<'_>,
+        a: Bound<'_, PyAny>,
         attrs: Option<&Bound<'_, PyAny>>,
-        codec: &str,
+        name: Option<String>,
+        codec: Option<&str>,
+        on_full: &Bound<'_, PyAny>,
         progress: Option<Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
+        if message::drops(on_full)? {
+            return Err(argument(
+                "on_full=\"drop_oldest\" is for peers that can be slow: datagrams go at their rate",
+            ));
+        }
+        let (arrays, progress) = (message::named(a, name)?, message::callable(progress)?);
         let sources = sources(&arrays)?;
         let frames = frames(arrays, &sources, attrs, codec)?;
         let mut progress = Progress::of(progress, size(&sources));
@@ -147,15 +157,16 @@ impl DatagramReceiver {
     }
 
     /// The next message of any sender.
-    #[pyo3(signature = (outs, timeout, progress))]
+    #[pyo3(signature = (out, timeout, progress))]
     fn recv<'py>(
         &self,
         py: Python<'py>,
-        outs: Named<'py>,
+        out: Option<Bound<'py, PyAny>>,
         timeout: Option<f64>,
         progress: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Arrival<'py>> {
-        let (mut arrivals, patience) = (Arrivals::new(outs)?, patience(timeout)?);
+        let (mut arrivals, patience) = (Arrivals::new(message::outs(out)?)?, patience(timeout)?);
+        let progress = message::callable(progress)?;
         let arrival = wait(py, |watch| {
             let arrival = self.next(patience, watch)?;
             for decoded in &arrival.received.arrays {

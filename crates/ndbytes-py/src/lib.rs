@@ -36,6 +36,7 @@ mod interpreter;
 mod limits;
 mod load;
 mod map;
+mod message;
 mod numpy;
 mod options;
 mod parts;

@@ -1,5 +1,6 @@
 //! Options that several verbs take.
 
+use crate::array::is_array;
 use crate::errors::{IntoPy as _, argument, argument_type};
 use crate::limits::{self, Limits};
 use ndbytes::{
@@ -158,7 +159,9 @@ pub(crate) fn metadata(
 
 /// Whether it is many arrays under names.
 pub(crate) fn is_bundle(given: &Bound<'_, PyAny>) -> bool {
-    given.is_instance_of::<PyDict>() || given.cast::<PyMapping>().is_ok()
+    // Who asks an array whether it is a mapping runs Python.
+    !is_array(given).unwrap_or(false)
+        && (given.is_instance_of::<PyDict>() || given.cast::<PyMapping>().is_ok())
 }
 
 /// A number of bytes as a caller gives it.

@@ -25,7 +25,7 @@ pub(crate) fn add(parent: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 /// Where items lie in memory: offset in bytes, shape, and strides in bytes.
-pub(crate) type Place = (usize, Vec<usize>, Vec<isize>);
+type Place = (usize, Vec<usize>, Vec<isize>);
 
 /// The record of an array in memory of so many bytes.
 #[pyfunction]
@@ -43,8 +43,42 @@ fn encode<'py>(
     Ok(PyBytes::new(py, &record))
 }
 
+/// An array that lies in shared memory, and where.
+pub(crate) struct Shared<'py> {
+    pub(crate) segment: Bound<'py, Segment>,
+    place: Place,
+}
+
+/// Where an array lies in shared memory; None if it does not.
+///
+/// # Errors
+/// What looking raises.
+pub(crate) fn find<'py>(array: &Bound<'py, PyAny>) -> PyResult<Option<Shared<'py>>> {
+    if !Segment::any() {
+        return Ok(None);
+    }
+    let segments = array.py().import("ndbytes._segments")?;
+    let found = segments.call_method1("find", (array,))?;
+    let Ok(segment) = found.cast_into::<Segment>() else { return Ok(None) };
+    let place = segments.call_method1("place", (&segment, array))?.extract()?;
+    Ok(Some(Shared { segment, place }))
+}
+
+impl Shared<'_> {
+    /// What is said of it.
+    ///
+    /// # Errors
+    /// As [`lent`].
+    pub(crate) fn lent(self, array: &Bound<'_, PyAny>, metadata: Metadata) -> PyResult<Lent> {
+        let size = self.segment.len()? as u64;
+        let is_writable = array.getattr("flags")?.getattr("writeable")?.extract::<bool>()?
+            && !self.segment.get().readonly();
+        lent(&array.getattr("dtype")?, self.place, size, is_writable, metadata)
+    }
+}
+
 /// What is said of an array in memory of so many bytes.
-pub(crate) fn lent(
+fn lent(
     dtype: &Bound<'_, PyAny>,
     (offset, shape, strides): Place,
     size: u64,

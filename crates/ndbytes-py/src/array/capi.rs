@@ -76,7 +76,7 @@ pub(super) struct Items<'py> {
 /// # Errors
 /// As [`table`].
 #[inline]
-pub(super) fn is_array(given: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub(crate) fn is_array(given: &Bound<'_, PyAny>) -> PyResult<bool> {
     Ok(given.get_type_ptr() == table(given.py())?.ndarray)
 }
 

@@ -19,6 +19,7 @@ mod target;
 mod window;
 
 pub(crate) use buffer::{Bytes, Out, front, new_bytes, part};
+pub(crate) use capi::is_array;
 pub(crate) use front::with_front;
 pub(crate) use memory::{Memory, laid, over, to_array};
 pub(crate) use region::FileRegion;

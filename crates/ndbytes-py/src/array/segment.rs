@@ -14,6 +14,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::c_int;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// A piece of shared memory, which stays mapped as long as an array looks at it.
@@ -40,9 +41,17 @@ impl Segment {
             Ok(bytes) => bytes.as_mut_ptr(),
             Err(_) => core.bytes().as_ptr().cast_mut(),
         };
+        ANY.store(true, Ordering::Relaxed);
         Self { start, len, is_read_only, number, core: Mutex::new(core) }
     }
+
+    /// Whether there ever was one.
+    pub(crate) fn any() -> bool {
+        ANY.load(Ordering::Relaxed)
+    }
 }
+
+static ANY: AtomicBool = AtomicBool::new(false);
 
 fn owned(number: RawFd) -> PyResult<OwnedFd> {
     duplicate(number).map_err(ndbytes::Error::from).py()
@@ -93,7 +102,7 @@ impl Segment {
     }
 
     #[getter]
-    fn readonly(&self) -> bool {
+    pub(crate) fn readonly(&self) -> bool {
         self.is_read_only
     }
 
