@@ -1,7 +1,6 @@
 //! A descriptor that Python lends: bytes move over it without the interpreter, and its modes stay as they are.
 
-use ndbytes::Threads;
-use ndbytes::io::stream::Socket;
+use ndbytes::io::stream::{Socket, awake};
 use pyo3::intern;
 use pyo3::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -10,12 +9,10 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, sockopt};
 use std::io::{Error, Read, Result, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long one wait lasts: what is left of 100 ms is for whoever looks for signals.
 const TICK: Duration = Duration::from_millis(25);
-/// How long a wait for a socket stays awake: an answer that comes at once is had without the time that waking up takes.
-const AWAKE: Duration = Duration::from_micros(40);
 const NO_TIME: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 /// Up to so many bytes are looked at before they are taken.
 const SEEN: usize = 1 << 12;
@@ -107,14 +104,11 @@ impl Descriptor {
         let tick = Timespec { tv_sec: 0, tv_nsec: self.tick.subsec_nanos().into() };
         let ready = |fd: BorrowedFd<'_>| {
             let mut fds = [PollFd::new(&fd, flags)];
-            let started = Instant::now();
-            // A processor alone would keep the peer from answering.
-            let awake = self.kind == Kind::Socket && Threads::default().get() > 1;
-            while awake && started.elapsed() < AWAKE {
-                if poll(&mut fds, Some(&NO_TIME))? > 0 {
-                    return Ok(1);
-                }
-                std::hint::spin_loop();
+            let is_socket = self.kind == Kind::Socket;
+            if is_socket
+                && awake(self.tick, || Ok::<_, Errno>(poll(&mut fds, Some(&NO_TIME))? > 0))?
+            {
+                return Ok(1);
             }
             poll(&mut fds, Some(&tick))
         };

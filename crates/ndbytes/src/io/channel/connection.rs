@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::io::Watch;
 use crate::io::stream::Socket;
 #[cfg(unix)]
-use crate::threads::Threads;
+use crate::io::stream::awake;
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Error as IoError, ErrorKind as IoKind, Read, Result as IoResult, Write};
@@ -18,10 +18,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
-
-/// How long a wait stays awake: an answer that comes at once is had without the time that waking up takes.
-#[cfg(unix)]
-const AWAKE: Duration = Duration::from_micros(40);
 
 /// A connection with a peer.
 #[derive(Debug)]
@@ -161,17 +157,11 @@ impl Connection {
     /// Waits for bytes, or an end, for no longer than `most` and a tick; whether there are some.
     #[cfg(unix)]
     pub(super) fn is_ready(&self, most: Duration) -> IoResult<bool> {
-        let started = Instant::now();
-        loop {
-            if self.has_come()? {
-                return Ok(true);
-            }
-            if !stays_awake(started, most) {
-                let is_ready = poll_for(&mut [PollFd::new(self, PollFlags::IN)], most)?;
-                return if is_ready { self.has_more() } else { Ok(false) };
-            }
-            std::hint::spin_loop();
+        if awake(most, || self.has_come())? {
+            return Ok(true);
         }
+        let is_ready = poll_for(&mut [PollFd::new(self, PollFlags::IN)], most)?;
+        if is_ready { self.has_more() } else { Ok(false) }
     }
 
     /// Takes bytes that were looked at.
@@ -287,22 +277,11 @@ impl Connection {
 /// Waits until one of them is ready, for no longer than `most` and a tick; whether one is.
 #[cfg(unix)]
 pub(super) fn poll_awake(fds: &mut [PollFd<'_>], most: Duration) -> IoResult<bool> {
-    let (started, none) = (Instant::now(), Timespec::default());
-    loop {
-        if poll(fds, Some(&none))? > 0 {
-            return Ok(true);
-        }
-        if !stays_awake(started, most) {
-            return poll_for(fds, most);
-        }
-        std::hint::spin_loop();
+    let none = Timespec::default();
+    if awake(most, || Ok::<_, IoError>(poll(fds, Some(&none))? > 0))? {
+        return Ok(true);
     }
-}
-
-/// Whether a wait of at most `most` looks once more before it sleeps. A processor alone would keep the peer from answering.
-#[cfg(unix)]
-fn stays_awake(started: Instant, most: Duration) -> bool {
-    started.elapsed() < AWAKE.min(most) && Threads::default().get() > 1
+    poll_for(fds, most)
 }
 
 #[cfg(unix)]

@@ -24,12 +24,14 @@
 //! # Ok::<(), ndbytes::Error>(())
 //! ```
 
+mod awake;
 mod clock;
 mod recv;
 mod send;
 mod socket;
 
 pub use crate::format::Received;
+pub use awake::awake;
 pub use clock::Clock;
 pub use recv::{Incoming, Owned, Places, Receiver};
 pub use send::{Outgoing, Sender};
