@@ -124,7 +124,7 @@ impl BufferMut {
     fn advise(&self) {
         #[cfg(all(feature = "map", target_os = "linux"))]
         if let Store::Map(map) = &self.store {
-            advise(map, 0);
+            advise(map, 0, self.capacity);
         }
     }
 
@@ -173,12 +173,12 @@ impl Store {
             // Unreserved: a header may promise a terabyte and send ten bytes.
             // Where even that is refused, the vector grows with what arrives.
             // The system puts what is whole huge pages to where one begins.
-            let len = if capacity < HUGE_FROM { capacity } else { capacity.next_multiple_of(HUGE) };
+            let len = capacity.next_multiple_of(HUGE);
             let map = memmap2::MmapOptions::new().len(len).no_reserve_swap().map_anon();
             if let Ok(map) = map {
                 // The first one is left out: a promise and ten bytes must not commit so much.
                 #[cfg(target_os = "linux")]
-                advise(&map, HUGE);
+                advise(&map, HUGE, capacity);
                 return Self::Map(map);
             }
         }
@@ -211,10 +211,18 @@ impl Store {
 
 /// Asks for huge pages from byte `start` on, which is advice: where there are none, nothing changes.
 #[cfg(all(feature = "map", target_os = "linux"))]
-fn advise(map: &memmap2::MmapMut, start: usize) {
-    if let Some(len) = map.len().checked_sub(start).filter(|_| map.len() >= HUGE_FROM) {
+fn advise(map: &memmap2::MmapMut, start: usize, capacity: usize) {
+    let end = huge(capacity).min(map.len());
+    if let Some(len) = end.checked_sub(start).filter(|&len| len > 0) {
         let _ = map.advise_range(memmap2::Advice::HugePage, start, len);
     }
+}
+
+/// Bytes of the huge pages for so many: the last one is not used in full only where that takes no more than half as much again.
+#[cfg(any(test, all(feature = "map", target_os = "linux")))]
+fn huge(capacity: usize) -> usize {
+    let up = capacity.next_multiple_of(HUGE);
+    if up - capacity <= capacity / 2 { up } else { up - HUGE }
 }
 
 struct Owner {
@@ -250,6 +258,18 @@ mod tests {
             assert!(
                 bytes[..n / 2].iter().all(|&b| b == 0) && bytes[n / 2..].iter().all(|&b| b == 7)
             );
+        }
+    }
+
+    #[test]
+    fn huge_pages_take_no_more_than_half_as_much_again() {
+        let tenths = |n: usize| n * (HUGE / 10);
+        for (capacity, pages) in [(0, 0), (tenths(6), 0), (tenths(7), 1), (HUGE, 1)] {
+            assert_eq!(huge(capacity), pages * HUGE, "{capacity}");
+        }
+        for (capacity, pages) in [(tenths(13), 1), (tenths(14), 2), (2 * HUGE, 2), (tenths(21), 3)]
+        {
+            assert_eq!(huge(capacity), pages * HUGE, "{capacity}");
         }
     }
 

@@ -28,6 +28,11 @@ impl Bits {
         Self { out, at: 0, buffer: 0, count: 0 }
     }
 
+    /// All of it, to be put back.
+    pub(super) fn take(&mut self) -> Self {
+        Self { out: std::mem::take(&mut self.out), ..*self }
+    }
+
     /// Makes room for so many bits more; those that are put without it are lost.
     ///
     /// # Errors
@@ -61,17 +66,15 @@ impl Bits {
     }
 
     /// The symbols of these bytes, each of at most 14 bits.
+    #[inline(always)]
     pub(super) fn literals(&mut self, bytes: &[u8], symbols: &[Symbol; 256]) {
-        // A copy of its own stays in registers.
-        let mut bits = Self { out: std::mem::take(&mut self.out), ..*self };
         let (fours, rest) = bytes.as_chunks::<4>();
         for four in fours {
             let [a, b, c, d] = four.map(|byte| symbols[usize::from(byte)]);
             let (front, back) = (joined(a, b), joined(c, d));
-            bits.put(front.0 | back.0 << front.1, front.1 + back.1);
+            self.put(front.0 | back.0 << front.1, front.1 + back.1);
         }
-        rest.iter().for_each(|byte| bits.symbol(symbols[usize::from(*byte)]));
-        *self = bits;
+        rest.iter().for_each(|byte| self.symbol(symbols[usize::from(*byte)]));
     }
 
     /// Stored blocks: at least one, which may be empty.

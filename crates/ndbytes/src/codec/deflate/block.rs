@@ -167,6 +167,9 @@ fn block(piece: &[u8], parts: &[Part], last: bool, bits: &mut Bits) -> Result<()
         return bits.stored(piece, last);
     }
     bits.reserve(total)?;
+    // One that nobody else can see stays in registers.
+    let all = bits;
+    let mut bits = all.take();
     bits.put(u64::from(last) | DYNAMIC, HEADER);
     preamble.fields().for_each(|(number, width)| bits.put(number.into(), width.into()));
     let (symbols, distances) = (symbols(&of_symbols), symbols(&of_distances));
@@ -180,6 +183,7 @@ fn block(piece: &[u8], parts: &[Part], last: bool, bits: &mut Bits) -> Result<()
         }
     }
     bits.symbol(symbols.get(END).copied().unwrap_or_default());
+    *all = bits;
     Ok(())
 }
 

@@ -25,20 +25,25 @@ const MUCH: usize = 1 << 20;
 /// Below this many nothing is tried, and of less than much only what is quick, on a shorter sample.
 const LEAST: usize = 1 << 16;
 
-/// The most bytes of a longer sample, and how many there are of these.
-const FRONT: usize = 1 << 18;
-const FRONTS: usize = 3;
+/// How many longer samples there are, but for one less of less than much: what one place is like says little of others.
+const LONGER: usize = 3;
+/// The most bytes of one, and of how many bytes one is in them: two recipes are tried on these, of which the slower one takes half as
+/// long again as what is decided.
+const LONG: usize = 1 << 18;
+const PART: usize = 16;
 
 /// Pieces from all over some blocks; none of few bytes.
-fn samples<'b>(blocks: &[&'b [u8]]) -> Vec<&'b [u8]> {
-    let total: usize = blocks.iter().map(|block| block.len()).sum();
-    let (count, len) = match total {
-        0..LEAST => return Vec::new(),
-        LEAST..MUCH => (1, SAMPLE / 3),
-        _ => ((total / SHARE).clamp(1, 4), SAMPLE),
-    };
-    let sample = |at: usize| {
-        // In the middle of its share, or where the block that it is in ends.
+fn samples<'b>(blocks: &[&'b [u8]], total: usize) -> Vec<&'b [u8]> {
+    match total {
+        0..LEAST => Vec::new(),
+        LEAST..MUCH => pieces(blocks, total, 1, SAMPLE / 3),
+        _ => pieces(blocks, total, (total / SHARE).clamp(1, 4), SAMPLE),
+    }
+}
+
+/// So many pieces of so many bytes, each from the middle of its share, or where the block that this is in ends.
+fn pieces<'b>(blocks: &[&'b [u8]], total: usize, count: usize, len: usize) -> Vec<&'b [u8]> {
+    let piece = |at: usize| {
         let mut place = (2 * at + 1) * (total / (2 * count));
         for block in blocks {
             if place < block.len() {
@@ -50,14 +55,14 @@ fn samples<'b>(blocks: &[&'b [u8]]) -> Vec<&'b [u8]> {
         }
         None
     };
-    (0..count).filter_map(sample).collect()
+    (0..count).filter_map(piece).collect()
 }
 
 /// Samples, and the threads that try recipes on them.
 struct Trial<'b> {
     samples: Vec<&'b [u8]>,
-    /// Longer ones, from where blocks begin.
-    fronts: Vec<&'b [u8]>,
+    /// Longer ones.
+    longer: Vec<&'b [u8]>,
     /// Whether only what is quick may be tried.
     is_quick: bool,
     threads: Threads,
@@ -65,12 +70,12 @@ struct Trial<'b> {
 
 impl<'b> Trial<'b> {
     fn new(blocks: &[&'b [u8]], threads: Threads) -> Self {
-        let total = blocks.iter().map(|block| block.len()).sum::<usize>();
-        let len = (total / 8).clamp(FRONT / 2, FRONT);
-        let count = blocks.len().min(FRONTS);
-        let block = |at: usize| blocks.get((2 * at + 1) * blocks.len() / (2 * count));
-        let fronts = (0..count).filter_map(block).map(|block| block.get(..len).unwrap_or(block));
-        Self { samples: samples(blocks), fronts: fronts.collect(), is_quick: total < MUCH, threads }
+        let total: usize = blocks.iter().map(|block| block.len()).sum();
+        let is_quick = total < MUCH;
+        let count = if is_quick { LONGER - 1 } else { LONGER };
+        let long = (total / PART / count).clamp(SAMPLE, LONG).min(total / count);
+        let longer = pieces(blocks, total, count, long);
+        Self { samples: samples(blocks, total), longer, is_quick, threads }
     }
 
     /// Whether many matches make it so much shorter.
@@ -114,16 +119,24 @@ fn of_items(trial: &Trial<'_>, four: u64, most: u64) -> Result<Option<Recipe>> {
         return Ok(None);
     }
     let [short] = trial.sizes([ITEMS])?;
+    let total = |samples: &[&[u8]]| samples.iter().map(|sample| sample.len() as u64).sum();
+    let recipe = |size: u64, total: u64| {
+        let parts = usize::try_from(size * 3 / 2 * 1024 / total.max(1));
+        Some(Recipe::Items(parts.unwrap_or(1 << 10)))
+    };
+    // What is short enough before there is much to remember is so behind it.
+    if short <= most {
+        return Ok(recipe(short, total(&trial.samples)));
+    }
     if short * 4 > most * 5 {
         return Ok(None);
     }
-    let [long, long_four] = trial.sizes_of(&trial.fronts, [ITEMS, Recipe::Whole(4)])?;
-    // A block is longer still, by which it gains a hundredth more than others do.
-    let is_short =
-        u128::from(long) * u128::from(four) * 100 <= u128::from(long_four) * u128::from(most) * 101;
-    let total: usize = trial.fronts.iter().map(|front| front.len()).sum();
-    let parts = usize::try_from(long * 3 / 2 * 1024 / (total as u64).max(1));
-    Ok(is_short.then(|| Recipe::Items(parts.unwrap_or(1 << 10))))
+    let [long, long_four] = trial.sizes_of(&trial.longer, [ITEMS, Recipe::Whole(4)])?;
+    // A block is longer still, by which it gains some hundredths more than others do.
+    let gain = if trial.longer.iter().all(|piece| piece.len() == LONG) { 101 } else { 102 };
+    let is_short = u128::from(long) * u128::from(four) * 100
+        <= u128::from(long_four) * u128::from(most) * gain;
+    Ok(recipe(long, total(&trial.longer)).filter(|_| is_short))
 }
 
 /// What a level is named after, or runs where those are hardly longer.
@@ -152,9 +165,9 @@ fn balanced(trial: &Trial<'_>) -> Result<Recipe> {
     if is_as_short(runs, one.min(five)) {
         return Ok(Recipe::Runs(6));
     }
-    let [six, seven] = trial.sizes([Recipe::Whole(6), Recipe::Whole(7)])?;
+    let [six] = trial.sizes([Recipe::Whole(6)])?;
     let is_deep = five * 1000 > six * 1003;
-    let seven = if is_deep { seven } else { six };
+    let [seven] = if is_deep { trial.sizes([Recipe::Whole(7)])? } else { [six] };
     let zlib = (six + seven).div_ceil(2).min(seven * 103 / 100);
     let most = zlib * 101 / 100;
     let [four] = trial.sizes([Recipe::Whole(4)])?;

@@ -13,6 +13,7 @@ mod items;
 mod pack;
 mod pack_block;
 mod parted;
+mod pending;
 mod runs;
 mod unpack;
 mod walk;

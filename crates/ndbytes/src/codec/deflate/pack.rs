@@ -2,6 +2,7 @@
 
 use super::choose::choose;
 use super::pack_block::{Recipe, pack_block};
+use super::pending::Pending;
 use super::{Container, Level};
 use crate::codec::Crc32;
 use crate::error::{Error, Result};
@@ -21,8 +22,8 @@ pub(crate) struct Packer {
     threads: Threads,
     /// Bytes of a block.
     block: usize,
-    /// Bytes that wait for more of their batch.
-    pending: Vec<u8>,
+    /// None before the first byte.
+    pending: Option<Pending>,
     adler: u32,
     /// Of a full section, for how many more.
     recipe: Option<(Recipe, usize)>,
@@ -86,7 +87,7 @@ impl Packer {
             level,
             threads,
             block,
-            pending: Vec::new(),
+            pending: None,
             adler: ADLER,
             recipe: None,
             packed: Packed::default(),
@@ -118,13 +119,15 @@ impl Packer {
         let batch = self.batch();
         while !bytes.is_empty() {
             // Only now, since whether a block is the last one shows in what follows it.
-            if self.pending.len() == batch {
+            if self.pending.as_ref().is_some_and(|pending| pending.len() == batch) {
                 self.drain(false, sink)?;
             }
-            let (front, rest) = bytes.split_at(bytes.len().min(batch - self.pending.len()));
-            let total = self.pending.len() + front.len();
-            self.pending.try_reserve(front.len()).map_err(|_| Error::memory(total as u64))?;
-            self.pending.extend_from_slice(front);
+            let pending = match &mut self.pending {
+                Some(pending) => pending,
+                none => none.insert(Pending::new()?),
+            };
+            let (front, rest) = bytes.split_at(bytes.len().min(batch - pending.len()));
+            pending.extend(front, batch)?;
             bytes = rest;
         }
         Ok(())
@@ -185,13 +188,17 @@ impl Packer {
     /// Compresses what is pending.
     fn drain(&mut self, last: bool, sink: Sink<'_>) -> Result<()> {
         self.begin(sink)?;
-        let mut pending = std::mem::take(&mut self.pending);
-        let mut blocks: Vec<_> = pending.chunks(self.block).collect();
+        let mut pending = self.pending.take();
+        let bytes = match &mut pending {
+            Some(pending) => pending.bytes()?,
+            None => &[],
+        };
+        let mut blocks: Vec<_> = bytes.chunks(self.block).collect();
         if last && blocks.is_empty() {
             blocks.push(&[]);
         }
         self.blocks(&blocks, last, sink)?;
-        pending.clear();
+        pending.iter_mut().for_each(Pending::clear);
         self.pending = pending;
         Ok(())
     }

@@ -14,6 +14,9 @@ use std::io::{Seek, SeekFrom};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+/// Stored bytes that are worth another thread: half a millisecond, of which starting it takes a tenth.
+const WORTH: u64 = 1 << 17;
+
 /// Bytes that are read at a time where nobody wants them.
 const REST: usize = 1 << 16;
 
@@ -77,6 +80,7 @@ impl<'a, S: ReadAt> Inflating<'a, S> {
         let mut body = machine.body(choose(&header)?)?;
         let shares = Shares::blocks(block - start % block, block);
         let fetch = |at: u64, space: &mut [u8]| self.read(start + at, space);
+        let threads = self.enough(threads);
         let fetched = body.fetch(&fetch, shares, threads, &mut |seen| watch(start + seen))?;
         let start = reader.seek(SeekFrom::Start(start + fetched))?;
         let mut next = |space: &mut [u8]| read(&mut reader, space);
@@ -87,9 +91,16 @@ impl<'a, S: ReadAt> Inflating<'a, S> {
         body.finish()
     }
 
+    /// As many of the threads as have something to do: what is stored says how long it takes.
+    fn enough(&self, threads: Threads) -> Threads {
+        let most = usize::try_from(self.entry.packed / WORTH).unwrap_or(usize::MAX);
+        Threads::new(threads.get().min(most.saturating_add(1)))
+    }
+
     /// All of its bytes.
     pub(super) fn read_all(&self, threads: Threads, watch: Watch<'_>) -> Result<BufferMut> {
-        let mut bytes = BufferMut::new(self.entry.size)?;
+        // The index holds: no block claims more than its stored bytes can make.
+        let mut bytes = BufferMut::known(self.entry.size)?;
         let size = usize::try_from(self.blocks.size()).unwrap_or(usize::MAX);
         let parts = bytes.all()?.chunks_mut(size).zip(0..).collect();
         let work = |(part, number): (&mut [u8], u64)| {
@@ -97,7 +108,7 @@ impl<'a, S: ReadAt> Inflating<'a, S> {
             Ok(part.len() as u64)
         };
         let mut seen = 0;
-        threads.run(parts, &work, &mut |more: u64| {
+        self.enough(threads).run(parts, &work, &mut |more: u64| {
             seen += more;
             watch(seen)
         })?;

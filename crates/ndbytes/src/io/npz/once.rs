@@ -74,7 +74,7 @@ pub(super) fn read(
 
 /// The bytes of a member's stream, if it holds as many as its entry says, with their sum.
 fn inflated(packed: &[u8], entry: &Entry) -> Result<Option<BufferMut>> {
-    let mut bytes = BufferMut::new(entry.size)?;
+    let mut bytes = BufferMut::known(entry.size)?;
     let space = bytes.all()?;
     unpack(packed, space)?;
     match entry.has_sum(Crc32::of(space)) {
