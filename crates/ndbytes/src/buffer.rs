@@ -17,6 +17,9 @@ pub(crate) const HUGE_FROM: usize = 4 << 20;
 /// Bytes of a huge page where that is the usual one; where another is, less is gained.
 pub(crate) const HUGE: usize = if cfg!(miri) { 1 << 12 } else { 2 << 20 };
 
+/// So many bytes stand in small pages: a promise and ten bytes must not commit a huge one. Those behind them begin one.
+pub(crate) const FRONT: usize = HUGE / 16;
+
 /// Immutable shared bytes: a vector, a memory map, a Python object or a network read, all alike.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Buffer(Bytes);
@@ -59,8 +62,9 @@ pub struct BufferMut {
 enum Store {
     /// `u128` words, so that every item up to 16 bytes is aligned.
     Words(Vec<u128>),
+    /// A map, and where in it the bytes begin.
     #[cfg(all(feature = "map", unix))]
-    Map(memmap2::MmapMut),
+    Map(memmap2::MmapMut, usize),
 }
 
 impl BufferMut {
@@ -69,11 +73,7 @@ impl BufferMut {
     /// # Errors
     /// [`Limit`](crate::ErrorKind::Limit) if `capacity` does not fit this machine.
     pub fn new(capacity: u64) -> Result<Self> {
-        let capacity = usize::try_from(capacity)
-            .ok()
-            .filter(|&n| n <= isize::MAX.unsigned_abs())
-            .ok_or_else(|| Error::overflow("the array's size"))?;
-        Ok(Self { store: Store::new(capacity), capacity })
+        Self::with_front(capacity, FRONT)
     }
 
     /// The same for bytes that are known to be there, and of which all will come.
@@ -81,9 +81,16 @@ impl BufferMut {
     /// # Errors
     /// As [`BufferMut::new`].
     pub fn known(capacity: u64) -> Result<Self> {
-        let buffer = Self::new(capacity)?;
-        buffer.advise();
-        Ok(buffer)
+        Self::with_front(capacity, 0)
+    }
+
+    /// The same with so many bytes in small pages.
+    fn with_front(capacity: u64, front: usize) -> Result<Self> {
+        let capacity = usize::try_from(capacity)
+            .ok()
+            .filter(|&n| n <= isize::MAX.unsigned_abs())
+            .ok_or_else(|| Error::overflow("the array's size"))?;
+        Ok(Self { store: Store::new(capacity, front), capacity })
     }
 
     /// The same for bytes that come in any order, of which few may come: what is touched stays near them.
@@ -92,10 +99,10 @@ impl BufferMut {
     /// As [`BufferMut::new`].
     #[cfg(feature = "datagram")]
     pub(crate) fn scattered(capacity: u64) -> Result<Self> {
-        let buffer = Self::new(capacity)?;
+        let buffer = Self::known(capacity)?;
         // One byte in a huge page would commit all of it.
         #[cfg(all(feature = "map", target_os = "linux"))]
-        if let Store::Map(map) = &buffer.store {
+        if let Store::Map(map, _) = &buffer.store {
             let _ = map.advise(memmap2::Advice::NoHugePage);
         }
         Ok(buffer)
@@ -106,25 +113,8 @@ impl BufferMut {
     pub(crate) fn is_lazy(&self) -> bool {
         match &self.store {
             #[cfg(all(feature = "map", unix))]
-            Store::Map(_) => true,
+            Store::Map(..) => true,
             Store::Words(_) => false,
-        }
-    }
-
-    /// All bytes from `start` on, for writing, now that they are known to be there.
-    ///
-    /// # Errors
-    /// As [`BufferMut::space`].
-    pub(crate) fn expected(&mut self, start: usize) -> Result<&mut [u8]> {
-        self.advise();
-        self.space(start, self.capacity)
-    }
-
-    /// Asks for huge pages, the first one among them.
-    fn advise(&self) {
-        #[cfg(all(feature = "map", target_os = "linux"))]
-        if let Store::Map(map) = &self.store {
-            advise(map, 0, self.capacity);
         }
     }
 
@@ -167,22 +157,24 @@ impl BufferMut {
 }
 
 impl Store {
-    fn new(capacity: usize) -> Self {
+    fn new(capacity: usize, front: usize) -> Self {
         #[cfg(all(feature = "map", unix))]
         if capacity >= MAP_FROM {
             // Unreserved: a header may promise a terabyte and send ten bytes.
             // Where even that is refused, the vector grows with what arrives.
-            // The system puts what is whole huge pages to where one begins.
-            let len = capacity.next_multiple_of(HUGE);
+            // The system puts what is whole huge pages to where one begins; the front is the end of one that stays empty.
+            let lead = if front > 0 { HUGE } else { 0 };
+            let len = (capacity - front).next_multiple_of(HUGE).saturating_add(lead);
             let map = memmap2::MmapOptions::new().len(len).no_reserve_swap().map_anon();
             if let Ok(map) = map {
-                // The first one is left out: a promise and ten bytes must not commit so much.
+                let whole = front + map.as_ptr().wrapping_add(front).align_offset(HUGE);
+                let start = (whole - front).min(map.len() - capacity);
                 #[cfg(target_os = "linux")]
-                advise(&map, HUGE, capacity);
-                return Self::Map(map);
+                advise(&map, start + front, capacity - front);
+                return Self::Map(map, start);
             }
         }
-        let _ = capacity;
+        let _ = (capacity, front);
         Self::Words(Vec::new())
     }
 
@@ -190,7 +182,7 @@ impl Store {
     fn bytes(&mut self, start: usize, end: usize, capacity: usize) -> Result<&mut [u8]> {
         match self {
             #[cfg(all(feature = "map", unix))]
-            Self::Map(map) => Ok(map),
+            Self::Map(map, first) => Ok(map.get_mut(*first..).unwrap_or_default()),
             Self::Words(words) => {
                 let needed = end.div_ceil(size_of::<u128>());
                 if needed > words.len() {
@@ -209,11 +201,11 @@ impl Store {
     }
 }
 
-/// Asks for huge pages from byte `start` on, which is advice: where there are none, nothing changes.
+/// Asks for huge pages from byte `start` on, for so many bytes, which is advice: where there are none, nothing changes.
 #[cfg(all(feature = "map", target_os = "linux"))]
-fn advise(map: &memmap2::MmapMut, start: usize, capacity: usize) {
-    let end = huge(capacity).min(map.len());
-    if let Some(len) = end.checked_sub(start).filter(|&len| len > 0) {
+fn advise(map: &memmap2::MmapMut, start: usize, bytes: usize) {
+    let len = huge(bytes).min(map.len() - start);
+    if len > 0 {
         let _ = map.advise_range(memmap2::Advice::HugePage, start, len);
     }
 }
@@ -234,7 +226,7 @@ impl AsRef<[u8]> for Owner {
     fn as_ref(&self) -> &[u8] {
         let bytes = match &self.store {
             #[cfg(all(feature = "map", unix))]
-            Store::Map(map) => &map[..],
+            Store::Map(map, start) => &map[*start..],
             Store::Words(words) => bytemuck::must_cast_slice(words),
         };
         bytes.get(..self.len).unwrap_or_default()
@@ -258,6 +250,25 @@ mod tests {
             assert!(
                 bytes[..n / 2].iter().all(|&b| b == 0) && bytes[n / 2..].iter().all(|&b| b == 7)
             );
+        }
+    }
+
+    #[test]
+    #[cfg(all(feature = "map", unix))]
+    fn the_front_of_what_may_come_stands_in_small_pages() {
+        for capacity in [MAP_FROM, HUGE, HUGE + FRONT, HUGE + FRONT + 1, 3 * HUGE + 5] {
+            for (front, store) in
+                [(FRONT, BufferMut::new(capacity as u64)), (0, BufferMut::known(capacity as u64))]
+            {
+                let mut buffer = store.unwrap();
+                let bytes = buffer.all().unwrap();
+                assert_eq!(bytes.len(), capacity);
+                // Where the system puts maps to huge pages, one begins behind the front.
+                let behind = bytes.as_ptr().wrapping_add(front).align_offset(HUGE);
+                let Store::Map(map, start) = &buffer.store else { unreachable!() };
+                let is_aligned = map.as_ptr().align_offset(HUGE) == 0;
+                assert!(behind == 0 || !is_aligned, "{capacity} {front} {start}");
+            }
         }
     }
 

@@ -97,8 +97,8 @@ impl Store<'_> {
     ) -> Result<bool> {
         let (start, size) = (self.done, self.size);
         let (space, fresh) = match &mut self.place {
-            Place::Owned(buffer) => (buffer.expected(start)?, true),
-            Place::Fill(buffer) => (buffer.expected(start)?, true),
+            Place::Owned(buffer) => (buffer.space(start, size)?, true),
+            Place::Fill(buffer) => (buffer.space(start, size)?, true),
             Place::Into(memory) => (memory.get_mut(start..size).unwrap_or_default(), false),
             Place::Sink(_) | Place::Discard => return Ok(true),
         };

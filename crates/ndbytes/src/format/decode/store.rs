@@ -1,6 +1,6 @@
 //! The data of an array on their way in: where they go, and their sums.
 
-use crate::buffer::{Buffer, BufferMut, HUGE, HUGE_FROM};
+use crate::buffer::{Buffer, BufferMut, FRONT, HUGE, HUGE_FROM};
 use crate::codec::{BLOCK, BlockSums, PartSums};
 use crate::error::{Error, Result};
 use crate::format::{Dest, misfit};
@@ -87,9 +87,9 @@ impl<'d> Store<'d> {
 
     pub(super) fn space(&mut self) -> Result<&mut [u8]> {
         let end = self.size.min(self.done.saturating_add(self.step));
-        // Not the first page: a promise and ten bytes must not commit so much.
-        let page = self.size.min(end.next_multiple_of(HUGE));
-        let fresh = self.size >= HUGE_FROM && self.done >= HUGE && self.step == BLOCK;
+        // Not the front: a promise and ten bytes must not commit so much.
+        let page = self.size.min(end.saturating_sub(FRONT).next_multiple_of(HUGE) + FRONT);
+        let fresh = self.size >= HUGE_FROM && self.done >= FRONT && self.step == BLOCK;
         match &mut self.place {
             Place::Owned(buffer) if fresh => touch(buffer.space(self.done, page)?, 1),
             Place::Fill(buffer) if fresh => touch(buffer.space(self.done, page)?, 1),
@@ -139,8 +139,6 @@ impl<'d> Store<'d> {
         let input = input.get(..end - self.done).unwrap_or_default();
         let start = self.done;
         let space = match &mut self.place {
-            Place::Owned(buffer) if end == self.size => buffer.expected(start)?,
-            Place::Fill(buffer) if end == self.size => buffer.expected(start)?,
             Place::Owned(buffer) => buffer.space(start, end)?,
             Place::Fill(buffer) => buffer.space(start, end)?,
             Place::Into(memory) => memory.get_mut(start..end).unwrap_or_default(),
