@@ -114,7 +114,8 @@ def listen(
         has, ``"unix:/path"``, a socket that only its owner may connect to, or ``"udp://HOST:PORT"``.
     keep : "all", "latest" or int
         Which messages are kept until they are asked for. All: they wait at the peers, which wait too. The latest, or so many of the
-        newest: a slow consumer gets what is new, and what gave way is counted.
+        newest: a slow consumer gets what is new, and what gave way is counted. With the latest, who asks while the next message
+        comes waits for it, if its header came less than 10 ms ago.
     cert, key : path
         Over ``tls://``, PEM files of the listener's certificate, with those between it and one that is trusted, and of its private
         key. ``openssl req -x509 -newkey ed25519 -nodes -subj /CN=me -addext subjectAltName=DNS:localhost -keyout key.pem -out

@@ -4,12 +4,16 @@ use crate::channel::Channel;
 use crate::door::Door;
 use crate::listener::PEERS;
 use ndbytes::io::channel::{ChannelOptions, Counts};
-use ndbytes::io::stream::Received;
-use ndbytes::{Error, Result};
+use ndbytes::io::stream::{Places, Received};
+use ndbytes::{Dest, Error, Header, Result};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
+use tokio::time::{Duration, Instant, timeout_at};
+
+/// How long, since its header came, a message is waited for by who would else get the one before it.
+const SOON: Duration = Duration::from_millis(10);
 
 /// Errors of peers that wait to be asked for.
 const ERRORS: usize = 64;
@@ -27,6 +31,35 @@ pub(crate) struct Ring {
 struct Waiting {
     messages: VecDeque<Received>,
     errors: VecDeque<Error>,
+    /// Until when a message is waited for whose header has come.
+    expected: Option<Instant>,
+}
+
+/// What there is for who asks.
+enum Next {
+    Now(Result<Received>),
+    /// A message, and until then perhaps a newer one.
+    Soon(Instant),
+    Nothing,
+}
+
+/// Each array in a buffer of its own; the first one's header is heard of.
+struct Heard<'r> {
+    ring: &'r Ring,
+    is_first: bool,
+}
+
+impl Places for Heard<'_> {
+    fn begin(&mut self) {
+        self.is_first = true;
+    }
+
+    fn place(&mut self, _: &Header) -> Result<Dest<'_>> {
+        if std::mem::take(&mut self.is_first) {
+            self.ring.lock().expected = Some(Instant::now() + SOON);
+        }
+        Ok(Dest::Owned)
+    }
 }
 
 impl Ring {
@@ -64,7 +97,7 @@ impl Ring {
     /// Takes all that a peer sends.
     async fn receive(&self, channel: &Channel) {
         loop {
-            match channel.recv().await {
+            match channel.recv_into(&mut Heard { ring: self, is_first: true }).await {
                 Ok(Some(received)) => self.put(received),
                 Ok(None) => return,
                 Err(error) => return self.fail(error.context(channel.peer())),
@@ -75,6 +108,7 @@ impl Ring {
     fn put(&self, received: Received) {
         let mut waiting = self.lock();
         waiting.messages.push_back(received);
+        waiting.expected = None;
         let more = waiting.messages.len().saturating_sub(self.keep);
         let old: Vec<Received> = waiting.messages.drain(..more).collect();
         drop(waiting);
@@ -88,6 +122,7 @@ impl Ring {
     fn fail(&self, error: Error) {
         self.counts.count(|stats| stats.failed += 1);
         let mut waiting = self.lock();
+        waiting.expected = None;
         if waiting.errors.len() < ERRORS {
             waiting.errors.push_back(error);
         }
@@ -95,28 +130,39 @@ impl Ring {
         self.ready.notify_one();
     }
 
-    /// The oldest message that is kept, or what a peer's connection ended with.
+    /// The oldest message that is kept, or what a peer's connection ended with. Where one is kept and the next will soon be there, that
+    /// one.
     pub(crate) async fn take(&self) -> Result<Received> {
         loop {
             let ready = self.ready.notified();
-            if let Some(next) = self.next() {
-                return next;
+            match self.next() {
+                Next::Now(next) => return next,
+                Next::Soon(expected) => drop(timeout_at(expected, ready).await),
+                Next::Nothing => ready.await,
             }
-            ready.await;
         }
     }
 
-    fn next(&self) -> Option<Result<Received>> {
+    fn next(&self) -> Next {
         let mut waiting = self.lock();
+        if let Some(expected) = waiting.expected
+            && self.keep == 1
+            && waiting.errors.is_empty()
+            && !waiting.messages.is_empty()
+            && Instant::now() < expected
+        {
+            return Next::Soon(expected);
+        }
         let next = match waiting.errors.pop_front() {
             Some(error) => Some(Err(error)),
             None => waiting.messages.pop_front().map(Ok),
         };
+        let Some(next) = next else { return Next::Nothing };
         // Whoever waits beside this one has something, too.
-        if next.is_some() && !(waiting.errors.is_empty() && waiting.messages.is_empty()) {
+        if !(waiting.errors.is_empty() && waiting.messages.is_empty()) {
             self.ready.notify_one();
         }
-        next
+        Next::Now(next)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {

@@ -2,7 +2,8 @@
 
 use crate::samples::SPECS;
 use crate::{addresses, array, items, number, numbered, options, port, recv, same, send, soon};
-use ndbytes::io::stream::Places;
+use ndbytes::io::stream::{Places, Sender};
+use ndbytes::io::unwatched;
 use ndbytes::{Dest, ErrorKind, Header, Limits, Result};
 use ndbytes_net::{Channel, ChannelOptions, Keep, Listener};
 use std::io::Write as _;
@@ -150,6 +151,47 @@ async fn a_listener_that_keeps_the_newest_serves_no_old_ones() {
     assert_eq!(*error.kind(), ErrorKind::Argument);
     let error = Listener::bind(&address, Keep::Last(0), options()).await.unwrap_err();
     assert_eq!(*error.kind(), ErrorKind::Argument);
+}
+
+/// Who asks while the next one comes gets that one, unless it takes its time.
+#[tokio::test]
+async fn the_newest_is_the_one_that_is_nearly_there() {
+    let mut sender = Sender::new(Vec::new());
+    for number in 0..2 {
+        sender.send_message(&numbered(number), &mut unwatched).unwrap();
+    }
+    let both = sender.into_inner();
+    let (last, begun) = both.split_last().unwrap();
+    let address = "tcp://:0".parse().unwrap();
+    let listener = Listener::bind(&address, Keep::Last(1), options()).await.unwrap();
+    let port = port(listener.address());
+    let send = async || {
+        let came = listener.stats().received + 1;
+        let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        peer.write_all(begun).unwrap();
+        while listener.stats().received < came {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        peer
+    };
+    let recv = async || number(&soon(listener.recv()).await.unwrap());
+    let halted = soon(send()).await;
+    assert_eq!(recv().await, 0);
+    drop(halted);
+    soon(listener.recv()).await.unwrap_err();
+    // A machine that is busy may be too late now and then.
+    for _ in 0..500 {
+        let mut peer = soon(send()).await;
+        let end = async {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            peer.write_all(&[*last]).unwrap();
+        };
+        if tokio::join!(recv(), end).0 == 1 {
+            return;
+        }
+        assert_eq!(recv().await, 1);
+    }
+    panic!("the one before came each time");
 }
 
 /// Whoever waits hears that it was closed, and peers see an end.

@@ -14,13 +14,15 @@ const AHEAD: usize = 1 << 22;
 /// Bytes of a piece that is made, at most: larger ones leave the cache before they are written, and the system is slower at smaller ones.
 const PIECE: usize = 1 << 21;
 
-/// The items in an order, in pieces of at most 2 MiB.
+/// The items in an order, in pieces of at most 2 MiB, or fewer bytes.
 #[derive(Debug)]
 pub(crate) struct Body<'a> {
     items: Items<'a>,
     dtype: DType,
     fortran: bool,
     shared: bool,
+    /// Bytes of a piece, at most.
+    step: usize,
     state: State<'a>,
 }
 
@@ -49,13 +51,25 @@ impl<'a> Body<'a> {
         // What is contiguous both ways is written as C, as `np.save` does.
         let fortran = layout.is_fortran(order, itemsize)
             && !(layout.is_c_contiguous(itemsize) && layout.is_f_contiguous(itemsize));
-        Ok(Self { items, dtype, fortran, shared: array.is_shared(), state: State::Begun })
+        Ok(Self {
+            items,
+            dtype,
+            fortran,
+            shared: array.is_shared(),
+            step: PIECE,
+            state: State::Begun,
+        })
     }
 
     /// The same with zeros in the bytes of items that hold no value.
     pub(crate) fn with_gaps_zeroed(mut self) -> Self {
         self.items = self.items.with_gaps_zeroed(&self.dtype);
         self
+    }
+
+    /// Sets how many bytes a piece has, at most, before the first one is made.
+    pub(crate) fn set_step(&mut self, most: usize) {
+        self.step = most.clamp(1, PIECE);
     }
 
     /// The dtype of the pieces.
@@ -74,13 +88,13 @@ impl<'a> Body<'a> {
 
     /// The next piece, of which `sums` has taken note then.
     pub(crate) fn next(&mut self, sums: Option<&mut BlockSums>) -> Result<Option<Piece<'a>>> {
-        let Self { items, state, .. } = self;
+        let Self { items, step, state, .. } = self;
         if let State::Begun = state {
             // Memory that others may write is copied first: the sums are of the copy.
             *state = match items.run().filter(|_| !self.shared) {
                 Some(run) => State::Run(run),
                 None => {
-                    let parts = items.parts(items.grain(SHORT_RUNS).clamp(PIECE, AHEAD));
+                    let parts = items.parts(items.grain(SHORT_RUNS).clamp(*step, AHEAD));
                     State::Made { parts, made: Vec::new(), rest: Bytes::new() }
                 }
             };
@@ -88,7 +102,7 @@ impl<'a> Body<'a> {
         match state {
             State::Begun => Ok(None),
             State::Run(run) => {
-                let (piece, after) = run.split_at(run.len().min(BLOCK));
+                let (piece, after) = run.split_at(run.len().min(BLOCK).min(*step));
                 *run = after;
                 if let Some(sums) = sums {
                     sums.update(piece);
@@ -106,7 +120,7 @@ impl<'a> Body<'a> {
                     *rest = space.freeze();
                     made.push(rest.clone());
                 }
-                Ok(Some(Piece::Owned(rest.split_to(rest.len().min(PIECE)))))
+                Ok(Some(Piece::Owned(rest.split_to(rest.len().min(*step)))))
             }
         }
     }

@@ -89,6 +89,11 @@ pub trait Encode<'a>: Send {
     /// [`Memory`](crate::ErrorKind::Memory).
     fn next(&mut self) -> Result<Option<Piece<'a>>>;
 
+    /// Makes the pieces shorter, of at most so many bytes, where they are made as they are asked for; to be called before the first.
+    fn set_step(&mut self, most: usize) {
+        let _ = most;
+    }
+
     /// Bytes of all pieces together, where that is known before they are made: not of what is compressed.
     fn total(&self) -> Option<u64>;
 

@@ -174,6 +174,10 @@ impl<'a> Encode<'a> for Encoder<'a> {
         self.0.next(None)
     }
 
+    fn set_step(&mut self, most: usize) {
+        self.0.set_step(most);
+    }
+
     fn total(&self) -> Option<u64> {
         Some(self.0.total())
     }

@@ -211,6 +211,48 @@ fn a_listener_that_keeps_the_newest_serves_no_old_ones() {
     assert!(started.elapsed() < Duration::from_secs(2));
 }
 
+/// Who asks while the next one comes gets that one, unless it takes its time.
+#[test]
+fn the_newest_is_the_one_that_is_nearly_there() {
+    let mut sender = ndbytes::io::stream::Sender::new(Vec::new());
+    for number in 0..2 {
+        let message = [(numbered(number), EncodeOptions::default())];
+        sender.send_message(&message, &mut unwatched).unwrap();
+    }
+    let both = sender.into_inner();
+    let (last, begun) = both.split_last().unwrap();
+    let listener = Listener::bind(&"tcp://:0".parse().unwrap(), Keep::Last(1), options()).unwrap();
+    let Address::Tcp { port, .. } = *listener.address() else { panic!() };
+    let recv = || number(&listener.recv(SOON, &mut unwatched).unwrap());
+    let send = || {
+        let came = listener.stats().received + 1;
+        let mut peer = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        peer.write_all(begun).unwrap();
+        until(|| listener.stats().received == came);
+        peer
+    };
+    let halted = send();
+    assert_eq!(recv(), 0);
+    drop(halted);
+    listener.recv(SOON, &mut unwatched).unwrap_err();
+    // A machine that is busy may be too late now and then.
+    let is_waited_for = (0..500).any(|_| {
+        let mut peer = send();
+        let first = thread::scope(|scope| {
+            scope.spawn(|| {
+                thread::sleep(Duration::from_millis(2));
+                peer.write_all(&[*last]).unwrap();
+            });
+            recv()
+        });
+        if first == 0 {
+            assert_eq!(recv(), 1);
+        }
+        first == 1
+    });
+    assert!(is_waited_for);
+}
+
 /// What a peer sends whose connection ends at every byte of a conversation: whole messages, and then an end or an error.
 #[test]
 fn a_cut_at_every_byte_is_truncated_or_an_end() {

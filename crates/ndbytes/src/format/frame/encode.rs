@@ -122,6 +122,10 @@ impl<'a> Encode<'a> for Encoder<'a> {
         self.form().next()
     }
 
+    fn set_step(&mut self, most: usize) {
+        self.form().set_step(most);
+    }
+
     fn total(&self) -> Option<u64> {
         match &self.0 {
             Form::Plain(plain) => plain.total(),
@@ -243,6 +247,10 @@ impl<'a> Encode<'a> for Plain<'a> {
             return Ok(Some(piece));
         }
         Ok(Some(Piece::Owned(self.end()?.into())))
+    }
+
+    fn set_step(&mut self, most: usize) {
+        self.body.set_step(most);
     }
 
     fn total(&self) -> Option<u64> {

@@ -141,6 +141,10 @@ impl<'a> Encode<'a> for Encoder<'a> {
         Ok(None)
     }
 
+    fn set_step(&mut self, most: usize) {
+        self.body.set_step(most);
+    }
+
     fn total(&self) -> Option<u64> {
         Some(self.total)
     }

@@ -337,6 +337,10 @@ impl Socket for Connection {
     fn prepare(&self, tick: Duration) -> IoResult<()> {
         self.link.prepare(tick)
     }
+
+    fn most(&self) -> usize {
+        self.link.most()
+    }
 }
 
 /// Waits until the receiver has closed its side; false if it did not in time.

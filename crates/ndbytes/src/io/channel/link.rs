@@ -181,4 +181,14 @@ impl Socket for Link {
             Self::Tls(tls) => tls.prepare(tick),
         }
     }
+
+    fn most(&self) -> usize {
+        match self {
+            Self::Tcp(socket) => socket.most(),
+            #[cfg(unix)]
+            Self::Unix(socket) => socket.most(),
+            #[cfg(all(unix, feature = "tls"))]
+            Self::Tls(tls) => tls.socket().most(),
+        }
+    }
 }

@@ -21,7 +21,8 @@ pub enum Keep {
     /// All: they wait at the peer, who waits too. Nothing is received before it is asked for.
     #[default]
     All,
-    /// So many of the newest, at least one: older ones are dropped, and counted. All are received as they come, by threads.
+    /// So many of the newest, at least one: older ones are dropped, and counted. All are received as they come, by threads. Where it
+    /// is one, and the next has begun to come less than 10 ms ago, who asks waits so long for that.
     Last(usize),
 }
 

@@ -17,7 +17,10 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How long, since its header came, a message is waited for by who would else get the one before it.
+const SOON: Duration = Duration::from_millis(10);
 
 /// Errors of peers that wait to be asked for.
 const ERRORS: usize = 64;
@@ -52,12 +55,15 @@ impl Kept {
 }
 
 /// Memory for the arrays of one message.
-#[derive(Debug, Default)]
-struct Fill(Vec<BufferMut>);
+#[derive(Debug)]
+struct Fill<'r> {
+    ring: &'r Ring,
+    memory: Vec<BufferMut>,
+}
 
-impl Places for Fill {
+impl Places for Fill<'_> {
     fn begin(&mut self) {
-        self.0.clear();
+        self.memory.clear();
     }
 
     /// A copy: what is kept is what it was when it came.
@@ -67,13 +73,16 @@ impl Places for Fill {
         let mut memory = BufferMut::new(array.nbytes() as u64)?;
         let how = Copying::default();
         copy_to(&array, Order::C, None, memory.all()?, how, &mut unwatched)?;
-        self.0.push(memory);
+        self.memory.push(memory);
         Ok(handed.decoded())
     }
 
     fn place(&mut self, header: &Header) -> Result<Dest<'_>> {
-        self.0.push(BufferMut::new(header.nbytes())?);
-        Ok(self.0.last_mut().map_or(Dest::Discard, Dest::Fill))
+        if self.memory.is_empty() {
+            self.ring.lock().expected = Some(Instant::now() + SOON);
+        }
+        self.memory.push(BufferMut::new(header.nbytes())?);
+        Ok(self.memory.last_mut().map_or(Dest::Discard, Dest::Fill))
     }
 }
 
@@ -81,6 +90,8 @@ impl Places for Fill {
 struct Waiting {
     messages: VecDeque<Kept>,
     errors: VecDeque<Error>,
+    /// Until when a message is waited for whose header has come.
+    expected: Option<Instant>,
 }
 
 impl Ring {
@@ -136,9 +147,9 @@ impl Ring {
             false => Ok(()),
         };
         loop {
-            let mut fill = Fill::default();
+            let mut fill = Fill { ring: self, memory: Vec::new() };
             match channel.recv(&mut fill, None, &mut { stopped }) {
-                Ok(Some(received)) => self.put(Kept { received, memory: fill.0 }),
+                Ok(Some(received)) => self.put(Kept { received, memory: fill.memory }),
                 Ok(None) => return,
                 Err(_) if self.is_stopped() => return,
                 Err(error) => return self.fail(error.context(&peer)),
@@ -149,6 +160,7 @@ impl Ring {
     fn put(&self, kept: Kept) {
         let mut waiting = self.lock();
         waiting.messages.push_back(kept);
+        waiting.expected = None;
         let more = waiting.messages.len().saturating_sub(self.keep);
         let old: Vec<Kept> = waiting.messages.drain(..more).collect();
         drop(waiting);
@@ -162,6 +174,7 @@ impl Ring {
     fn fail(&self, error: Error) {
         self.counts.count(|stats| stats.failed += 1);
         let mut waiting = self.lock();
+        waiting.expected = None;
         if waiting.errors.len() < ERRORS {
             waiting.errors.push_back(error);
         }
@@ -169,7 +182,8 @@ impl Ring {
         self.ready.notify_one();
     }
 
-    /// The oldest message that is kept, or what a peer's connection ended with; `None` if there is none for a while.
+    /// The oldest message that is kept, or what a peer's connection ended with; `None` if there is none for a while. Where one is kept
+    /// and the next will soon be there, that one.
     pub(super) fn take(&self, places: &mut dyn Places, most: Duration) -> Option<Result<Received>> {
         let mut waiting = self.lock();
         if waiting.messages.is_empty() && waiting.errors.is_empty() {
@@ -179,6 +193,14 @@ impl Ring {
         }
         if let Some(error) = waiting.errors.pop_front() {
             return Some(Err(error));
+        }
+        if let Some(expected) = waiting.expected.filter(|_| self.keep == 1) {
+            let left = expected.saturating_duration_since(Instant::now()).min(most);
+            let waited = self
+                .ready
+                .wait_timeout_while(waiting, left, |waiting| waiting.expected == Some(expected));
+            waiting =
+                waited.map_or_else(|poisoned| poisoned.into_inner().0, |(waiting, _)| waiting);
         }
         let kept = waiting.messages.pop_front();
         drop(waiting);

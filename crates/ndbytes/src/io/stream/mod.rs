@@ -40,6 +40,12 @@ pub use socket::{Socket, of_socket};
 use crate::limits::Limits;
 use std::time::Duration;
 
+/// Bytes that are made at once for a socket: while the system takes them they are still in the cache of the core that made them.
+pub const MADE: usize = 1 << 19;
+
+/// Bytes that are taken from a socket at once: while the system hands them out, the word for the peer that there is room again waits.
+pub const TAKEN: usize = 1 << 16;
+
 /// How a connection is used; both sides must agree on `npy`.
 #[derive(Debug, Clone)]
 pub struct StreamOptions {

@@ -306,6 +306,8 @@ struct Flow<'w, R> {
 impl<R: Read> Flow<'_, R> {
     /// Waits for bytes; 0 at the end of the stream, or of the connection.
     fn read(&mut self, space: &mut [u8], watch: Watch<'_>) -> Result<usize> {
+        let most = space.len().min(self.wire.most);
+        let space = space.get_mut(..most).unwrap_or_default();
         loop {
             watch(self.seen)?;
             self.clock.check().map_err(|error| error.at(self.seen))?;

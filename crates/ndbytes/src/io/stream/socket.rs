@@ -1,5 +1,6 @@
 //! Sockets whose waits end several times a second, so that a clock and Ctrl-C have their say.
 
+use super::TAKEN;
 use super::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{ErrorKind as IoKind, Read, Result as IoResult, Write};
@@ -18,6 +19,11 @@ pub trait Socket: Read + Write {
     /// # Errors
     /// Those of the system.
     fn prepare(&self, tick: Duration) -> IoResult<()>;
+
+    /// How many bytes to take from it at once, at most.
+    fn most(&self) -> usize {
+        TAKEN
+    }
 }
 
 impl Socket for &TcpStream {
@@ -42,12 +48,21 @@ impl Socket for &UnixStream {
         self.set_read_timeout(Some(tick))?;
         self.set_write_timeout(Some(tick))
     }
+
+    /// Who sends is not kept from going on meanwhile.
+    fn most(&self) -> usize {
+        4 * TAKEN
+    }
 }
 
 #[cfg(unix)]
 impl Socket for UnixStream {
     fn prepare(&self, tick: Duration) -> IoResult<()> {
         (&self).prepare(tick)
+    }
+
+    fn most(&self) -> usize {
+        (&self).most()
     }
 }
 
@@ -57,6 +72,8 @@ pub(super) struct Wire<S> {
     pub(super) stream: S,
     /// Whether "would block" means that a tick has passed.
     ticks: bool,
+    /// Bytes to take from it at once.
+    pub(super) most: usize,
 }
 
 /// What came of one try to move bytes.
@@ -70,7 +87,7 @@ pub(super) enum Moved {
 
 impl<S> Wire<S> {
     pub(super) fn plain(stream: S) -> Self {
-        Self { stream, ticks: false }
+        Self { stream, ticks: false, most: TAKEN }
     }
 
     pub(super) fn over(stream: S) -> Result<Self>
@@ -78,7 +95,8 @@ impl<S> Wire<S> {
         S: Socket,
     {
         stream.prepare(TICK)?;
-        Ok(Self { stream, ticks: true })
+        let most = stream.most();
+        Ok(Self { stream, ticks: true, most })
     }
 
     /// One try of `step`, in the peer's time.
