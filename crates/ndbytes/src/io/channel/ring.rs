@@ -70,7 +70,7 @@ impl Places for Fill<'_> {
     #[cfg(all(target_os = "linux", feature = "map"))]
     fn lend(&mut self, handed: Handed) -> Result<Decoded> {
         let array = handed.array()?;
-        let mut memory = BufferMut::new(array.nbytes() as u64)?;
+        let mut memory = self.ring.space(array.nbytes() as u64, true)?;
         let how = Copying::default();
         copy_to(&array, Order::C, None, memory.all()?, how, &mut unwatched)?;
         self.memory.push(memory);
@@ -81,7 +81,7 @@ impl Places for Fill<'_> {
         if self.memory.is_empty() {
             self.ring.lock().expected = Some(Instant::now() + SOON);
         }
-        self.memory.push(BufferMut::new(header.nbytes())?);
+        self.memory.push(self.ring.space(header.nbytes(), header.coding.is_none())?);
         Ok(self.memory.last_mut().map_or(Dest::Discard, Dest::Fill))
     }
 }
@@ -92,6 +92,8 @@ struct Waiting {
     errors: VecDeque<Error>,
     /// Until when a message is waited for whose header has come.
     expected: Option<Instant>,
+    /// Memory of the last message that was dropped, for the next: new memory takes the system longer than the bytes take to come.
+    spare: Vec<BufferMut>,
 }
 
 impl Ring {
@@ -162,13 +164,24 @@ impl Ring {
         waiting.messages.push_back(kept);
         waiting.expected = None;
         let more = waiting.messages.len().saturating_sub(self.keep);
-        let old: Vec<Kept> = waiting.messages.drain(..more).collect();
+        let mut old: Vec<Kept> = waiting.messages.drain(..more).collect();
+        let spare = old.pop().map(|kept| std::mem::replace(&mut waiting.spare, kept.memory));
         drop(waiting);
         self.ready.notify_one();
         if more > 0 {
             self.counts.count(|stats| stats.dropped += more as u64);
         }
-        drop(old);
+        drop((old, spare));
+    }
+
+    /// Memory for an array; that of one that was dropped only if all of it `is_written`.
+    fn space(&self, nbytes: u64, is_written: bool) -> Result<BufferMut> {
+        let fits = |spare: &BufferMut| is_written && spare.capacity() as u64 == nbytes;
+        let mut waiting = self.lock();
+        let found = waiting.spare.iter().position(fits);
+        let found = found.map(|found| waiting.spare.swap_remove(found));
+        drop(waiting);
+        found.map_or_else(|| BufferMut::new(nbytes), Ok)
     }
 
     fn fail(&self, error: Error) {
