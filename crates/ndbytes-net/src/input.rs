@@ -4,7 +4,7 @@ use crate::STEP;
 use crate::patience::Patience;
 use crate::socket::Socket;
 use ndbytes::io::channel::Ledger;
-use ndbytes::io::stream::{Places, Received, TAKEN, of_socket};
+use ndbytes::io::stream::{Places, Received, of_socket};
 use ndbytes::{
     Dest, Error, ErrorKind, Event, LENT_MAGIC, Limits, MessageDecoder, Progress, Receipt,
     ReceiptFront, Result,
@@ -224,7 +224,7 @@ impl Source {
             let read = patience.wait(|cx| ahead.poll_more(cx, socket)).await?;
             read.map(|_| ahead.give(space))
         } else {
-            let most = space.len().min(if socket.is_unix() { STEP } else { TAKEN });
+            let most = space.len().min(socket.steps().taken).min(STEP);
             let space = space.get_mut(..most).unwrap_or_default();
             patience.wait(|cx| socket.poll_read(cx, space)).await?
         };

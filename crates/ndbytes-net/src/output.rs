@@ -3,7 +3,7 @@
 use crate::STEP;
 use crate::patience::Patience;
 use crate::socket::Socket;
-use ndbytes::io::stream::{MADE, of_socket};
+use ndbytes::io::stream::of_socket;
 use ndbytes::{Encode, Result};
 use std::io::{Error as IoError, ErrorKind as IoKind};
 use std::time::Duration;
@@ -40,7 +40,7 @@ impl<'o> Output<'o> {
     /// [`Io`](ndbytes::ErrorKind::Io); whatever a machine returns.
     pub(crate) async fn send<'a>(mut self, frames: Vec<impl Encode<'a>>) -> Result<()> {
         for mut frame in frames {
-            frame.set_step(MADE);
+            frame.set_step(self.socket.steps().made);
             while let Some(piece) = frame.next()? {
                 if self.held.len() + piece.len() <= COALESCED {
                     self.held.extend_from_slice(&piece);

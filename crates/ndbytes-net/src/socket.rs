@@ -1,6 +1,7 @@
 //! A connected socket of any kind, used in both directions.
 
 use crate::tls::Session;
+use ndbytes::io::stream::Steps;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
 use std::io::{Error as IoError, ErrorKind as IoKind, Result as IoResult};
@@ -146,6 +147,11 @@ impl Socket {
     /// Whether a peer that refuses what it was sent says so by one byte.
     pub(crate) fn is_unix(&self) -> bool {
         matches!(self, Self::Unix(_))
+    }
+
+    /// How many bytes at a time suit it.
+    pub(crate) fn steps(&self) -> Steps {
+        if self.is_unix() { Steps::UNIX } else { Steps::TCP }
     }
 
     /// What is known of who it is.

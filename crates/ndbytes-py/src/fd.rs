@@ -1,12 +1,12 @@
 //! A descriptor that Python lends: bytes move over it without the interpreter, and its modes stay as they are.
 
-use ndbytes::io::stream::{Socket, awake};
+use ndbytes::io::stream::{Socket, Steps, awake};
 use pyo3::intern;
 use pyo3::prelude::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, fstat};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, sockopt};
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, sockopt};
 use std::io::{Error, Read, Result, Write};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd, RawFd};
 use std::time::Duration;
@@ -245,6 +245,13 @@ impl Socket for Descriptor {
     /// Nothing: it waits as it does, and [`Descriptor::send_at_once`] is for who sends.
     fn prepare(&self, _: Duration) -> Result<()> {
         Ok(())
+    }
+
+    fn steps(&self) -> Steps {
+        match self.with(|fd| sockopt::socket_domain(fd)) {
+            Ok(AddressFamily::UNIX) => Steps::UNIX,
+            _ => Steps::TCP,
+        }
     }
 }
 

@@ -6,9 +6,9 @@ use super::target::{Target, connect, no_answer};
 use super::{Address, TICK, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Watch;
-use crate::io::stream::Socket;
 #[cfg(unix)]
 use crate::io::stream::awake;
+use crate::io::stream::{Socket, Steps};
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Error as IoError, ErrorKind as IoKind, Read, Result as IoResult, Write};
@@ -338,8 +338,8 @@ impl Socket for Connection {
         self.link.prepare(tick)
     }
 
-    fn most(&self) -> usize {
-        self.link.most()
+    fn steps(&self) -> Steps {
+        self.link.steps()
     }
 }
 

@@ -2,7 +2,7 @@
 
 #[cfg(all(unix, feature = "tls"))]
 use super::tls::{Tls, Wait};
-use crate::io::stream::Socket;
+use crate::io::stream::{Socket, Steps};
 #[cfg(unix)]
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use std::io::{Read, Result as IoResult, Write};
@@ -182,13 +182,13 @@ impl Socket for Link {
         }
     }
 
-    fn most(&self) -> usize {
+    fn steps(&self) -> Steps {
         match self {
-            Self::Tcp(socket) => socket.most(),
+            Self::Tcp(socket) => socket.steps(),
             #[cfg(unix)]
-            Self::Unix(socket) => socket.most(),
+            Self::Unix(socket) => socket.steps(),
             #[cfg(all(unix, feature = "tls"))]
-            Self::Tls(tls) => tls.socket().most(),
+            Self::Tls(tls) => tls.socket().steps(),
         }
     }
 }

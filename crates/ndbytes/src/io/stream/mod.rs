@@ -40,11 +40,22 @@ pub use socket::{Socket, of_socket};
 use crate::limits::Limits;
 use std::time::Duration;
 
-/// Bytes that are made at once for a socket: while the system takes them they are still in the cache of the core that made them.
-pub const MADE: usize = 1 << 19;
+/// How many bytes at a time go between memory and a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Steps {
+    /// Made at once, to be sent.
+    pub made: usize,
+    /// Taken at once, of what has come.
+    pub taken: usize,
+}
 
-/// Bytes that are taken from a socket at once: while the system hands them out, the word for the peer that there is room again waits.
-pub const TAKEN: usize = 1 << 16;
+impl Steps {
+    /// What is made is still in the cache of the core that made it while the system takes it; and while the system hands out what has
+    /// come, the word for the peer that there is room again waits.
+    pub const TCP: Self = Self { made: 1 << 19, taken: 1 << 16 };
+    /// There no word has to come: the longer each side goes on, the less one wakes the other.
+    pub const UNIX: Self = Self { made: 1 << 20, taken: 1 << 20 };
+}
 
 /// How a connection is used; both sides must agree on `npy`.
 #[derive(Debug, Clone)]

@@ -306,7 +306,7 @@ struct Flow<'w, R> {
 impl<R: Read> Flow<'_, R> {
     /// Waits for bytes; 0 at the end of the stream, or of the connection.
     fn read(&mut self, space: &mut [u8], watch: Watch<'_>) -> Result<usize> {
-        let most = space.len().min(self.wire.most);
+        let most = space.len().min(self.wire.steps.taken);
         let space = space.get_mut(..most).unwrap_or_default();
         loop {
             watch(self.seen)?;

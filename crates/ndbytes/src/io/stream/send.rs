@@ -2,7 +2,7 @@
 
 use super::clock::Clock;
 use super::socket::{Moved, Wire};
-use super::{MADE, Socket, StreamOptions};
+use super::{Socket, StreamOptions};
 use crate::array::ArrayRef;
 #[cfg(doc)]
 use crate::error::ErrorKind;
@@ -194,7 +194,7 @@ fn push_all<'a>(
     encoder: &mut dyn Encode<'a>,
     watch: Watch<'_>,
 ) -> Result<()> {
-    encoder.set_step(MADE);
+    encoder.set_step(outgoing.wire.steps.made);
     while let Some(piece) = encoder.next()? {
         outgoing.push(&piece, watch)?;
     }

@@ -1,6 +1,6 @@
 //! Sockets whose waits end several times a second, so that a clock and Ctrl-C have their say.
 
-use super::TAKEN;
+use super::Steps;
 use super::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{ErrorKind as IoKind, Read, Result as IoResult, Write};
@@ -20,9 +20,9 @@ pub trait Socket: Read + Write {
     /// Those of the system.
     fn prepare(&self, tick: Duration) -> IoResult<()>;
 
-    /// How many bytes to take from it at once, at most.
-    fn most(&self) -> usize {
-        TAKEN
+    /// How many bytes at a time suit it.
+    fn steps(&self) -> Steps {
+        Steps::TCP
     }
 }
 
@@ -49,9 +49,8 @@ impl Socket for &UnixStream {
         self.set_write_timeout(Some(tick))
     }
 
-    /// Who sends is not kept from going on meanwhile.
-    fn most(&self) -> usize {
-        4 * TAKEN
+    fn steps(&self) -> Steps {
+        Steps::UNIX
     }
 }
 
@@ -61,8 +60,8 @@ impl Socket for UnixStream {
         (&self).prepare(tick)
     }
 
-    fn most(&self) -> usize {
-        (&self).most()
+    fn steps(&self) -> Steps {
+        (&self).steps()
     }
 }
 
@@ -72,8 +71,7 @@ pub(super) struct Wire<S> {
     pub(super) stream: S,
     /// Whether "would block" means that a tick has passed.
     ticks: bool,
-    /// Bytes to take from it at once.
-    pub(super) most: usize,
+    pub(super) steps: Steps,
 }
 
 /// What came of one try to move bytes.
@@ -87,7 +85,7 @@ pub(super) enum Moved {
 
 impl<S> Wire<S> {
     pub(super) fn plain(stream: S) -> Self {
-        Self { stream, ticks: false, most: TAKEN }
+        Self { stream, ticks: false, steps: Steps::TCP }
     }
 
     pub(super) fn over(stream: S) -> Result<Self>
@@ -95,8 +93,8 @@ impl<S> Wire<S> {
         S: Socket,
     {
         stream.prepare(TICK)?;
-        let most = stream.most();
-        Ok(Self { stream, ticks: true, most })
+        let steps = stream.steps();
+        Ok(Self { stream, ticks: true, steps })
     }
 
     /// One try of `step`, in the peer's time.
