@@ -133,25 +133,28 @@ impl Ring {
     /// The oldest message that is kept, or what a peer's connection ended with. Where one is kept and the next will soon be there, that
     /// one.
     pub(crate) async fn take(&self) -> Result<Received> {
+        let mut until = None;
         loop {
             let ready = self.ready.notified();
-            match self.next() {
+            match self.next(&mut until) {
                 Next::Now(next) => return next,
-                Next::Soon(expected) => drop(timeout_at(expected, ready).await),
+                Next::Soon(until) => drop(timeout_at(until, ready).await),
                 Next::Nothing => ready.await,
             }
         }
     }
 
-    fn next(&self) -> Next {
+    /// What there is now; `until` when a message is waited for is said once.
+    fn next(&self, until: &mut Option<Instant>) -> Next {
         let mut waiting = self.lock();
         if let Some(expected) = waiting.expected
             && self.keep == 1
             && waiting.errors.is_empty()
             && !waiting.messages.is_empty()
-            && Instant::now() < expected
+            && let until = *until.get_or_insert(expected)
+            && Instant::now() < until
         {
-            return Next::Soon(expected);
+            return Next::Soon(until);
         }
         let next = match waiting.errors.pop_front() {
             Some(error) => Some(Err(error)),

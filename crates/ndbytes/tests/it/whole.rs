@@ -9,10 +9,20 @@ use proptest::prelude::*;
 
 const MIB: usize = 1 << 20;
 
-fn pieces<'a>(mut encoder: impl Encode<'a>) -> Vec<u8> {
+fn pieces<'a>(encoder: impl Encode<'a>) -> Vec<u8> {
+    joined(encoder, 2 * MIB)
+}
+
+/// The same in shorter pieces.
+fn short_pieces<'a>(mut encoder: impl Encode<'a>, most: usize) -> Vec<u8> {
+    encoder.set_step(most);
+    joined(encoder, most)
+}
+
+fn joined<'a>(mut encoder: impl Encode<'a>, most: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     while let Some(piece) = encoder.next().unwrap() {
-        assert!(piece.len() <= 2 * MIB, "a piece of {} bytes", piece.len());
+        assert!(piece.len() <= most, "a piece of {} bytes", piece.len());
         bytes.extend_from_slice(&piece);
     }
     bytes
@@ -48,6 +58,7 @@ fn check(array: &ArrayRef<'_>, order: Order, endian: Option<Endian>, threads: us
             frame::EncodeOptions { endian, order: Some(order), zero_gaps, ..Default::default() };
         let encoder = || frame::Encoder::new(array, &options).unwrap();
         assert_eq!(whole(encoder(), threads), pieces(encoder()));
+        assert_eq!(short_pieces(encoder(), MIB / 16), pieces(encoder()));
         for checksum in [false, true] {
             let options = npy::EncodeOptions {
                 endian,
@@ -58,11 +69,14 @@ fn check(array: &ArrayRef<'_>, order: Order, endian: Option<Endian>, threads: us
             };
             let encoder = || npy::Encoder::new(array, &options).unwrap();
             assert_eq!(whole(encoder(), threads), pieces(encoder()));
+            assert_eq!(short_pieces(encoder(), MIB / 16), pieces(encoder()));
         }
     }
     let encoder = || raw::Encoder::new(array, order, endian).unwrap();
     let items = pieces(encoder());
     assert_eq!(whole(encoder(), threads), items);
+    let most = if items.len() < MIB { 7 } else { MIB / 2 };
+    assert_eq!(short_pieces(encoder(), most), items);
     for touched in [false, true] {
         let (mut out, how) =
             (vec![0; items.len()], Copying { threads: Threads::new(threads), touched });

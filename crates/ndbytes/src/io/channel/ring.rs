@@ -198,6 +198,7 @@ impl Ring {
     /// The oldest message that is kept, or what a peer's connection ended with; `None` if there is none for a while. Where one is kept
     /// and the next will soon be there, that one.
     pub(super) fn take(&self, places: &mut dyn Places, most: Duration) -> Option<Result<Received>> {
+        let last = Instant::now() + most;
         let mut waiting = self.lock();
         if waiting.messages.is_empty() && waiting.errors.is_empty() {
             let waited = self.ready.wait_timeout(waiting, most);
@@ -207,8 +208,11 @@ impl Ring {
         if let Some(error) = waiting.errors.pop_front() {
             return Some(Err(error));
         }
-        if let Some(expected) = waiting.expected.filter(|_| self.keep == 1) {
-            let left = expected.saturating_duration_since(Instant::now()).min(most);
+        if let Some(expected) = waiting.expected
+            && self.keep == 1
+            && !waiting.messages.is_empty()
+        {
+            let left = expected.min(last).saturating_duration_since(Instant::now());
             let waited = self
                 .ready
                 .wait_timeout_while(waiting, left, |waiting| waiting.expected == Some(expected));
