@@ -31,6 +31,7 @@ mod door;
 mod input;
 mod lines;
 mod listener;
+mod outbox;
 mod output;
 mod patience;
 mod receipts;
@@ -41,7 +42,8 @@ mod tls;
 pub use channel::Channel;
 pub use datagram::{DatagramReceiver, DatagramSender};
 pub use listener::Listener;
-pub use ndbytes::io::channel::{Address, ChannelOptions, Keep, Stats, TlsOptions};
+pub use ndbytes::io::channel::{Address, ChannelOptions, Keep, Post, Stats, TlsOptions};
+pub use outbox::Outbox;
 
 use std::time::Duration;
 

@@ -9,6 +9,7 @@ mod datagrams;
 #[path = "../../../ndbytes/tests/it/lossy.rs"]
 #[expect(dead_code, reason = "the core's tests use more of it")]
 mod lossy;
+mod outbox;
 mod peers;
 mod reconnect;
 #[path = "../../../ndbytes/tests/it/samples.rs"]

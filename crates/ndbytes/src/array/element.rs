@@ -5,6 +5,7 @@ use crate::dtype::{DType, Scalar};
 use crate::error::{Error, Result};
 use bytemuck::checked::CheckedCastError;
 use bytemuck::{CheckedBitPattern, NoUninit};
+use bytes::Bytes;
 
 /// A Rust type that is the item of an array.
 ///
@@ -53,7 +54,33 @@ impl<'a> ArrayRef<'a> {
     }
 }
 
+/// A vector as its bytes.
+struct Items<T>(Vec<T>);
+
+impl<T: NoUninit> AsRef<[u8]> for Items<T> {
+    fn as_ref(&self) -> &[u8] {
+        bytemuck::cast_slice(&self.0)
+    }
+}
+
 impl Array {
+    /// Takes a vector as an array of this shape, in C order, without a copy.
+    ///
+    /// ```
+    /// use ndbytes::Array;
+    /// let array = Array::from_vec(vec![1u16, 2, 3, 4, 5, 6], &[2, 3])?;
+    /// assert_eq!(array.dtype().to_string(), if cfg!(target_endian = "little") { "<u2" } else { ">u2" });
+    /// assert_eq!(array.shape(), [2, 3]);
+    /// # Ok::<(), ndbytes::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`ArrayRef::from_slice`].
+    pub fn from_vec<T: Element + Send>(values: Vec<T>, shape: &[usize]) -> Result<Self> {
+        let layout = ArrayRef::from_slice(&values, shape)?.layout().clone();
+        Self::new(T::dtype(), layout, Bytes::from_owner(Items(values)).into())
+    }
+
     /// The items as they lie in memory, without a copy.
     ///
     /// # Errors
@@ -91,4 +118,32 @@ pub(crate) fn cast<T: Element>(bytes: &[u8]) -> Result<&[T]> {
             Error::mismatch("the items are not aligned; into_vec copies them")
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn a_vector_becomes_an_array_where_it_lies() {
+        let values = vec![1.5f32, -2.0, 3.0, 0.0, 5.0, 6.0];
+        let at = values.as_ptr();
+        let array = Array::from_vec(values, &[2, 1, 3]).unwrap();
+        assert_eq!((array.shape(), array.dtype()), (&[2, 1, 3][..], &f32::dtype()));
+        let seen = array.as_slice::<f32>().unwrap();
+        assert_eq!((seen.as_ptr(), seen), (at, &[1.5, -2.0, 3.0, 0.0, 5.0, 6.0][..]));
+        assert_eq!(Array::from_vec(vec![true], &[]).unwrap().as_slice::<bool>().unwrap(), [true]);
+        assert_eq!(Array::from_vec(Vec::<u8>::new(), &[0, 4]).unwrap().nbytes(), 0);
+    }
+
+    #[test]
+    fn a_shape_that_does_not_fit_is_refused() {
+        let error = Array::from_vec(vec![1u8, 2, 3], &[2, 2]).unwrap_err();
+        assert_eq!(*error.kind(), ErrorKind::Argument);
+        assert!(
+            error.to_string().contains("shape [2, 2] holds 4 items, the slice has 3"),
+            "{error}"
+        );
+    }
 }
