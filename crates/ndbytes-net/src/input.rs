@@ -1,22 +1,23 @@
 //! What comes on a connection: receipts, and the messages between them.
 
+mod record;
+
 use crate::STEP;
+use crate::ahead::{AHEAD, Ahead};
 use crate::patience::Patience;
 use crate::socket::Socket;
 use ndbytes::io::channel::Ledger;
 use ndbytes::io::stream::{Places, Received, of_socket};
 use ndbytes::{
-    Dest, Error, ErrorKind, Event, LENT_MAGIC, Limits, MessageDecoder, Progress, Receipt,
-    ReceiptFront, Result,
+    Dest, Error, ErrorKind, Event, Limits, MessageDecoder, Progress, Receipt, ReceiptFront, Result,
 };
 use std::future::poll_fn;
+use std::io::Result as IoResult;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::task::yield_now;
 
-/// Bytes that are read ahead, where few are asked for.
-const AHEAD: usize = 1 << 13;
 /// Receipts that are taken at a time.
 const RECEIPTS: usize = 1 << 10;
 
@@ -91,7 +92,7 @@ impl Input {
     /// # Errors
     /// As [`MessageDecoder::filled`] and [`ndbytes::BodyDecoder::filled`]; [`Timeout`](ErrorKind::Timeout);
     /// [`Argument`](ErrorKind::Argument) where one before was given up within the caller's memory;
-    /// [`Unsupported`](ErrorKind::Unsupported) for shared memory; whatever `places` returns.
+    /// as [`Source::record`]; whatever `places` returns.
     pub(crate) async fn message(&mut self, places: &mut (dyn Places + Send)) -> Result<Received> {
         if self.machine.is_away() {
             return Err(Error::argument(
@@ -100,8 +101,13 @@ impl Input {
             ));
         }
         if self.machine.is_empty() {
-            self.source.check()?;
             places.begin();
+            self.patience.start();
+            if self.source.hands_over(&mut self.patience).await? {
+                let received = self.source.record(places, &self.limits, &mut self.patience).await;
+                self.patience.stop();
+                return received;
+            }
             self.patience.start();
         }
         loop {
@@ -194,7 +200,7 @@ impl Source {
                     ReceiptFront::Part => {}
                 }
             }
-            match self.ahead.poll_more(cx, &self.socket) {
+            match self.ahead.poll_more(cx, &self.socket, AHEAD) {
                 Poll::Pending if is_part && part => return Poll::Ready(Coming::Part),
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Ok(1..)) => {}
@@ -214,20 +220,29 @@ impl Source {
 
     /// Fills the front of `space`, in the peer's time; 0 at the end of the stream, or of the connection.
     async fn fill(&mut self, space: &mut [u8], patience: &mut Patience) -> Result<usize> {
-        let Self { socket, ahead, .. } = self;
-        let n = ahead.give(space);
+        let n = self.ahead.give(space);
         if n > 0 {
             patience.count(n);
             return Ok(n);
         }
-        let read = if space.len() < AHEAD {
-            let read = patience.wait(|cx| ahead.poll_more(cx, socket)).await?;
-            read.map(|_| ahead.give(space))
-        } else {
-            let most = space.len().min(socket.steps().taken).min(STEP);
-            let space = space.get_mut(..most).unwrap_or_default();
-            patience.wait(|cx| socket.poll_read(cx, space)).await?
-        };
+        if space.len() < AHEAD {
+            self.look(AHEAD, patience).await?;
+            return Ok(self.ahead.give(space));
+        }
+        let most = space.len().min(self.socket.steps().taken).min(STEP);
+        let space = space.get_mut(..most).unwrap_or_default();
+        let read = patience.wait(|cx| self.socket.poll_read(cx, space)).await?;
+        self.heard(read, patience)
+    }
+
+    /// Reads ahead, so that `most` bytes are here at most; how many more these are, 0 at the end.
+    async fn look(&mut self, most: usize, patience: &mut Patience) -> Result<usize> {
+        let Self { socket, ahead, .. } = self;
+        let read = patience.wait(|cx| ahead.poll_more(cx, socket, most)).await?;
+        self.heard(read, patience)
+    }
+
+    fn heard(&mut self, read: IoResult<usize>, patience: &mut Patience) -> Result<usize> {
         match read.map_err(of_socket) {
             Ok(n) => {
                 patience.count(n);
@@ -247,56 +262,5 @@ impl Source {
             (Some(lost), ErrorKind::Truncated) => error.context(lost.message()),
             _ => error,
         }
-    }
-
-    /// Says what is wrong with a message that is known, and not taken here.
-    fn check(&self) -> Result<()> {
-        match self.ahead.bytes().starts_with(&LENT_MAGIC) {
-            true => Err(Error::unsupported(
-                "the peer hands shared memory over, which ndbytes-net does not take; it must send an array of its own",
-            )),
-            false => Ok(()),
-        }
-    }
-}
-
-/// Bytes that have been read and not asked for.
-#[derive(Debug, Default)]
-struct Ahead {
-    memory: Vec<u8>,
-    start: usize,
-    end: usize,
-}
-
-impl Ahead {
-    fn bytes(&self) -> &[u8] {
-        self.memory.get(self.start..self.end).unwrap_or_default()
-    }
-
-    /// The first `n` are made use of.
-    fn take(&mut self, n: usize) {
-        self.start = self.end.min(self.start + n);
-    }
-
-    /// Gives as many as fit.
-    fn give(&mut self, space: &mut [u8]) -> usize {
-        let bytes = self.bytes();
-        let n = bytes.len().min(space.len());
-        if let (Some(to), Some(from)) = (space.get_mut(..n), bytes.get(..n)) {
-            to.copy_from_slice(from);
-        }
-        self.take(n);
-        n
-    }
-
-    /// Reads more behind them; how many, 0 at the end.
-    fn poll_more(&mut self, cx: &mut Context<'_>, socket: &Socket) -> Poll<std::io::Result<usize>> {
-        self.memory.resize(AHEAD, 0);
-        self.memory.copy_within(self.start..self.end, 0);
-        (self.start, self.end) = (0, self.end - self.start);
-        let space = self.memory.get_mut(self.end..).unwrap_or_default();
-        let n = ready!(socket.poll_read(cx, space))?;
-        self.end += n;
-        Poll::Ready(Ok(n))
     }
 }

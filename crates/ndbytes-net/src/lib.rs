@@ -25,6 +25,7 @@
 #![cfg_attr(not(test), deny(clippy::indexing_slicing, clippy::expect_used))]
 #![cfg(unix)]
 
+mod ahead;
 mod channel;
 mod datagram;
 mod door;

@@ -5,9 +5,11 @@ use ndbytes::io::stream::Steps;
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
 use std::io::{Error as IoError, ErrorKind as IoKind, Result as IoResult};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
 /// Bytes that a peer sent and nobody asked for, which are thrown away so that its system does not throw away ours.
@@ -38,6 +40,27 @@ impl Socket {
                 }
             },
         }
+    }
+
+    /// The same, with the descriptors that come with it where such can: then the read ends behind the bytes that have some.
+    pub(crate) fn poll_read_with(
+        &self,
+        cx: &mut Context<'_>,
+        space: &mut [u8],
+        fds: &mut Vec<OwnedFd>,
+    ) -> Poll<IoResult<usize>> {
+        #[cfg(target_os = "linux")]
+        if let Self::Unix(socket) = self {
+            loop {
+                ready!(socket.poll_read_ready(cx))?;
+                let read = || ndbytes::io::shm::read_some(socket, space, fds);
+                if let Some(read) = come(socket.try_io(Interest::READABLE, read)) {
+                    return Poll::Ready(read);
+                }
+            }
+        }
+        let _ = fds;
+        self.poll_read(cx, space)
     }
 
     /// Takes what there is room for.

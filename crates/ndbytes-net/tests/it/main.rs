@@ -15,6 +15,8 @@ mod reconnect;
 #[path = "../../../ndbytes/tests/it/samples.rs"]
 mod samples;
 mod secure;
+#[cfg(target_os = "linux")]
+mod shm;
 
 use ndbytes::frame::EncodeOptions;
 use ndbytes::io::stream::Received;

@@ -103,11 +103,10 @@ async fn a_refusal_is_told() {
     }
 }
 
-/// Shared memory is handed over between processes of one machine, by who takes it.
-#[cfg(target_os = "linux")]
+/// A record of shared memory, which has no descriptor over TCP.
 #[tokio::test]
-async fn shared_memory_is_not_taken_and_that_is_said() {
-    let (_folder, [_, address]) = addresses();
+async fn shared_memory_does_not_come_over_tcp_and_that_is_said() {
+    let (_folder, [address, _]) = addresses();
     let listener = Listener::bind(&address, Keep::All, options()).await.unwrap();
     let mut peer = crate::cuts::raw(listener.address());
     std::io::Write::write_all(&mut peer, &ndbytes::LENT_MAGIC).unwrap();

@@ -25,12 +25,7 @@ pub(super) fn take(
     limits: &Limits,
 ) -> Result<Option<Received>> {
     let Some(socket) = connection.unix() else { return Ok(None) };
-    let Some(handed) = shm::recv(socket, limits)? else { return Ok(None) };
-    let message = handed.lent.metadata.message;
-    if message.is_some_and(|message| message.count != 1) {
-        return Err(Error::unsupported("memory that is handed over is a message of its own"));
-    }
-    Ok(Some(Received { message, arrays: vec![places.lend(handed)?] }))
+    shm::recv(socket, limits)?.map(|handed| handed.received(places)).transpose()
 }
 
 /// Waits for room, which a record needs at once.

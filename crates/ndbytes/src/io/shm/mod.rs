@@ -25,5 +25,5 @@
 mod pass;
 mod segment;
 
-pub use pass::{Handed, recv, send};
+pub use pass::{Handed, read_some, recv, send};
 pub use segment::Segment;

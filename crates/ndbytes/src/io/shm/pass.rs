@@ -3,8 +3,9 @@
 use super::segment::{Segment, system};
 use crate::array::{Array, ArrayRef, Layout, Order};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::{ChecksumState, Decoded, LENT_FRONT, Lent};
+use crate::format::{ChecksumState, Decoded, LENT_FRONT, Lent, Received};
 use crate::io::map::Mode;
+use crate::io::stream::Places;
 use crate::kernel::to_bytes;
 use crate::limits::Limits;
 use rustix::io::Errno;
@@ -30,6 +31,41 @@ pub struct Handed {
 }
 
 impl Handed {
+    /// What a record and the descriptors that came with it make.
+    ///
+    /// # Errors
+    /// [`Malformed`](ErrorKind::Malformed) unless there is exactly one, with as much memory as the record says; as [`Lent::decode`] and
+    /// [`Segment::from_fd`].
+    pub fn new(record: &[u8], fds: Vec<OwnedFd>, limits: &Limits) -> Result<Self> {
+        let lent = Lent::decode(record, limits)?;
+        let [fd] = <[OwnedFd; 1]>::try_from(fds).map_err(|fds| {
+            let count = fds.len();
+            let message = format!("a record came with {count} descriptors; it has exactly one");
+            Error::malformed(message).at(0)
+        })?;
+        let mode = if lent.writable { Mode::ReadWrite } else { Mode::Read };
+        let segment = Segment::from_fd(fd, mode, limits)?;
+        if segment.len() as u64 != lent.size {
+            let (size, found) = (lent.size, segment.len());
+            let message =
+                format!("memory of {size} bytes was announced, the descriptor's has {found}");
+            return Err(Error::malformed(message).at(16));
+        }
+        Ok(Self { lent, segment })
+    }
+
+    /// The message that it is, of an array as `places` take it.
+    ///
+    /// # Errors
+    /// [`Unsupported`](ErrorKind::Unsupported) for a part of a message; whatever `places` returns.
+    pub fn received(self, places: &mut dyn Places) -> Result<Received> {
+        let message = self.lent.metadata.message;
+        if message.is_some_and(|message| message.count != 1) {
+            return Err(Error::unsupported("memory that is handed over is a message of its own"));
+        }
+        Ok(Received { message, arrays: vec![places.lend(self)?] })
+    }
+
     /// The array, in memory that others may write to.
     ///
     /// # Errors
@@ -86,8 +122,8 @@ pub fn send(mut socket: &UnixStream, lent: &Lent, memory: impl AsFd) -> Result<(
 /// [`Segment::from_fd`]; [`Truncated`](ErrorKind::Truncated) for an end within a record; [`Timeout`](ErrorKind::Timeout) after
 /// the socket's own read time-out; [`Io`](ErrorKind::Io). After an error nothing more can be read from the socket.
 pub fn recv(socket: &UnixStream, limits: &Limits) -> Result<Option<Handed>> {
-    let mut front = [0; LENT_FRONT];
-    let (found, fd) = first(socket, &mut front)?;
+    let (mut front, mut fds) = ([0; LENT_FRONT], Vec::new());
+    let found = read_with(socket, &mut front, &mut fds).map_err(told)?;
     if found == 0 {
         return Ok(None);
     }
@@ -96,47 +132,42 @@ pub fn recv(socket: &UnixStream, limits: &Limits) -> Result<Option<Handed>> {
     let (start, rest) = bytes.split_at_mut(LENT_FRONT);
     start.copy_from_slice(&front);
     read(socket, rest, LENT_FRONT)?;
-    let lent = Lent::decode(&bytes, limits)?;
-    let mode = if lent.writable { Mode::ReadWrite } else { Mode::Read };
-    let segment = Segment::from_fd(fd?, mode, limits)?;
-    if segment.len() as u64 != lent.size {
-        let (size, found) = (lent.size, segment.len());
-        let message = format!("memory of {size} bytes was announced, the descriptor's has {found}");
-        return Err(Error::malformed(message).at(16));
-    }
-    Ok(Some(Handed { lent, segment }))
+    Handed::new(&bytes, fds, limits).map(Some)
 }
 
-/// The first bytes of a record, and the one descriptor that comes with them.
-fn first(socket: &UnixStream, bytes: &mut [u8]) -> Result<(usize, Result<OwnedFd>)> {
+/// Reads bytes of a Unix socket, and the descriptors that come with them: the read ends behind bytes that have some. For drivers that do
+/// not wait in [`recv`].
+///
+/// # Errors
+/// Those of the system; where the socket does not wait, [`WouldBlock`](std::io::ErrorKind::WouldBlock) among them.
+pub fn read_some(
+    socket: impl AsFd,
+    space: &mut [u8],
+    fds: &mut Vec<OwnedFd>,
+) -> std::io::Result<usize> {
+    Ok(read_with(socket, space, fds)?)
+}
+
+fn read_with(
+    socket: impl AsFd,
+    bytes: &mut [u8],
+    fds: &mut Vec<OwnedFd>,
+) -> rustix::io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(ROOM))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let flags = RecvFlags::CMSG_CLOEXEC;
     let found = loop {
-        match recvmsg(socket, &mut [IoSliceMut::new(bytes)], &mut control, flags) {
+        match recvmsg(&socket, &mut [IoSliceMut::new(bytes)], &mut control, flags) {
             Err(Errno::INTR) => {}
-            found => break found.map_err(told)?.bytes,
+            found => break found?.bytes,
         }
     };
-    // Whatever is not kept is closed here.
-    let mut fds: Vec<OwnedFd> = control
-        .drain()
-        .filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(fds) => Some(fds.collect::<Vec<_>>()),
-            _ => None,
-        })
-        .flatten()
-        .collect();
-    let fd = match fds.len() {
-        1 => fds.pop(),
-        _ => None,
-    };
-    let wrong = || {
-        let count = fds.len();
-        Error::malformed(format!("a record came with {count} descriptors; it has exactly one"))
-            .at(0)
-    };
-    Ok((found, fd.ok_or_else(wrong)))
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(come) = message {
+            fds.extend(come);
+        }
+    }
+    Ok(found)
 }
 
 /// Fills the rest of a record of which so many bytes have come.
