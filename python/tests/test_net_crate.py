@@ -79,6 +79,21 @@ def test_a_task_connects_to_python(echo, url):
         assert process.wait(PATIENCE) == 0
 
 
+def test_memory_is_handed_over_to_a_task(echo, url):
+    """Over a Unix socket by descriptor, over TCP as bytes; between other messages, and what comes back is an array of its own."""
+    _, at = echo("listen", url)
+    with ndb.connect(at) as channel:
+        for dtype in ["<f4", ">i8", "M8[s]", "S3"]:
+            born = ndb.shm.empty((3, 5), dtype)
+            born[...] = np.arange(15).reshape(3, 5)
+            for array in (born, SMALL, born.T, born[::2]):
+                channel.send(array, attrs={"unit": "m"})
+            for array in (born, SMALL, born.T, born[::2]):
+                message = channel.recv(timeout=PATIENCE)
+                assert message.attrs == {"unit": "m"}
+                assert (message.array.dtype, message.array.tolist()) == (array.dtype, array.tolist())
+
+
 def test_datagrams_pass_through_a_task(echo):
     with ndb.listen("udp://127.0.0.1:0") as listener:
         _, at = echo("forward", "udp://127.0.0.1:0", listener.url)
