@@ -26,18 +26,29 @@ impl Source {
     /// # Errors
     /// [`Unsupported`](ndbytes::ErrorKind::Unsupported) where no descriptors come; [`Truncated`](ndbytes::ErrorKind::Truncated) for an
     /// end within it; as [`ndbytes::Lent::len`], [`ndbytes::io::shm::Handed::new`] and [`ndbytes::io::shm::Handed::received`].
-    #[cfg(target_os = "linux")]
     pub(super) async fn record(
         &mut self,
         places: &mut (dyn Places + Send),
         limits: &Limits,
         patience: &mut Patience,
     ) -> Result<Received> {
-        use ndbytes::io::shm::Handed;
-        use ndbytes::{ErrorKind, LENT_FRONT, Lent};
-        if !self.socket.is_unix() {
-            return Err(no_descriptors());
+        #[cfg(target_os = "linux")]
+        if self.socket.is_unix() {
+            return self.handed(limits, patience).await?.received(places);
         }
+        let _ = (places, limits, patience);
+        Err(Error::unsupported(
+            "the peer hands shared memory over, which comes over Unix sockets of Linux alone; it must send an array of its own",
+        ))
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn handed(
+        &mut self,
+        limits: &Limits,
+        patience: &mut Patience,
+    ) -> Result<ndbytes::io::shm::Handed> {
+        use ndbytes::{ErrorKind, LENT_FRONT, Lent};
         let mut wanted = LENT_FRONT;
         loop {
             if let Some(front) = self.ahead.bytes().first_chunk() {
@@ -55,24 +66,8 @@ impl Source {
         }
         let fds = self.ahead.take_fds();
         let record = self.ahead.bytes().get(..wanted).unwrap_or_default();
-        let handed = Handed::new(record, fds, limits)?;
+        let handed = ndbytes::io::shm::Handed::new(record, fds, limits)?;
         self.ahead.take(wanted);
-        handed.received(places)
+        Ok(handed)
     }
-
-    #[cfg(not(target_os = "linux"))]
-    pub(super) async fn record(
-        &mut self,
-        _: &mut (dyn Places + Send),
-        _: &Limits,
-        _: &mut Patience,
-    ) -> Result<Received> {
-        Err(no_descriptors())
-    }
-}
-
-fn no_descriptors() -> Error {
-    Error::unsupported(
-        "the peer hands shared memory over, which comes over Unix sockets of Linux alone; it must send an array of its own",
-    )
 }
