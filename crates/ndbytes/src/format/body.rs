@@ -5,7 +5,7 @@ use crate::array::{ArrayRef, Blocks, Order};
 use crate::codec::{BLOCK, BlockSums, PartSums};
 use crate::dtype::{DType, Endian};
 use crate::error::Result;
-use crate::kernel::{Copying, Items, SHORT_RUNS, Stores, zeroed};
+use crate::kernel::{Copying, Items, Look, SHORT_RUNS, Stores, zeroed};
 use bytes::{Bytes, BytesMut};
 
 /// The most that is gathered ahead of the pieces it is cut into.
@@ -33,6 +33,8 @@ enum State<'a> {
     Run(&'a [u8]),
     Made {
         parts: Blocks,
+        /// Bytes of a part, at most.
+        most: usize,
         /// What was made, to be written over once nobody holds it any more.
         made: Vec<Bytes>,
         /// What is left of the last part.
@@ -88,17 +90,8 @@ impl<'a> Body<'a> {
 
     /// The next piece, of which `sums` has taken note then.
     pub(crate) fn next(&mut self, sums: Option<&mut BlockSums>) -> Result<Option<Piece<'a>>> {
+        self.begin();
         let Self { items, step, state, .. } = self;
-        if let State::Begun = state {
-            // Memory that others may write is copied first: the sums are of the copy.
-            *state = match items.run().filter(|_| !self.shared) {
-                Some(run) => State::Run(run),
-                None => {
-                    let parts = items.parts(items.grain(SHORT_RUNS).clamp(*step, AHEAD));
-                    State::Made { parts, made: Vec::new(), rest: Bytes::new() }
-                }
-            };
-        }
         match state {
             State::Begun => Ok(None),
             State::Run(run) => {
@@ -109,7 +102,7 @@ impl<'a> Body<'a> {
                 }
                 Ok((!piece.is_empty()).then_some(Piece::Run(piece)))
             }
-            State::Made { parts, made, rest } => {
+            State::Made { parts, made, rest, .. } => {
                 if rest.is_empty() {
                     let Some(part) = parts.next() else { return Ok(None) };
                     let mut space = space(made, items.size_of(&part))?;
@@ -122,6 +115,44 @@ impl<'a> Body<'a> {
                 }
                 Ok(Some(Piece::Owned(rest.split_to(rest.len().min(*step)))))
             }
+        }
+    }
+
+    /// Makes the next part in memory of the driver's own, of which `sums` has taken note then, and gives its bytes; 0 at the end, and
+    /// where it does not fit.
+    pub(crate) fn fill(&mut self, space: &mut [u8], sums: &mut BlockSums) -> Result<usize> {
+        self.begin();
+        match &mut self.state {
+            State::Run(run) => {
+                let (piece, after) = run.split_at(run.len().min(space.len()));
+                *run = after;
+                let space = space.get_mut(..piece.len()).unwrap_or_default();
+                sums.copy(piece, space, Stores::Cached);
+                Ok(piece.len())
+            }
+            State::Made { parts, most, rest, .. } if rest.is_empty() && *most <= space.len() => {
+                let Some(part) = parts.next() else { return Ok(0) };
+                let space = space.get_mut(..self.items.size_of(&part)).unwrap_or_default();
+                self.items.write(&part, space, Stores::Cached, sums)?;
+                Ok(space.len())
+            }
+            _ => Ok(0),
+        }
+    }
+
+    fn begin(&mut self) {
+        let Self { items, dtype, shared, step, state, .. } = self;
+        if let State::Begun = state {
+            // Memory that others may write is copied first: the sums are of the copy.
+            *state = match items.run().filter(|_| !*shared) {
+                Some(run) => State::Run(run),
+                None => {
+                    let size = items.grain(SHORT_RUNS).clamp(*step, AHEAD);
+                    let (parts, most) = (items.parts(size), size.max(dtype.itemsize()));
+                    let rest = Bytes::new();
+                    State::Made { parts, most, made: Vec::new(), rest }
+                }
+            };
         }
     }
 

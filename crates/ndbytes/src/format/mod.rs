@@ -89,6 +89,16 @@ pub trait Encode<'a>: Send {
     /// [`Memory`](crate::ErrorKind::Memory).
     fn next(&mut self) -> Result<Option<Piece<'a>>>;
 
+    /// Makes the next bytes in memory that the driver has for them, and gives how many; 0 where the next piece is one that is
+    /// there already, or has no room: [`Encode::next`] gives it.
+    ///
+    /// # Errors
+    /// As [`Encode::next`].
+    fn fill(&mut self, space: &mut [u8]) -> Result<usize> {
+        let _ = space;
+        Ok(0)
+    }
+
     /// Makes the pieces shorter, of at most so many bytes, where they are made as they are asked for; to be called before the first.
     fn set_step(&mut self, most: usize) {
         let _ = most;

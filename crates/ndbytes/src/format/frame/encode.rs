@@ -122,6 +122,10 @@ impl<'a> Encode<'a> for Encoder<'a> {
         self.form().next()
     }
 
+    fn fill(&mut self, space: &mut [u8]) -> Result<usize> {
+        self.form().fill(space)
+    }
+
     fn set_step(&mut self, most: usize) {
         self.form().set_step(most);
     }
@@ -247,6 +251,13 @@ impl<'a> Encode<'a> for Plain<'a> {
             return Ok(Some(piece));
         }
         Ok(Some(Piece::Owned(self.end()?.into())))
+    }
+
+    fn fill(&mut self, space: &mut [u8]) -> Result<usize> {
+        match &mut self.sums {
+            Some(sums) if self.header.is_none() => self.body.fill(space, sums),
+            _ => Ok(0),
+        }
     }
 
     fn set_step(&mut self, most: usize) {

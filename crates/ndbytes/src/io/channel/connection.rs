@@ -3,19 +3,29 @@
 use super::ahead::{AHEAD, Ahead};
 use super::link::Link;
 use super::target::{Target, connect, no_answer};
+#[cfg(all(target_os = "linux", feature = "map"))]
+use super::uncopied::Uncopied;
 use super::{Address, TICK, TlsOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::io::Watch;
+#[cfg(all(target_os = "linux", feature = "map"))]
+use crate::io::stream::Pages;
 #[cfg(unix)]
 use crate::io::stream::awake;
 use crate::io::stream::{Socket, Steps};
 #[cfg(unix)]
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{Error as IoError, ErrorKind as IoKind, Read, Result as IoResult, Write};
+#[cfg(all(target_os = "linux", feature = "map"))]
+use std::ops::Range;
+#[cfg(all(target_os = "linux", feature = "map"))]
+use std::os::fd::OwnedFd;
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
+#[cfg(all(target_os = "linux", feature = "map"))]
+use std::sync::OnceLock;
 use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
@@ -24,11 +34,27 @@ use std::time::{Duration, Instant};
 pub struct Connection {
     link: Link,
     ahead: Arc<Ahead>,
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    uncopied: Uncopied,
+    /// A descriptor that the peer has given, to be kept and no more.
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    kept: OnceLock<OwnedFd>,
 }
 
 impl Connection {
     pub(super) fn on(link: Link) -> Self {
-        Self { link, ahead: Arc::default() }
+        Self::sharing(link, Arc::default())
+    }
+
+    fn sharing(link: Link, ahead: Arc<Ahead>) -> Self {
+        Self {
+            link,
+            ahead,
+            #[cfg(all(target_os = "linux", feature = "map"))]
+            uncopied: Uncopied::default(),
+            #[cfg(all(target_os = "linux", feature = "map"))]
+            kept: OnceLock::new(),
+        }
     }
 
     /// One that came to nothing: whoever reads of it hears why.
@@ -85,7 +111,7 @@ impl Connection {
     /// # Errors
     /// [`ErrorKind::Io`].
     pub fn try_clone(&self) -> Result<Self> {
-        Ok(Self { link: self.link.try_clone()?, ahead: Arc::clone(&self.ahead) })
+        Ok(Self::sharing(self.link.try_clone()?, Arc::clone(&self.ahead)))
     }
 
     /// The socket, where it is a Unix one.
@@ -95,6 +121,18 @@ impl Connection {
             Link::Unix(socket) => Some(socket),
             _ => None,
         }
+    }
+
+    /// Keeps a descriptor as long as this lives, one and no more: so the peer knows that what is read here is copied.
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    pub(super) fn keep(&self, fd: OwnedFd) {
+        let _ = self.kept.set(fd);
+    }
+
+    /// Whether it has one.
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    pub(super) fn keeps_one(&self) -> bool {
+        self.kept.get().is_some()
     }
 
     /// Looks at the next bytes without taking them, and without waiting: an error that says so where there are none yet.
@@ -325,7 +363,11 @@ impl Read for Connection {
 
 impl Write for Connection {
     fn write(&mut self, bytes: &[u8]) -> IoResult<usize> {
-        self.link.write(bytes)
+        match &mut self.link {
+            #[cfg(all(target_os = "linux", feature = "map"))]
+            Link::Unix(socket) => self.uncopied.write(socket, bytes),
+            link => link.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> IoResult<()> {
@@ -340,6 +382,32 @@ impl Socket for Connection {
 
     fn steps(&self) -> Steps {
         self.link.steps()
+    }
+
+    #[cfg(all(target_os = "linux", feature = "map"))]
+    fn pages(&mut self) -> Option<&mut dyn Pages> {
+        if self.unix().is_some() { Some(self) } else { None }
+    }
+}
+
+#[cfg(all(target_os = "linux", feature = "map"))]
+impl Pages for Connection {
+    fn begin(&mut self) {
+        self.uncopied.begin();
+    }
+
+    fn space(&mut self) -> Option<&mut [u8]> {
+        match &self.link {
+            Link::Unix(socket) => self.uncopied.space(socket),
+            _ => None,
+        }
+    }
+
+    fn send(&mut self, made: Range<usize>) -> IoResult<usize> {
+        match &self.link {
+            Link::Unix(socket) => self.uncopied.send(socket, made),
+            _ => Ok(0),
+        }
     }
 }
 

@@ -7,15 +7,23 @@ use crate::io::stream::Places;
 use crate::io::{Watch, shm};
 use crate::limits::Limits;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// Whether the next message is such a one.
+/// Whether the next message is such a one. A descriptor that came with any other is kept, as `spec/WIRE.md`, section 13, says.
 pub(super) fn has_come(connection: &Connection) -> bool {
+    let Some(socket) = connection.unix() else { return false };
     let mut front = [0; LENT_MAGIC.len()];
-    connection.unix().is_some()
-        && connection.peek(&mut front).is_ok_and(|n| n == front.len())
-        && front == LENT_MAGIC
+    if connection.keeps_one() {
+        return connection.peek(&mut front).is_ok_and(|n| n == front.len()) && front == LENT_MAGIC;
+    }
+    let mut fds = Vec::new();
+    let come = shm::peek_some(socket, &mut front, &mut fds).unwrap_or_default();
+    let is_one = come == front.len() && front == LENT_MAGIC;
+    if let (false, Ok([fd])) = (is_one, <[OwnedFd; 1]>::try_from(fds)) {
+        connection.keep(fd);
+    }
+    is_one
 }
 
 /// Takes it.

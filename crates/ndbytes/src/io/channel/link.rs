@@ -27,7 +27,7 @@ impl Link {
     #[cfg(unix)]
     pub(super) fn unix(socket: UnixStream) -> Self {
         /// More is no quicker, and lets what waits grow old. Where less is allowed, the system gives that.
-        const ROOM: usize = 1 << 20;
+        const ROOM: usize = 1 << 19;
         let _ = rustix::net::sockopt::set_socket_send_buffer_size(&socket, ROOM);
         Self::Unix(socket)
     }

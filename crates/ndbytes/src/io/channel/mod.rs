@@ -43,6 +43,8 @@ mod receipts;
 mod ring;
 mod target;
 pub mod tls;
+#[cfg(all(target_os = "linux", feature = "map"))]
+mod uncopied;
 
 pub use acceptor::Acceptor;
 pub use address::Address;

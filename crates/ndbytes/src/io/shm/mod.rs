@@ -25,5 +25,6 @@
 mod pass;
 mod segment;
 
+pub(crate) use pass::peek_some;
 pub use pass::{Handed, read_some, recv, send};
 pub use segment::Segment;

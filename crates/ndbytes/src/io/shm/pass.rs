@@ -123,7 +123,7 @@ pub fn send(mut socket: &UnixStream, lent: &Lent, memory: impl AsFd) -> Result<(
 /// the socket's own read time-out; [`Io`](ErrorKind::Io). After an error nothing more can be read from the socket.
 pub fn recv(socket: &UnixStream, limits: &Limits) -> Result<Option<Handed>> {
     let (mut front, mut fds) = ([0; LENT_FRONT], Vec::new());
-    let found = read_with(socket, &mut front, &mut fds).map_err(told)?;
+    let found = read_with(socket, &mut front, &mut fds, RecvFlags::empty()).map_err(told)?;
     if found == 0 {
         return Ok(None);
     }
@@ -145,17 +145,27 @@ pub fn read_some(
     space: &mut [u8],
     fds: &mut Vec<OwnedFd>,
 ) -> std::io::Result<usize> {
-    Ok(read_with(socket, space, fds)?)
+    Ok(read_with(socket, space, fds, RecvFlags::empty())?)
+}
+
+/// Looks at the next bytes without taking them, and without waiting; `fds` are other holds on the descriptors that come with them.
+pub(crate) fn peek_some(
+    socket: impl AsFd,
+    space: &mut [u8],
+    fds: &mut Vec<OwnedFd>,
+) -> std::io::Result<usize> {
+    Ok(read_with(socket, space, fds, RecvFlags::PEEK | RecvFlags::DONTWAIT)?)
 }
 
 fn read_with(
     socket: impl AsFd,
     bytes: &mut [u8],
     fds: &mut Vec<OwnedFd>,
+    how: RecvFlags,
 ) -> rustix::io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(ROOM))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let flags = RecvFlags::CMSG_CLOEXEC;
+    let flags = how | RecvFlags::CMSG_CLOEXEC;
     let found = loop {
         match recvmsg(&socket, &mut [IoSliceMut::new(bytes)], &mut control, flags) {
             Err(Errno::INTR) => {}

@@ -35,7 +35,7 @@ pub use awake::awake;
 pub use clock::Clock;
 pub use recv::{Incoming, Owned, Places, Receiver};
 pub use send::{Outgoing, Sender};
-pub use socket::{Socket, of_socket};
+pub use socket::{Pages, Socket, of_socket};
 
 use crate::limits::Limits;
 use std::time::Duration;
@@ -53,8 +53,8 @@ impl Steps {
     /// What is made is still in the cache of the core that made it while the system takes it; and while the system hands out what has
     /// come, the word for the peer that there is room again waits.
     pub const TCP: Self = Self { made: 1 << 19, taken: 1 << 16 };
-    /// There no word has to come: the longer each side goes on, the less one wakes the other.
-    pub const UNIX: Self = Self { made: 1 << 20, taken: 1 << 20 };
+    /// There no word has to come, so that all is taken that there is.
+    pub const UNIX: Self = Self { made: 1 << 18, taken: 1 << 20 };
 }
 
 /// How a connection is used; both sides must agree on `npy`.

@@ -311,7 +311,7 @@ impl<R: Read> Flow<'_, R> {
         loop {
             watch(self.seen)?;
             self.clock.check().map_err(|error| error.at(self.seen))?;
-            match self.wire.attempt(&mut self.clock, |stream| stream.read(space))? {
+            match self.wire.attempt(&mut self.clock, |wire| wire.stream.read(space))? {
                 Moved::Bytes(n) => {
                     self.seen += n as u64;
                     self.clock.count(n);

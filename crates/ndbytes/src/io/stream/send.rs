@@ -1,7 +1,7 @@
 //! Sending arrays.
 
 use super::clock::Clock;
-use super::socket::{Moved, Wire};
+use super::socket::{Moved, Pages, Wire};
 use super::{Socket, StreamOptions};
 use crate::array::ArrayRef;
 #[cfg(doc)]
@@ -10,9 +10,12 @@ use crate::error::{Error, Result};
 use crate::format::{Encode, Message, Metadata, frame, npy};
 use crate::io::{Watch, now_ns, unwatched};
 use std::io::{Result as IoResult, Write};
+use std::ops::Range;
 
 /// Up to so many bytes an array goes with its header and tail in one write.
 const COALESCED: usize = 1 << 16;
+/// From so many bytes on a message may go out of pages of the socket's.
+const MUCH: u64 = 1 << 20;
 
 /// One side of a connection: the side that sends.
 #[derive(Debug)]
@@ -138,6 +141,11 @@ impl<W: Write> Sender<W> {
         self.check()?;
         self.seq += 1;
         self.within = true;
+        if encoders.iter().any(|encoder| encoder.total().is_some_and(|total| total >= MUCH))
+            && let Some(pages) = self.wire.pages()
+        {
+            pages.begin();
+        }
         for mut encoder in encoders {
             push_all(self.begin(), &mut encoder, watch)?;
         }
@@ -195,10 +203,14 @@ fn push_all<'a>(
     watch: Watch<'_>,
 ) -> Result<()> {
     encoder.set_step(outgoing.wire.steps.made);
-    while let Some(piece) = encoder.next()? {
+    let is_large = encoder.total().is_some_and(|total| total >= MUCH);
+    loop {
+        if is_large && outgoing.push_made(encoder, watch)? {
+            continue;
+        }
+        let Some(piece) = encoder.next()? else { return outgoing.finish(watch) };
         outgoing.push(&piece, watch)?;
     }
-    outgoing.finish(watch)
 }
 
 /// An array on its way out. Dropped before [`Outgoing::finish`] it never was, or, once more than 64 KiB of it have been
@@ -229,13 +241,27 @@ impl<W: Write> Outgoing<'_, W> {
         self.write(bytes, watch)
     }
 
+    /// Makes the next bytes where the socket takes them as they are, and sends them; false where it takes none so, or they are no
+    /// bytes to be made.
+    fn push_made<'a>(&mut self, encoder: &mut dyn Encode<'a>, watch: Watch<'_>) -> Result<bool> {
+        let Some(space) = self.wire.pages().and_then(Pages::space) else { return Ok(false) };
+        let made = encoder.fill(space)?;
+        if made == 0 {
+            return Ok(false);
+        }
+        self.release(watch)?;
+        let send = |wire: &mut Wire<W>, left| wire.pages().map_or(Ok(0), |pages| pages.send(left));
+        self.move_all(made, send, watch)?;
+        Ok(true)
+    }
+
     /// Sends what has waited: the array is complete.
     ///
     /// # Errors
     /// As [`Outgoing::push`].
     pub fn finish(mut self, watch: Watch<'_>) -> Result<()> {
         self.release(watch)?;
-        while self.attempt(|stream| stream.flush().map(|()| 0), watch)?.is_none() {}
+        while self.attempt(|wire| wire.stream.flush().map(|()| 0), watch)?.is_none() {}
         *self.inside = false;
         Ok(())
     }
@@ -245,12 +271,26 @@ impl<W: Write> Outgoing<'_, W> {
         self.write(&held, watch)
     }
 
-    fn write(&mut self, mut bytes: &[u8], watch: Watch<'_>) -> Result<()> {
+    fn write(&mut self, bytes: &[u8], watch: Watch<'_>) -> Result<()> {
+        let write = |wire: &mut Wire<W>, left| {
+            wire.stream.write(bytes.get::<Range<usize>>(left).unwrap_or_default())
+        };
+        self.move_all(bytes.len(), write, watch)
+    }
+
+    /// Sends `len` bytes by steps that are told which of them are left.
+    fn move_all(
+        &mut self,
+        len: usize,
+        mut step: impl FnMut(&mut Wire<W>, Range<usize>) -> IoResult<usize>,
+        watch: Watch<'_>,
+    ) -> Result<()> {
         *self.inside = true;
-        while !bytes.is_empty() {
-            match self.attempt(|stream| stream.write(bytes), watch)? {
+        let mut sent = 0;
+        while sent < len {
+            match self.attempt(|wire| step(wire, sent..len), watch)? {
                 Some(0) => return Err(std::io::Error::from(std::io::ErrorKind::WriteZero).into()),
-                Some(n) => bytes = bytes.get(n..).unwrap_or_default(),
+                Some(n) => sent += n,
                 None => {}
             }
         }
@@ -260,7 +300,7 @@ impl<W: Write> Outgoing<'_, W> {
     /// One try of `step`, which moves so many bytes; `None` if it may do so the next time.
     fn attempt(
         &mut self,
-        step: impl FnOnce(&mut W) -> IoResult<usize>,
+        step: impl FnOnce(&mut Wire<W>) -> IoResult<usize>,
         watch: Watch<'_>,
     ) -> Result<Option<usize>> {
         let sent = self.sent;

@@ -5,6 +5,7 @@ use super::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use std::io::{ErrorKind as IoKind, Read, Result as IoResult, Write};
 use std::net::TcpStream;
+use std::ops::Range;
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -24,6 +25,26 @@ pub trait Socket: Read + Write {
     fn steps(&self) -> Steps {
         Steps::TCP
     }
+
+    /// Memory that the system takes as it is, where it has some.
+    fn pages(&mut self) -> Option<&mut dyn Pages> {
+        None
+    }
+}
+
+/// Memory of a socket's own, out of which the peer reads: the system makes no copy of it.
+pub trait Pages {
+    /// A message begins that has much to send.
+    fn begin(&mut self);
+
+    /// Where the next bytes may be made; `None` where they must be written.
+    fn space(&mut self) -> Option<&mut [u8]>;
+
+    /// Sends some of the bytes that were made there last, and gives how many.
+    ///
+    /// # Errors
+    /// As those of a write.
+    fn send(&mut self, made: Range<usize>) -> IoResult<usize>;
 }
 
 impl Socket for &TcpStream {
@@ -72,6 +93,8 @@ pub(super) struct Wire<S> {
     /// Whether "would block" means that a tick has passed.
     ticks: bool,
     pub(super) steps: Steps,
+    /// What its pages are, if it may have some.
+    pages: fn(&mut S) -> Option<&mut dyn Pages>,
 }
 
 /// What came of one try to move bytes.
@@ -85,7 +108,7 @@ pub(super) enum Moved {
 
 impl<S> Wire<S> {
     pub(super) fn plain(stream: S) -> Self {
-        Self { stream, ticks: false, steps: Steps::TCP }
+        Self { stream, ticks: false, steps: Steps::TCP, pages: |_| None }
     }
 
     pub(super) fn over(stream: S) -> Result<Self>
@@ -94,7 +117,11 @@ impl<S> Wire<S> {
     {
         stream.prepare(TICK)?;
         let steps = stream.steps();
-        Ok(Self { stream, ticks: true, steps })
+        Ok(Self { stream, ticks: true, steps, pages: S::pages })
+    }
+
+    pub(super) fn pages(&mut self) -> Option<&mut dyn Pages> {
+        (self.pages)(&mut self.stream)
     }
 
     /// One try of `step`, in the peer's time.
@@ -104,10 +131,10 @@ impl<S> Wire<S> {
     pub(super) fn attempt(
         &mut self,
         clock: &mut Clock,
-        step: impl FnOnce(&mut S) -> IoResult<usize>,
+        step: impl FnOnce(&mut Self) -> IoResult<usize>,
     ) -> Result<Moved> {
         let started = Instant::now();
-        let moved = step(&mut self.stream);
+        let moved = step(self);
         // A wait on a socket that was longer than a tick had the process stopped in it.
         let longest = if self.ticks { TICK } else { Duration::MAX };
         clock.waited(started.elapsed().min(longest));

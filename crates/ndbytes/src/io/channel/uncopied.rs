@@ -1,0 +1,396 @@
+//! Much data over a Unix socket without the system's own copy: the peer reads out of the very pages that they were made in.
+//!
+//! Those are written over once they were read. That is right only where whoever reads the socket copies what it reads; who does has
+//! a descriptor of ours, and keeps it (`spec/WIRE.md`, section 13). All others get copies.
+
+use crate::array::{ArrayRef, Order};
+use crate::error::{Error, Result};
+use crate::io::shm::Segment;
+use crate::kernel::Copying;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::sendfile;
+use rustix::io::Errno;
+use rustix::net::sockopt::{set_socket_send_buffer_size, socket_send_buffer_size};
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::pipe::{PipeFlags, pipe_with};
+use std::collections::VecDeque;
+use std::io::{IoSlice, Result as IoResult, Write as _};
+use std::mem::MaybeUninit;
+use std::ops::Range;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+/// Bytes that are made at a time.
+const STEP: usize = 1 << 18;
+const PAGE: usize = 1 << 12;
+/// Where in a page bytes begin. Whoever reads them has them near the start of a page, and some processors (AMD's Zen 3) copy a third as
+/// fast to where is a few bytes further in its page.
+const SHIFT: usize = PAGE / 2;
+
+/// What one side of a connection sends so.
+#[derive(Debug, Default)]
+pub(super) struct Uncopied {
+    state: State,
+    /// Bytes that were sent, in either way.
+    sent: u64,
+}
+
+#[derive(Debug, Default)]
+enum State {
+    /// There was nothing to ask for.
+    #[default]
+    Idle,
+    /// The second one goes with the next byte.
+    Asking(OwnedFd, OwnedFd),
+    /// It has gone with bytes up to this one, by one call.
+    Asked(OwnedFd, u64),
+    /// The peer keeps it.
+    Open(OwnedFd, Pages),
+    /// It has let it go, or the system cannot: bytes are copied.
+    Closed,
+}
+
+impl Uncopied {
+    /// A message begins that has much to send.
+    pub(super) fn begin(&mut self) {
+        self.state = match std::mem::take(&mut self.state) {
+            State::Idle if is_pipe_harmless() => match pipe_with(PipeFlags::CLOEXEC) {
+                Ok((theirs, ours)) => State::Asking(ours, theirs),
+                Err(_) => State::Closed,
+            },
+            State::Idle => State::Closed,
+            State::Asked(ours, _) | State::Open(ours, _) if is_gone(&ours) => State::Closed,
+            other => other,
+        };
+    }
+
+    /// Writes bytes that are copied.
+    pub(super) fn write(&mut self, mut socket: &UnixStream, bytes: &[u8]) -> IoResult<usize> {
+        let n = match &self.state {
+            State::Asking(_, theirs) => write_with(socket, bytes, theirs)?,
+            _ => socket.write(bytes)?,
+        };
+        self.sent += n as u64;
+        self.state = match std::mem::take(&mut self.state) {
+            State::Asking(ours, _) => State::Asked(ours, self.sent),
+            other => other,
+        };
+        Ok(n)
+    }
+
+    /// Where the next bytes may be made.
+    pub(super) fn space(&mut self, socket: &UnixStream) -> Option<&mut [u8]> {
+        if let State::Asked(ours, end) = &self.state {
+            let buffer = socket_send_buffer_size(socket).ok()?;
+            // The read that takes the descriptor ends with the bytes of that call: somebody has read behind them, so it is kept or gone.
+            if self.sent <= end + room(buffer) as u64 {
+                return None;
+            }
+            let pages = if is_gone(ours) { None } else { Pages::new(buffer).ok() };
+            self.state = match (std::mem::take(&mut self.state), pages) {
+                (State::Asked(ours, _), Some(pages)) => State::Open(ours, pages),
+                _ => State::Closed,
+            };
+        }
+        match &mut self.state {
+            State::Open(_, pages) => pages.space(self.sent),
+            _ => None,
+        }
+    }
+
+    /// Sends bytes that were made there.
+    pub(super) fn send(&mut self, socket: &UnixStream, made: Range<usize>) -> IoResult<usize> {
+        let State::Open(_, pages) = &mut self.state else { return Ok(0) };
+        let n = pages.send(socket, made, self.sent)?;
+        self.sent += n as u64;
+        Ok(n)
+    }
+}
+
+/// Memory of which a socket has some under way.
+#[derive(Debug)]
+struct Pages {
+    memory: Segment,
+    /// Bytes that the socket holds at most.
+    room: u64,
+    /// Where the next bytes are made.
+    at: usize,
+    /// What was sent, and how many bytes all were then.
+    under_way: VecDeque<(Range<usize>, u64)>,
+}
+
+impl Pages {
+    /// For a socket with a buffer of that size.
+    fn new(buffer: usize) -> Result<Self> {
+        let room = room(buffer);
+        // By a write: without memory that fails, where a touch would end the process.
+        let zeros = vec![0u8; room + 3 * STEP];
+        let mut memory = Segment::new(zeros.len() as u64)?;
+        memory.fill(
+            &ArrayRef::from_slice(&zeros, &[zeros.len()])?,
+            Order::C,
+            Copying::default(),
+        )?;
+        if !is_counted(&memory, buffer, room)? {
+            return Err(Error::unsupported("the system does not count what is under way"));
+        }
+        Ok(Self { memory, room: room as u64, at: SHIFT, under_way: VecDeque::new() })
+    }
+
+    fn space(&mut self, sent: u64) -> Option<&mut [u8]> {
+        while self.under_way.front().is_some_and(|(_, end)| end + self.room <= sent) {
+            self.under_way.pop_front();
+        }
+        if self.at + STEP > self.memory.len() {
+            self.at = SHIFT;
+        }
+        let wanted = self.at..self.at + STEP;
+        let is_held =
+            |(held, _): &(Range<usize>, u64)| held.start < wanted.end && wanted.start < held.end;
+        if self.under_way.iter().any(is_held) {
+            return None;
+        }
+        self.memory.bytes_mut().ok()?.get_mut(wanted)
+    }
+
+    fn send(&mut self, socket: &UnixStream, made: Range<usize>, sent: u64) -> IoResult<usize> {
+        let start = self.at + made.start;
+        let n = sendfile(socket, &self.memory, Some(&mut (start as u64)), made.len())?;
+        self.under_way.push_back((start..start + n, sent + n as u64));
+        if n == made.len() {
+            self.at = (start + n).next_multiple_of(PAGE) + SHIFT;
+        }
+        Ok(n)
+    }
+}
+
+/// Bytes that a Unix socket with such a buffer holds at most: the piece that goes beyond it has half of it at most.
+fn room(buffer: usize) -> usize {
+    buffer / 2 * 3
+}
+
+/// Whether a socket with such a buffer, which nobody reads, takes no more than `room` bytes of these pages.
+fn is_counted(memory: &Segment, buffer: usize, room: usize) -> Result<bool> {
+    let (socket, _reader) = UnixStream::pair()?;
+    // The system doubles what is asked for.
+    set_socket_send_buffer_size(&socket, buffer / 2).map_err(std::io::Error::from)?;
+    socket.set_nonblocking(true)?;
+    let mut taken = 0;
+    while taken <= room {
+        match sendfile(&socket, memory, Some(&mut 0), memory.len()) {
+            Ok(0) => return Ok(false),
+            Ok(n) => taken += n,
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(taken > 0),
+            Err(error) => return Err(std::io::Error::from(error).into()),
+        }
+    }
+    Ok(false)
+}
+
+/// Writes bytes, and a descriptor with the first of them.
+fn write_with(socket: &UnixStream, bytes: &[u8], fd: &OwnedFd) -> IoResult<usize> {
+    let fds = [fd.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&fds));
+    Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
+}
+
+/// Whether nobody has the other end of a pipe any more.
+fn is_gone(ours: &OwnedFd) -> bool {
+    let mut fds = [PollFd::new(ours, PollFlags::empty())];
+    let looked = poll(&mut fds, Some(&Timespec::default()));
+    looked.is_err() || fds.iter().any(|fd| fd.revents().contains(PollFlags::ERR))
+}
+
+/// Whether the process ignores the signal of a broken pipe, which `sendfile` cannot be told not to send.
+fn is_pipe_harmless() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.unwrap_or_default() & 1 << (rustix::process::Signal::PIPE.as_raw() - 1) != 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::shm::peek_some;
+    use rustix::pipe::{SpliceFlags, fcntl_setpipe_size, splice};
+    use std::io::Read as _;
+    use std::thread;
+
+    /// Bytes of which no two blocks are alike.
+    fn bytes(seed: usize, len: usize) -> Vec<u8> {
+        (0..len.div_ceil(8)).flat_map(|i| (i * 31 + seed * 7919).to_le_bytes()).take(len).collect()
+    }
+
+    /// Sends as a sender of messages does: the front by a write, the rest as it may be.
+    fn send(uncopied: &mut Uncopied, socket: &UnixStream, bytes: &[u8]) -> IoResult<()> {
+        uncopied.begin();
+        let mut sent = uncopied.write(socket, bytes.get(..100).unwrap_or(bytes))?;
+        while let Some(left) = bytes.get(sent..).filter(|left| !left.is_empty()) {
+            if let Some(space) = uncopied.space(socket) {
+                let n = left.len().min(space.len());
+                space[..n].copy_from_slice(&left[..n]);
+                let mut made = 0;
+                while made < n {
+                    made += uncopied.send(socket, made..n)?;
+                }
+                sent += n;
+            } else {
+                sent += uncopied.write(socket, &left[..left.len().min(STEP)])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the descriptor that comes with the next byte.
+    fn take(socket: &UnixStream) -> OwnedFd {
+        let mut fds = Vec::new();
+        while fds.is_empty() {
+            let _ = peek_some(socket, &mut [0], &mut fds);
+        }
+        fds.remove(0)
+    }
+
+    fn read(mut socket: &UnixStream, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        // Reads of many sizes, none of which fits a page.
+        for (i, mut part) in bytes.chunks_mut(77_777).enumerate() {
+            while !part.is_empty() {
+                let most = part.len().min(1 + i * 997);
+                let n = socket.read(&mut part[..most]).unwrap();
+                assert!(n > 0, "the end, before all has come");
+                part = &mut part[n..];
+            }
+        }
+        bytes
+    }
+
+    const SIZES: [usize; 5] = [3 << 20, (9 << 20) + 5, 1 << 20, (2 << 20) - 1, 6 << 20];
+
+    /// What `peer` made of messages of these sizes, and how the sender was in the end.
+    fn messages(
+        peer: impl FnOnce(UnixStream) -> Vec<u8> + Send + 'static,
+        mut between: impl FnMut(&mut Uncopied),
+    ) -> Uncopied {
+        let (here, there) = UnixStream::pair().unwrap();
+        let reader = thread::spawn(|| peer(there));
+        let (mut uncopied, mut all) = (Uncopied::default(), Vec::new());
+        for (seed, len) in SIZES.into_iter().enumerate() {
+            let message = bytes(seed, len);
+            send(&mut uncopied, &here, &message).unwrap();
+            all.extend(message);
+            between(&mut uncopied);
+        }
+        drop(here);
+        assert!(reader.join().unwrap() == all, "other bytes than were sent");
+        uncopied
+    }
+
+    #[test]
+    fn who_keeps_the_descriptor_reads_out_of_the_pages() {
+        let keeps = |socket: UnixStream| {
+            let _kept = take(&socket);
+            read(&socket, SIZES.iter().sum())
+        };
+        let uncopied = messages(keeps, |_| ());
+        let State::Open(_, pages) = uncopied.state else { panic!("{:?}", uncopied.state) };
+        assert!(pages.under_way.len() > 1);
+    }
+
+    #[test]
+    fn who_reads_as_ever_gets_copies() {
+        let uncopied = messages(|socket| read(&socket, SIZES.iter().sum()), |_| ());
+        assert!(matches!(uncopied.state, State::Closed), "{:?}", uncopied.state);
+    }
+
+    #[test]
+    fn who_lets_it_go_gets_copies_from_the_next_message_on() {
+        let lets_go = |socket: UnixStream| {
+            let kept = take(&socket);
+            let mut come = read(&socket, SIZES[..2].iter().sum());
+            drop(kept);
+            come.extend(read(&socket, SIZES[2..].iter().sum()));
+            come
+        };
+        let mut opened = 0;
+        let uncopied = messages(lets_go, |uncopied| {
+            if let State::Open(ours, _) = &uncopied.state {
+                opened += 1;
+                // Whoever reads has not come to the end of the second message yet.
+                while opened == 2 && !is_gone(ours) {
+                    thread::yield_now();
+                }
+            }
+        });
+        assert!(matches!(uncopied.state, State::Closed), "{:?}", uncopied.state);
+        assert_eq!(opened, 2);
+    }
+
+    /// A relay that moves pages, and holds many of them before it hands them on, as those of Go's `io.Copy` and of systemd do.
+    #[test]
+    fn a_relay_of_pages_gets_none_that_change() {
+        let relays = |socket: UnixStream| {
+            let (from, to) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+            let size = fcntl_setpipe_size(&to, 1 << 20).unwrap();
+            let (mut come, mut all) = (std::fs::File::from(from), Vec::new());
+            loop {
+                let mut held = 0;
+                while held < size / 2 {
+                    let flags = SpliceFlags::empty();
+                    match splice(&socket, None, &to, None, size / 2 - held, flags).unwrap() {
+                        0 => break,
+                        n => held += n,
+                    }
+                }
+                let mut part = vec![0; held];
+                come.read_exact(&mut part).unwrap();
+                all.extend(part);
+                if held < size / 2 {
+                    return all;
+                }
+            }
+        };
+        let uncopied = messages(relays, |_| ());
+        assert!(matches!(uncopied.state, State::Closed), "{:?}", uncopied.state);
+    }
+
+    #[test]
+    fn what_is_under_way_stays_when_the_sender_goes() {
+        let (here, there) = UnixStream::pair().unwrap();
+        let reader = thread::spawn(move || {
+            let kept = take(&there);
+            let first = read(&there, 3 << 20);
+            (there, kept, first)
+        });
+        let mut uncopied = Uncopied::default();
+        let (first, second) = (bytes(1, 3 << 20), bytes(2, 50_000));
+        send(&mut uncopied, &here, &first).unwrap();
+        let (there, _kept, come) = reader.join().unwrap();
+        assert!(come == first);
+        send(&mut uncopied, &here, &second).unwrap();
+        assert!(matches!(uncopied.state, State::Open(..)), "{:?}", uncopied.state);
+        drop((uncopied, here));
+        // Memory that is asked for now may be what was given back.
+        let others: Vec<_> = (0..64).map(|seed| bytes(seed + 9, STEP)).collect();
+        assert!(read(&there, second.len()) == second);
+        assert!(others.iter().all(|other| other.len() == STEP));
+    }
+
+    #[test]
+    fn a_system_that_takes_more_than_is_thought_is_found_out() {
+        let (socket, _reader) = UnixStream::pair().unwrap();
+        let buffer = socket_send_buffer_size(&socket).unwrap();
+        let pages = Pages::new(buffer).unwrap();
+        assert!(is_counted(&pages.memory, buffer, room(buffer)).unwrap());
+        assert!(!is_counted(&pages.memory, buffer, buffer / 2).unwrap());
+    }
+
+    #[test]
+    fn a_signal_that_is_not_ignored_is_seen() {
+        // Rust's own start ignores it.
+        assert!(is_pipe_harmless());
+    }
+}
