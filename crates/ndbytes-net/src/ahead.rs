@@ -21,6 +21,8 @@ pub(crate) struct Ahead {
     taken: u64,
     /// Descriptors, and among which bytes they came: at the front of the last record there.
     fds: VecDeque<(Range<u64>, Vec<OwnedFd>)>,
+    /// One that came with a frame and is kept, so that the peer knows that what is read here is copied (`spec/WIRE.md`, section 13).
+    kept: Option<OwnedFd>,
 }
 
 impl Ahead {
@@ -28,13 +30,16 @@ impl Ahead {
         self.memory.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// The first `n` are made use of. Descriptors that came with them and nobody has taken are closed.
+    /// The first `n` are made use of. Descriptors that came with them and nobody has taken are closed, but for one.
     pub(crate) fn take(&mut self, n: usize) {
         let n = n.min(self.end - self.start);
         self.start += n;
         self.taken += n as u64;
         while self.fds.front().is_some_and(|(range, _)| range.end <= self.taken) {
-            self.fds.pop_front();
+            let fds = self.fds.pop_front().map(|(_, fds)| fds).unwrap_or_default();
+            if let Ok([fd]) = <[OwnedFd; 1]>::try_from(fds) {
+                self.kept.get_or_insert(fd);
+            }
         }
     }
 

@@ -13,7 +13,6 @@ use ndbytes::{
 };
 use std::future::poll_fn;
 use std::io::Result as IoResult;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -48,7 +47,7 @@ pub(crate) struct Input {
 impl Input {
     pub(crate) fn new(socket: Arc<Socket>, limits: &Limits, timeout: Duration) -> Self {
         Self {
-            source: Source { socket, ahead: Ahead::default(), lost: None, kept: None },
+            source: Source { socket, ahead: Ahead::default(), lost: None },
             patience: Patience::new(timeout),
             machine: MessageDecoder::new(limits),
             limits: limits.clone(),
@@ -176,8 +175,6 @@ struct Source {
     ahead: Ahead,
     /// Why nothing more comes.
     lost: Option<Error>,
-    /// A descriptor that the peer has given, to be kept and no more.
-    kept: Option<OwnedFd>,
 }
 
 impl Source {

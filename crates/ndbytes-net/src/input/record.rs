@@ -5,11 +5,9 @@ use crate::ahead::AHEAD;
 use crate::patience::Patience;
 use ndbytes::io::stream::{Places, Received};
 use ndbytes::{Error, LENT_MAGIC, Limits, Result};
-use std::os::fd::OwnedFd;
 
 impl Source {
-    /// Whether a record comes next, and no frame, of which at least a byte is here. A descriptor that came with a frame is kept, once:
-    /// so the peer knows that what is read here is copied (`spec/WIRE.md`, section 13).
+    /// Whether a record comes next, and no frame, of which at least a byte is here.
     ///
     /// # Errors
     /// [`Timeout`](ndbytes::ErrorKind::Timeout) if it does not go on.
@@ -17,14 +15,10 @@ impl Source {
         while self.ahead.bytes().len() < LENT_MAGIC.len() {
             let may_be = LENT_MAGIC.starts_with(self.ahead.bytes());
             if !may_be || self.look(AHEAD, patience).await? == 0 {
-                break;
+                return Ok(false);
             }
         }
-        let is_one = self.ahead.bytes().starts_with(&LENT_MAGIC);
-        if !is_one && let Ok([fd]) = <[OwnedFd; 1]>::try_from(self.ahead.take_fds()) {
-            self.kept.get_or_insert(fd);
-        }
-        Ok(is_one)
+        Ok(self.ahead.bytes().starts_with(&LENT_MAGIC))
     }
 
     /// Reads a record, the message that it is; what has come of it stays here where nobody waits for it any more.
