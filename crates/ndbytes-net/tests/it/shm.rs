@@ -4,10 +4,12 @@ use crate::{addresses, again, number, numbered, options, soon};
 use ndbytes::io::channel::Channel as Blocking;
 use ndbytes::io::shm::Segment;
 use ndbytes::io::unwatched;
-use ndbytes::{Copying, DType, Error, ErrorKind, Layout, Lent, Message, Metadata, Order};
+use ndbytes::{
+    Copying, DType, Encode as _, Error, ErrorKind, Layout, Lent, Message, Metadata, Order, frame,
+};
 use ndbytes_net::{Channel, Keep, Listener};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use std::io::{IoSlice, Write as _};
+use std::io::{IoSlice, Read as _, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -63,7 +65,7 @@ async fn what_a_blocking_channel_hands_over_comes_between_other_messages() {
 }
 
 /// Sends bytes, and so many holds on memory with the first of them.
-fn give(socket: &UnixStream, bytes: &[u8], memory: &Segment, count: usize) {
+fn give(socket: &UnixStream, bytes: &[u8], memory: &impl AsFd, count: usize) {
     let fds = vec![memory.as_fd(); count];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(4))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -158,4 +160,40 @@ async fn a_record_that_does_not_go_on_is_given_up() {
         let error = soon(listener.recv()).await.unwrap_err();
         assert_eq!(*error.kind(), ErrorKind::Timeout, "{cut}: {error}");
     }
+}
+
+#[tokio::test]
+async fn a_descriptor_that_comes_with_a_frame_is_kept_to_the_end() {
+    let (_folder, [_, address]) = addresses();
+    let listener = Listener::bind(&address, Keep::All, options()).await.unwrap();
+    let ndbytes_net::Address::Unix(path) = listener.address() else { panic!() };
+    let socket = UnixStream::connect(path).unwrap();
+    let channel: Channel = soon(listener.accept()).await.unwrap();
+    let array = ndbytes::ArrayRef::from_slice(&[7u64], &[]).unwrap();
+    let mut encoder = frame::Encoder::new(&array, &frame::EncodeOptions::default()).unwrap();
+    let mut frame = Vec::new();
+    while let Some(piece) = encoder.next().unwrap() {
+        frame.extend_from_slice(&piece);
+    }
+    let (mut watched, mut first) = (Vec::new(), None);
+    for count in [2, 1, 1, 3] {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        give(&socket, &frame, &theirs, count);
+        drop(theirs);
+        let received = soon(channel.recv()).await.unwrap().expect("a message");
+        assert_eq!(number(&received), 7);
+        if count == 1 && first.is_none() {
+            first = Some(ours);
+        } else {
+            watched.push(ours);
+        }
+    }
+    let is_gone = |mut end: &UnixStream| matches!(end.read(&mut [0]), Ok(0));
+    assert!(watched.iter().all(is_gone));
+    assert!(!first.iter().any(is_gone));
+    drop(socket);
+    assert!(soon(channel.recv()).await.unwrap().is_none());
+    drop(channel);
+    assert!(first.iter().all(is_gone));
 }

@@ -54,6 +54,8 @@ mod streams;
 mod tls_faults;
 #[cfg(feature = "datagram")]
 mod udp;
+#[cfg(target_os = "linux")]
+mod uncopied;
 mod vectors;
 mod whole;
 
