@@ -92,7 +92,7 @@ impl Connection {
         let (done, opened) = mpsc::channel();
         let wanted = target.clone();
         // In a thread of its own: neither looking a name up nor a Unix socket whose queue is full can be interrupted.
-        let connecting = move || done.send(connect(&wanted, timeout));
+        let connecting = move || drop(done.send(connect(&wanted, timeout)));
         std::thread::Builder::new().spawn(connecting).map_err(|error| about(error.into()))?;
         let started = Instant::now();
         loop {

@@ -221,8 +221,8 @@ mod tests {
     use std::thread;
 
     /// Bytes of which no two blocks are alike.
-    fn bytes(seed: usize, len: usize) -> Vec<u8> {
-        (0..len.div_ceil(8)).flat_map(|i| (i * 31 + seed * 7919).to_le_bytes()).take(len).collect()
+    fn bytes(seed: u64, len: usize) -> Vec<u8> {
+        (0..).flat_map(|i: u64| (i * 31 + seed * 7919).to_le_bytes()).take(len).collect()
     }
 
     /// Sends as a sender of messages does: the front by a write, the rest as it may be.
@@ -278,7 +278,7 @@ mod tests {
         let (here, there) = UnixStream::pair().unwrap();
         let reader = thread::spawn(|| peer(there));
         let (mut uncopied, mut all) = (Uncopied::default(), Vec::new());
-        for (seed, len) in SIZES.into_iter().enumerate() {
+        for (seed, len) in (0..).zip(SIZES) {
             let message = bytes(seed, len);
             send(&mut uncopied, &here, &message).unwrap();
             all.extend(message);
