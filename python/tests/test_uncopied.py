@@ -1,6 +1,7 @@
 """Large arrays over `unix:`, which the receiver reads out of the sender's own pages: who may, and what everybody gets."""
 
 import asyncio
+import errno
 import os
 import signal
 import socket
@@ -123,6 +124,7 @@ def test_a_receiver_of_plain_sockets_gets_copies(tmp_path):
 
 
 GONE = """
+import time
 if sys.argv[2] == "default":
     signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 with ndb.connect(sys.argv[1]) as channel:
@@ -131,12 +133,15 @@ with ndb.connect(sys.argv[1]) as channel:
             channel.send(np.zeros(1 << 18))
             if i == 20:
                 print(pages(), flush=True)
+                if sys.argv[2] == "default from now on":
+                    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+                    time.sleep(0.3)
     except ConnectionError as error:
         print(type(error).__name__, flush=True)
 """
 
 
-@pytest.mark.parametrize("signals, pages", [("ignored", "1\n"), ("default", "0\n")])
+@pytest.mark.parametrize("signals, pages", [("ignored", "1\n"), ("default", "0\n"), ("default from now on", "1\n")])
 def test_a_receiver_that_goes_is_an_error_and_no_signal(tmp_path, signals, pages):
     with ndb.listen(f"unix:{tmp_path}/socket") as listener, run(GONE, listener.url, signals) as sender:
         with listener.accept(timeout=PATIENCE) as peer:
@@ -145,6 +150,41 @@ def test_a_receiver_that_goes_is_an_error_and_no_signal(tmp_path, signals, pages
             assert sender.stdout.readline() == pages
         assert "Error" in sender.stdout.readline()
     assert sender.returncode == 0, signal.Signals(-sender.returncode)
+
+
+@pytest.mark.parametrize("limit", ["NOFILE", "FSIZE"])
+def test_what_a_process_may_not_have_is_no_reason_to_send_nothing(tmp_path, limit):
+    program = """
+import resource
+signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+with ndb.connect(sys.argv[1]) as channel:
+    channel.send(0.5 * np.arange(2))
+    channel.recv(timeout=30)
+    most = max(map(int, os.listdir("/proc/self/fd"))) if sys.argv[2] == "NOFILE" else 1 << 20
+    kind = getattr(resource, "RLIMIT_" + sys.argv[2])
+    before = resource.getrlimit(kind)
+    resource.setrlimit(kind, (most, before[1]))
+    for i in range(12):
+        channel.send(made(i))
+    channel.recv(timeout=30)
+    if sys.argv[2] == "FSIZE":
+        try:
+            ndb.shm.empty(1 << 22, "u1")
+        except OSError as error:
+            print(error.errno, flush=True)
+    resource.setrlimit(kind, before)
+    print(pages(), flush=True)
+"""
+    with ndb.listen(f"unix:{tmp_path}/socket") as listener, run(program, listener.url, limit) as sender:
+        with listener.accept(timeout=PATIENCE) as peer:
+            assert peer.recv(timeout=PATIENCE).array[1] == 0.5
+            peer.send(np.zeros(()))
+            check(taken(peer))
+            peer.send(np.zeros(()))
+            if limit == "FSIZE":
+                assert int(sender.stdout.readline()) == errno.EFBIG
+            assert sender.stdout.readline() == "0\n"
+    assert sender.returncode == 0
 
 
 def test_small_arrays_ask_for_nothing(tmp_path):

@@ -22,6 +22,7 @@ pub(crate) struct Ahead {
     /// Descriptors, and among which bytes they came: at the front of the last record there.
     fds: VecDeque<(Range<u64>, Vec<OwnedFd>)>,
     /// One that came with a frame and is kept, so that the peer knows that what is read here is copied (`spec/WIRE.md`, section 13).
+    #[cfg(target_os = "linux")]
     kept: Option<OwnedFd>,
 }
 
@@ -37,9 +38,12 @@ impl Ahead {
         self.taken += n as u64;
         while self.fds.front().is_some_and(|(range, _)| range.end <= self.taken) {
             let fds = self.fds.pop_front().map(|(_, fds)| fds).unwrap_or_default();
-            if let Ok([fd]) = <[OwnedFd; 1]>::try_from(fds) {
-                self.kept.get_or_insert(fd);
+            #[cfg(target_os = "linux")]
+            if self.kept.is_none() {
+                self.kept = ndbytes::io::shm::kept(fds);
             }
+            #[cfg(not(target_os = "linux"))]
+            drop(fds);
         }
     }
 

@@ -89,17 +89,22 @@ fn message() -> Vec<u8> {
     bytes
 }
 
-/// Sends bytes, and other ends of these pipes with the first of them; only the peer has those then.
+/// Sends bytes, and other ends of so many pipes with the first of them; only the peer has those then.
 fn give(socket: &UnixStream, bytes: &[u8], count: usize) -> Vec<OwnedFd> {
     let (theirs, ours): (Vec<_>, Vec<_>) =
         (0..count).map(|_| pipe_with(PipeFlags::CLOEXEC).unwrap()).unzip();
-    let fds: Vec<_> = theirs.iter().map(|fd| fd.as_fd()).collect();
+    pass(socket, bytes, &theirs);
+    ours
+}
+
+/// Sends bytes, and descriptors with the first of them.
+fn pass(socket: &UnixStream, bytes: &[u8], fds: &[OwnedFd]) {
+    let fds: Vec<_> = fds.iter().map(|fd| fd.as_fd()).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(40))];
     let mut control = SendAncillaryBuffer::new(&mut space);
-    assert!(count == 0 || control.push(SendAncillaryMessage::ScmRights(&fds)));
+    assert!(control.push(SendAncillaryMessage::ScmRights(&fds)));
     let sent = sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL);
     assert_eq!(sent, Ok(bytes.len()));
-    ours
 }
 
 /// Whether somebody has the other end.
@@ -123,6 +128,16 @@ fn one_descriptor_is_kept_until_the_end_and_others_are_not() {
     let none = give(&socket, &message(), 40);
     took();
     assert!(!none.iter().any(is_held));
+    // Nor does anything but the reading end of a pipe: a socket's end would keep this very connection open.
+    let (reading, writing) = pipe_with(PipeFlags::CLOEXEC).unwrap();
+    let end = socket.try_clone().unwrap().into();
+    for other in [writing, end, std::fs::File::open("/dev/null").unwrap().into()] {
+        pass(&socket, &message(), &[other]);
+        took();
+    }
+    let mut nobody = [PollFd::new(&reading, PollFlags::empty())];
+    poll(&mut nobody, Some(&Timespec::default())).unwrap();
+    assert!(nobody[0].revents().contains(PollFlags::HUP));
     let first = give(&socket, &message(), 1);
     took();
     for _ in 0..10 {

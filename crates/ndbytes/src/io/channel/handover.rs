@@ -7,7 +7,7 @@ use crate::io::stream::Places;
 use crate::io::{Watch, shm};
 use crate::limits::Limits;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 /// Whether the next message is such a one. A descriptor that came with any other is kept, as `spec/WIRE.md`, section 13, says.
@@ -20,7 +20,7 @@ pub(super) fn has_come(connection: &Connection) -> bool {
     let mut fds = Vec::new();
     let come = shm::peek_some(socket, &mut front, &mut fds).unwrap_or_default();
     let is_one = come == front.len() && front == LENT_MAGIC;
-    if let (false, Ok([fd])) = (is_one, <[OwnedFd; 1]>::try_from(fds)) {
+    if !is_one && let Some(fd) = shm::kept(fds) {
         connection.keep(fd);
     }
     is_one

@@ -3,6 +3,7 @@
 //! Those are written over once they were read. That is right only where whoever reads the socket copies what it reads; who does has
 //! a descriptor of ours, and keeps it (`spec/WIRE.md`, section 13). All others get copies.
 
+use super::TICK;
 use crate::array::{ArrayRef, Order};
 use crate::error::{Error, Result};
 use crate::io::shm::Segment;
@@ -12,6 +13,7 @@ use rustix::fs::sendfile;
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_socket_send_buffer_size, socket_send_buffer_size};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::param::page_size;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::collections::VecDeque;
 use std::io::{IoSlice, Result as IoResult, Write as _};
@@ -19,9 +21,13 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 /// Bytes that are made at a time.
 const STEP: usize = 1 << 18;
+/// How long what the process does with signals is taken to stay as it was.
+const LOOK: Duration = Duration::from_millis(100);
+/// Bytes of a page, as far as copying cares.
 const PAGE: usize = 1 << 12;
 /// Where in a page bytes begin. Whoever reads them has them near the start of a page, and some processors (AMD's Zen 3) copy a third as
 /// fast to where is a few bytes further in its page.
@@ -33,6 +39,8 @@ pub(super) struct Uncopied {
     state: State,
     /// Bytes that were sent, in either way.
     sent: u64,
+    /// When a broken pipe was seen to end nothing.
+    looked: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -40,9 +48,9 @@ enum State {
     /// There was nothing to ask for.
     #[default]
     Idle,
-    /// The second one goes with the next byte.
-    Asking(OwnedFd, OwnedFd),
-    /// It has gone with bytes up to this one, by one call.
+    /// A descriptor goes with the next byte.
+    Asking,
+    /// It has gone with bytes up to this one, by one call; this is the other end of its pipe.
     Asked(OwnedFd, u64),
     /// The peer keeps it.
     Open(OwnedFd, Pages),
@@ -53,28 +61,41 @@ enum State {
 impl Uncopied {
     /// A message begins that has much to send.
     pub(super) fn begin(&mut self) {
+        let may_ask = matches!(self.state, State::Idle | State::Asking);
+        let is_kept = match &self.state {
+            State::Asked(ours, _) | State::Open(ours, _) => !is_gone(ours),
+            _ => false,
+        };
         self.state = match std::mem::take(&mut self.state) {
-            State::Idle if is_pipe_harmless() => match pipe_with(PipeFlags::CLOEXEC) {
-                Ok((theirs, ours)) => State::Asking(ours, theirs),
-                Err(_) => State::Closed,
-            },
-            State::Idle => State::Closed,
-            State::Asked(ours, _) | State::Open(ours, _) if is_gone(&ours) => State::Closed,
+            _ if !may_ask && !is_kept || !self.is_pipe_harmless() => State::Closed,
+            State::Idle => State::Asking,
             other => other,
         };
     }
 
     /// Writes bytes that are copied.
     pub(super) fn write(&mut self, mut socket: &UnixStream, bytes: &[u8]) -> IoResult<usize> {
-        let n = match &self.state {
-            State::Asking(_, theirs) => write_with(socket, bytes, theirs)?,
-            _ => socket.write(bytes)?,
+        let (n, ours) = match self.state {
+            State::Asking => match ask(socket, bytes) {
+                Ok((n, ours)) => (n, Some(ours)),
+                Err(Errno::AGAIN | Errno::INTR) => {
+                    let mut fds = [PollFd::new(socket, PollFlags::OUT)];
+                    let _ = poll(&mut fds, Timespec::try_from(TICK).ok().as_ref());
+                    return Err(Errno::AGAIN.into());
+                }
+                Err(error @ (Errno::PIPE | Errno::CONNRESET)) => return Err(error.into()),
+                // None can be had, or may be sent: that is no reason to send nothing.
+                Err(_) => {
+                    self.state = State::Closed;
+                    (socket.write(bytes)?, None)
+                }
+            },
+            _ => (socket.write(bytes)?, None),
         };
         self.sent += n as u64;
-        self.state = match std::mem::take(&mut self.state) {
-            State::Asking(ours, _) => State::Asked(ours, self.sent),
-            other => other,
-        };
+        if let Some(ours) = ours {
+            self.state = State::Asked(ours, self.sent);
+        }
         Ok(n)
     }
 
@@ -82,7 +103,7 @@ impl Uncopied {
     pub(super) fn space(&mut self, socket: &UnixStream) -> Option<&mut [u8]> {
         if let State::Asked(ours, end) = &self.state {
             let buffer = socket_send_buffer_size(socket).ok()?;
-            // The read that takes the descriptor ends with the bytes of that call: somebody has read behind them, so it is kept or gone.
+            // The read that takes the descriptor ends with the bytes of that call: behind them somebody has read, so it is kept or gone.
             if self.sent <= end + room(buffer) as u64 {
                 return None;
             }
@@ -96,6 +117,14 @@ impl Uncopied {
             State::Open(_, pages) => pages.space(self.sent),
             _ => None,
         }
+    }
+
+    /// Whether the process ignores the signal of a broken pipe, which `sendfile` cannot be told not to raise.
+    fn is_pipe_harmless(&mut self) -> bool {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= LOOK) {
+            self.looked = is_pipe_ignored().then(Instant::now);
+        }
+        self.looked.is_some()
     }
 
     /// Sends bytes that were made there.
@@ -164,9 +193,10 @@ impl Pages {
     }
 }
 
-/// Bytes that a Unix socket with such a buffer holds at most: the piece that goes beyond it has half of it at most.
+/// Bytes that a Unix socket with such a buffer holds at most: the piece that goes beyond it has half of it at most, or the pages that `sendfile`
+/// moves at a time.
 fn room(buffer: usize) -> usize {
-    buffer / 2 * 3
+    buffer / 2 * 3 + 16 * page_size()
 }
 
 /// Whether a socket with such a buffer, which nobody reads, takes no more than `room` bytes of these pages.
@@ -188,13 +218,17 @@ fn is_counted(memory: &Segment, buffer: usize, room: usize) -> Result<bool> {
     Ok(false)
 }
 
-/// Writes bytes, and a descriptor with the first of them.
-fn write_with(socket: &UnixStream, bytes: &[u8], fd: &OwnedFd) -> IoResult<usize> {
-    let fds = [fd.as_fd()];
+/// Writes bytes without waiting, and with the first of them a descriptor; its pipe is open here for no longer than that, since a child of the process
+/// that came of a fork would have both ends.
+fn ask(socket: &UnixStream, bytes: &[u8]) -> rustix::io::Result<(usize, OwnedFd)> {
+    let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
+    let fds = [theirs.as_fd()];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     control.push(SendAncillaryMessage::ScmRights(&fds));
-    Ok(sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL)?)
+    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
+    let n = sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)?;
+    Ok((n, ours))
 }
 
 /// Whether nobody has the other end of a pipe any more.
@@ -204,8 +238,8 @@ fn is_gone(ours: &OwnedFd) -> bool {
     looked.is_err() || fds.iter().any(|fd| fd.revents().contains(PollFlags::ERR))
 }
 
-/// Whether the process ignores the signal of a broken pipe, which `sendfile` cannot be told not to send.
-fn is_pipe_harmless() -> bool {
+/// Whether the system says so.
+fn is_pipe_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
@@ -391,6 +425,6 @@ mod tests {
     #[test]
     fn a_signal_that_is_not_ignored_is_seen() {
         // Rust's own start ignores it.
-        assert!(is_pipe_harmless());
+        assert!(is_pipe_ignored());
     }
 }

@@ -26,5 +26,5 @@ mod pass;
 mod segment;
 
 pub(crate) use pass::peek_some;
-pub use pass::{Handed, read_some, recv, send};
+pub use pass::{Handed, kept, read_some, recv, send};
 pub use segment::Segment;

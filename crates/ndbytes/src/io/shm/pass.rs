@@ -8,6 +8,7 @@ use crate::io::map::Mode;
 use crate::io::stream::Places;
 use crate::kernel::to_bytes;
 use crate::limits::Limits;
+use rustix::fs::{FileType, OFlags, fcntl_getfl, fstat};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
@@ -146,6 +147,16 @@ pub fn read_some(
     fds: &mut Vec<OwnedFd>,
 ) -> std::io::Result<usize> {
     Ok(read_with(socket, space, fds, RecvFlags::empty())?)
+}
+
+/// What a receiver that copies all that it reads may keep of the descriptors that came with the first byte of a frame: the one, which is of the reading end of
+/// a pipe (`spec/WIRE.md`, section 13). Whatever else there is is closed: it could hold up more than a page.
+#[must_use]
+pub fn kept(fds: Vec<OwnedFd>) -> Option<OwnedFd> {
+    let [fd] = <[OwnedFd; 1]>::try_from(fds).ok()?;
+    let is_pipe = FileType::from_raw_mode(fstat(&fd).ok()?.st_mode).is_fifo();
+    let access = fcntl_getfl(&fd).ok()? & OFlags::ACCMODE;
+    (is_pipe && access == OFlags::RDONLY).then_some(fd)
 }
 
 /// Looks at the next bytes without taking them, and without waiting; `fds` are other holds on the descriptors that come with them.

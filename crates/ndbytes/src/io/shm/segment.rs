@@ -8,6 +8,8 @@ use crate::limits::Limits;
 use rustix::fs::{
     MemfdFlags, SealFlags, fcntl_add_seals, fcntl_get_seals, ftruncate, memfd_create,
 };
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 use std::fs::File;
 use std::io::Error as IoError;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -34,9 +36,13 @@ impl Segment {
     /// So many zero bytes, none of which takes memory before it is touched.
     ///
     /// # Errors
-    /// [`Io`](ErrorKind::Io) where the system has no descriptor or no address left;
+    /// [`Io`](ErrorKind::Io) where the system has no descriptor or no address left, or allows no file of that size;
     /// [`Limit`](ErrorKind::Limit) if they do not fit this machine.
     pub fn new(size: u64) -> Result<Self> {
+        // Where a process may have no files of that size, the system would end it.
+        if getrlimit(Resource::Fsize).current.is_some_and(|most| size > most) {
+            return Err(system(Errno::FBIG));
+        }
         let fd = unnamed()?;
         // Of what is sealed behind this, nothing can be lost any more: there is no map yet.
         ftruncate(&fd, size).map_err(system)?;
@@ -168,6 +174,6 @@ fn check(file: &File, limits: &Limits) -> Result<u64> {
     Ok(size)
 }
 
-pub(super) fn system(errno: rustix::io::Errno) -> Error {
+pub(super) fn system(errno: Errno) -> Error {
     Error::io(IoError::from(errno))
 }

@@ -119,7 +119,9 @@ impl<W: Write> Sender<W> {
         encoder: &mut dyn Encode<'a>,
         watch: Watch<'_>,
     ) -> Result<()> {
-        push_all(self.outgoing()?, encoder, watch)
+        self.check()?;
+        self.announce(is_large(encoder));
+        push_all(self.begin(), encoder, watch)
     }
 
     /// Sends arrays as one message, each a frame as its options say, and gives the message's number: the first of a sender is 0.
@@ -140,12 +142,8 @@ impl<W: Write> Sender<W> {
         let encoders = Message { count, seq, sent_ns: now_ns(), stream }.encoders(arrays)?;
         self.check()?;
         self.seq += 1;
+        self.announce(encoders.iter().any(is_large));
         self.within = true;
-        if encoders.iter().any(|encoder| encoder.total().is_some_and(|total| total >= MUCH))
-            && let Some(pages) = self.wire.pages()
-        {
-            pages.begin();
-        }
         for mut encoder in encoders {
             push_all(self.begin(), &mut encoder, watch)?;
         }
@@ -172,6 +170,13 @@ impl<W: Write> Sender<W> {
         Err(Error::argument(message))
     }
 
+    /// A message begins; where it is `large` it may go out of pages of the socket's.
+    fn announce(&mut self, large: bool) {
+        if let Some(pages) = self.wire.pages().filter(|_| large) {
+            pages.begin();
+        }
+    }
+
     fn begin(&mut self) -> Outgoing<'_, W> {
         let mut clock = Clock::new(self.options.timeout);
         clock.start();
@@ -196,6 +201,10 @@ impl<W: Write> Sender<W> {
     }
 }
 
+fn is_large<'a>(encoder: &(impl Encode<'a> + ?Sized)) -> bool {
+    encoder.total().is_some_and(|total| total >= MUCH)
+}
+
 /// Sends all that a machine gives.
 fn push_all<'a>(
     mut outgoing: Outgoing<'_, impl Write>,
@@ -203,7 +212,7 @@ fn push_all<'a>(
     watch: Watch<'_>,
 ) -> Result<()> {
     encoder.set_step(outgoing.wire.steps.made);
-    let is_large = encoder.total().is_some_and(|total| total >= MUCH);
+    let is_large = is_large(encoder);
     loop {
         if is_large && outgoing.push_made(encoder, watch)? {
             continue;
