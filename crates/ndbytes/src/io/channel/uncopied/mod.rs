@@ -3,19 +3,15 @@
 //! Those are written over once they were read. That is right only where whoever reads the socket copies what it reads; who does has
 //! a descriptor of ours, and keeps it (`spec/WIRE.md`, section 13). All others get copies.
 
+mod pages;
+
 use super::TICK;
-use crate::array::{ArrayRef, Order};
-use crate::error::{Error, Result};
-use crate::io::shm::Segment;
-use crate::kernel::Copying;
+use pages::{Pages, room};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::sendfile;
 use rustix::io::Errno;
-use rustix::net::sockopt::{set_socket_send_buffer_size, socket_send_buffer_size};
+use rustix::net::sockopt::socket_send_buffer_size;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
-use rustix::param::page_size;
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::collections::VecDeque;
 use std::io::{IoSlice, Result as IoResult, Write as _};
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -23,15 +19,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Bytes that are made at a time.
-const STEP: usize = 1 << 18;
 /// How long what the process does with signals is taken to stay as it was.
 const LOOK: Duration = Duration::from_millis(100);
-/// Bytes of a page, as far as copying cares.
-const PAGE: usize = 1 << 12;
-/// Where in a page bytes begin. Whoever reads them has them near the start of a page, and some processors (AMD's Zen 3) copy a third as
-/// fast to where is a few bytes further in its page.
-const SHIFT: usize = PAGE / 2;
 
 /// What one side of a connection sends so.
 #[derive(Debug, Default)]
@@ -136,88 +125,6 @@ impl Uncopied {
     }
 }
 
-/// Memory of which a socket has some under way.
-#[derive(Debug)]
-struct Pages {
-    memory: Segment,
-    /// Bytes that the socket holds at most.
-    room: u64,
-    /// Where the next bytes are made.
-    at: usize,
-    /// What was sent, and how many bytes all were then.
-    under_way: VecDeque<(Range<usize>, u64)>,
-}
-
-impl Pages {
-    /// For a socket with a buffer of that size.
-    fn new(buffer: usize) -> Result<Self> {
-        let room = room(buffer);
-        // By a write: without memory that fails, where a touch would end the process.
-        let zeros = vec![0u8; room + 3 * STEP];
-        let mut memory = Segment::new(zeros.len() as u64)?;
-        memory.fill(
-            &ArrayRef::from_slice(&zeros, &[zeros.len()])?,
-            Order::C,
-            Copying::default(),
-        )?;
-        if !is_counted(&memory, buffer, room)? {
-            return Err(Error::unsupported("the system does not count what is under way"));
-        }
-        Ok(Self { memory, room: room as u64, at: SHIFT, under_way: VecDeque::new() })
-    }
-
-    fn space(&mut self, sent: u64) -> Option<&mut [u8]> {
-        while self.under_way.front().is_some_and(|(_, end)| end + self.room <= sent) {
-            self.under_way.pop_front();
-        }
-        if self.at + STEP > self.memory.len() {
-            self.at = SHIFT;
-        }
-        let wanted = self.at..self.at + STEP;
-        let is_held =
-            |(held, _): &(Range<usize>, u64)| held.start < wanted.end && wanted.start < held.end;
-        if self.under_way.iter().any(is_held) {
-            return None;
-        }
-        self.memory.bytes_mut().ok()?.get_mut(wanted)
-    }
-
-    fn send(&mut self, socket: &UnixStream, made: Range<usize>, sent: u64) -> IoResult<usize> {
-        let start = self.at + made.start;
-        let n = sendfile(socket, &self.memory, Some(&mut (start as u64)), made.len())?;
-        self.under_way.push_back((start..start + n, sent + n as u64));
-        if n == made.len() {
-            self.at = (start + n).next_multiple_of(PAGE) + SHIFT;
-        }
-        Ok(n)
-    }
-}
-
-/// Bytes that a Unix socket with such a buffer holds at most: the piece that goes beyond it has half of it at most, or the pages that `sendfile`
-/// moves at a time.
-fn room(buffer: usize) -> usize {
-    buffer / 2 * 3 + 16 * page_size()
-}
-
-/// Whether a socket with such a buffer, which nobody reads, takes no more than `room` bytes of these pages.
-fn is_counted(memory: &Segment, buffer: usize, room: usize) -> Result<bool> {
-    let (socket, _reader) = UnixStream::pair()?;
-    // The system doubles what is asked for.
-    set_socket_send_buffer_size(&socket, buffer / 2).map_err(std::io::Error::from)?;
-    socket.set_nonblocking(true)?;
-    let mut taken = 0;
-    while taken <= room {
-        match sendfile(&socket, memory, Some(&mut 0), memory.len()) {
-            Ok(0) => return Ok(false),
-            Ok(n) => taken += n,
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) => return Ok(taken > 0),
-            Err(error) => return Err(std::io::Error::from(error).into()),
-        }
-    }
-    Ok(false)
-}
-
 /// Writes bytes without waiting, and with the first of them a descriptor; its pipe is open here for no longer than that, since a child of the process
 /// that came of a fork would have both ends.
 fn ask(socket: &UnixStream, bytes: &[u8]) -> rustix::io::Result<(usize, OwnedFd)> {
@@ -254,6 +161,9 @@ mod tests {
     use std::io::Read as _;
     use std::thread;
 
+    /// Bytes of one write.
+    const WRITTEN: usize = 1 << 18;
+
     /// Bytes of which no two blocks are alike.
     fn bytes(seed: u64, len: usize) -> Vec<u8> {
         (0..).flat_map(|i: u64| (i * 31 + seed * 7919).to_le_bytes()).take(len).collect()
@@ -273,7 +183,7 @@ mod tests {
                 }
                 sent += n;
             } else {
-                sent += uncopied.write(socket, &left[..left.len().min(STEP)])?;
+                sent += uncopied.write(socket, &left[..left.len().min(WRITTEN)])?;
             }
         }
         Ok(())
@@ -331,7 +241,7 @@ mod tests {
         };
         let uncopied = messages(keeps, |_| ());
         let State::Open(_, pages) = uncopied.state else { panic!("{:?}", uncopied.state) };
-        assert!(pages.under_way.len() > 1);
+        assert!(pages.has_some_under_way());
     }
 
     #[test]
@@ -408,18 +318,9 @@ mod tests {
         assert!(matches!(uncopied.state, State::Open(..)), "{:?}", uncopied.state);
         drop((uncopied, here));
         // Memory that is asked for now may be what was given back.
-        let others: Vec<_> = (0..64).map(|seed| bytes(seed + 9, STEP)).collect();
+        let others: Vec<_> = (0..64).map(|seed| bytes(seed + 9, WRITTEN)).collect();
         assert!(read(&there, second.len()) == second);
-        assert!(others.iter().all(|other| other.len() == STEP));
-    }
-
-    #[test]
-    fn a_system_that_takes_more_than_is_thought_is_found_out() {
-        let (socket, _reader) = UnixStream::pair().unwrap();
-        let buffer = socket_send_buffer_size(&socket).unwrap();
-        let pages = Pages::new(buffer).unwrap();
-        assert!(is_counted(&pages.memory, buffer, room(buffer)).unwrap());
-        assert!(!is_counted(&pages.memory, buffer, buffer / 2).unwrap());
+        assert!(others.iter().all(|other| other.len() == WRITTEN));
     }
 
     #[test]
