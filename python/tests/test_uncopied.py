@@ -187,6 +187,36 @@ with ndb.connect(sys.argv[1]) as channel:
     assert sender.returncode == 0
 
 
+def test_many_connections_share_what_there_is(tmp_path):
+    program = """
+channels = [ndb.connect(sys.argv[1]) for _ in range(70)]
+for i in range(2):
+    for channel in channels:
+        channel.send(np.full(1 << 19, i))
+channels[0].recv(timeout=30)
+print(pages(), flush=True)
+for channel in channels[:20]:
+    channel.close()
+for i in range(2, 4):
+    for channel in channels[20:]:
+        channel.send(np.full(1 << 19, i))
+channels[20].recv(timeout=30)
+print(pages(), flush=True)
+"""
+    with ndb.listen(f"unix:{tmp_path}/socket") as listener, run(program, listener.url) as sender:
+        peers = [listener.accept(timeout=PATIENCE) for _ in range(70)]
+        for i in range(4):
+            for peer in peers[:70] if i < 2 else peers[20:]:
+                assert (peer.recv(timeout=PATIENCE).array == np.full(1 << 19, i)).all()
+            if i == 1:
+                peers[0].send(np.zeros(()))
+                assert sender.stdout.readline() == "64\n"
+        peers[20].send(np.zeros(()))
+        # Six had none, and have what others gave back.
+        assert sender.stdout.readline() == "50\n"
+    assert sender.returncode == 0
+
+
 def test_small_arrays_ask_for_nothing(tmp_path):
     program = """
 with ndb.connect(sys.argv[1]) as channel:

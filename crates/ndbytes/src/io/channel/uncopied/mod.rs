@@ -6,7 +6,7 @@
 mod pages;
 
 use super::TICK;
-use pages::{Pages, room};
+use pages::{Pages, SHARES, room};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt::socket_send_buffer_size;
@@ -96,7 +96,9 @@ impl Uncopied {
             if self.sent <= end + room(buffer) as u64 {
                 return None;
             }
-            let pages = if is_gone(ours) { None } else { Pages::new(buffer).ok() };
+            // Where others have them all, it may be had for a later message.
+            let share = SHARES.take()?;
+            let pages = if is_gone(ours) { None } else { Pages::new(buffer, share).ok() };
             self.state = match (std::mem::take(&mut self.state), pages) {
                 (State::Asked(ours, _), Some(pages)) => State::Open(ours, pages),
                 _ => State::Closed,

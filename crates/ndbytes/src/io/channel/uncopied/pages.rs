@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::io::Result as IoResult;
 use std::ops::Range;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that are made at a time.
 const STEP: usize = 1 << 18;
@@ -21,10 +22,36 @@ const PAGE: usize = 1 << 12;
 /// fast to where is a few bytes further in its page.
 const SHIFT: usize = PAGE / 2;
 
+/// How many connections of a process may have pages at a time: memory that waits for the next message is not to be had for nothing.
+#[derive(Debug)]
+pub(super) struct Shares(AtomicUsize);
+
+pub(super) static SHARES: Shares = Shares(AtomicUsize::new(0));
+
+impl Shares {
+    const MOST: usize = 64;
+
+    /// One of them, if there is one left.
+    pub(super) fn take(&'static self) -> Option<Share> {
+        let more = |taken| (taken < Self::MOST).then_some(taken + 1);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|_| Share(self))
+    }
+}
+
+#[derive(Debug)]
+pub(super) struct Share(&'static Shares);
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 /// Memory of which a socket has some under way.
 #[derive(Debug)]
 pub(super) struct Pages {
     memory: Segment,
+    _share: Share,
     /// Bytes that the socket holds at most.
     room: u64,
     /// Where the next bytes are made.
@@ -35,7 +62,7 @@ pub(super) struct Pages {
 
 impl Pages {
     /// For a socket with a buffer of that size.
-    pub(super) fn new(buffer: usize) -> Result<Self> {
+    pub(super) fn new(buffer: usize, share: Share) -> Result<Self> {
         let room = room(buffer);
         // By a write: without memory that fails, where a touch would end the process.
         let zeros = vec![0u8; room + 3 * STEP];
@@ -48,7 +75,7 @@ impl Pages {
         if !is_counted(&memory, buffer, room)? {
             return Err(Error::unsupported("the system does not count what is under way"));
         }
-        Ok(Self { memory, room: room as u64, at: SHIFT, under_way: VecDeque::new() })
+        Ok(Self { memory, _share: share, room: room as u64, at: SHIFT, under_way: VecDeque::new() })
     }
 
     /// Where the next bytes may be made, when so many were sent in all.
@@ -121,10 +148,21 @@ mod tests {
     use rustix::net::sockopt::socket_send_buffer_size;
 
     #[test]
+    fn a_share_that_is_given_back_is_there_for_another() {
+        static OWN: Shares = Shares(AtomicUsize::new(0));
+        let mut shares: Vec<_> = std::iter::from_fn(|| OWN.take()).collect();
+        assert_eq!(shares.len(), Shares::MOST);
+        drop(shares.pop());
+        shares.extend(OWN.take());
+        assert!(shares.len() == Shares::MOST && OWN.take().is_none());
+    }
+
+    #[test]
     fn a_system_that_takes_more_than_is_thought_is_found_out() {
         let (socket, _reader) = UnixStream::pair().unwrap();
         let buffer = socket_send_buffer_size(&socket).unwrap();
-        let pages = Pages::new(buffer).unwrap();
+        static OWN: Shares = Shares(AtomicUsize::new(0));
+        let pages = Pages::new(buffer, OWN.take().unwrap()).unwrap();
         assert!(is_counted(&pages.memory, buffer, room(buffer)).unwrap());
         assert!(!is_counted(&pages.memory, buffer, buffer / 2).unwrap());
     }
