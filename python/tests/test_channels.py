@@ -1,5 +1,6 @@
 """Channels: messages of arrays both ways, many peers, peers that are killed, and what must not happen."""
 
+import errno
 import os
 import signal
 import socket
@@ -201,8 +202,9 @@ def test_mistakes(url):
             channel.send({"a": SMALL, "b": SMALL})
             listener.recv()
             listener.recv().array  # noqa: B018
-    with pytest.raises(ConnectionError if url.startswith("tcp") else FileNotFoundError):
+    with pytest.raises(ConnectionRefusedError if url.startswith("tcp") else FileNotFoundError) as raised:
         ndb.connect(listener.url)
+    assert raised.value.errno in (errno.ECONNREFUSED, errno.ENOENT)
 
 
 def test_a_peer_that_is_cut_off(pair):

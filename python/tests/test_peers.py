@@ -20,7 +20,7 @@ from command import ndb  # noqa: F401
 from frames import frame, header, members
 from npyfiles import numpy_save
 from oracle import spec
-from wire import Receiver, Server, connection_at, eventually, is_closed, is_read, peak, send, sparse
+from wire import Receiver, Server, eventually, is_closed, is_read, other_end, peak, send, sparse
 from wire import listen, program  # noqa: F401
 
 MIB = 1 << 20
@@ -361,7 +361,7 @@ def test_the_system_looks_after_a_silent_peer(program, tmp_path):
     with Receiver(program, tmp_path / "in") as receiver, receiver.connect() as sock:
         sock.sendall(whole(size=3))
         eventually(receiver.files)
-        assert connection_at(sock.getsockname()[1])[5].startswith("02:")  # The timer that asks is running.
+        assert other_end(sock)[5].startswith("02:")  # The timer that asks is running.
 
 
 def test_a_listener_removes_no_other_socket_file(program, tmp_path):

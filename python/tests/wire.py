@@ -172,13 +172,14 @@ def is_read(sock):
     """Whether the process at the other end, on this machine, has read all that was sent."""
     if sock.family == socket.AF_UNIX:
         return fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)) == bytes(4)
-    return connection_at(sock.getsockname()[1])[4].endswith(":00000000")
+    return other_end(sock)[4].endswith(":00000000")
 
 
-def connection_at(port):
-    """The row of the system's table for the other end of the TCP connection from this port."""
+def other_end(sock):
+    """The row of the system's table for the other end of a TCP connection on this machine."""
+    ends = tuple(f":{address[1]:04X}" for address in (sock.getpeername(), sock.getsockname()))
     with open("/proc/net/tcp") as table:
-        (found,) = [row for row in map(str.split, table) if row[2].endswith(f":{port:04X}")]
+        (found,) = [row for row in map(str.split, table) if row[1].endswith(ends[0]) and row[2].endswith(ends[1])]
     return found
 
 

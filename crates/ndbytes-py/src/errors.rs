@@ -52,7 +52,7 @@ fn made(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
         ErrorKind::Memory => return Ok(PyMemoryError::new_err(error.to_string())),
         ErrorKind::Io => return os_error(py, error),
         ErrorKind::Timeout => return Ok(PyTimeoutError::new_err(error.to_string())),
-        ErrorKind::Peer => return Ok(PyConnectionError::new_err(error.to_string())),
+        ErrorKind::Peer => return peer_error(py, error),
         ErrorKind::Interrupted => return Ok(PyKeyboardInterrupt::new_err(error.to_string())),
         _ => "Error",
     };
@@ -91,15 +91,32 @@ fn remedy(kind: &ErrorKind) -> String {
 
 /// Python picks the subclass by the errno; without one there is only the message.
 fn os_error(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
-    let Some(errno) = error.io_error().and_then(std::io::Error::raw_os_error) else {
+    let Some((errno, said)) = told(error) else {
         return Ok(PyOSError::new_err(error.to_string()));
     };
-    let said = error.message().split(" (os error").next().unwrap_or_default();
     let made = match error.path() {
         Some(path) => py.get_type::<PyOSError>().call1((errno, said, path.as_os_str()))?,
         None => py.get_type::<PyOSError>().call1((errno, said))?,
     };
     Ok(PyErr::from_value(made))
+}
+
+/// The same of a lost connection, for which Python has a subclass too, or not.
+fn peer_error(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
+    let Some((errno, said)) = told(error) else {
+        return Ok(PyConnectionError::new_err(error.to_string()));
+    };
+    let made = os_error(py, error)?;
+    if made.is_instance_of::<PyConnectionError>(py) {
+        return Ok(made);
+    }
+    Ok(PyConnectionError::new_err((errno, said.to_owned())))
+}
+
+/// The errno of what the system said, and the message, which Python puts it before.
+fn told(error: &Error) -> Option<(i32, &str)> {
+    let errno = error.io_error()?.raw_os_error()?;
+    Some((errno, error.message().split(" (os error").next().unwrap_or_default()))
 }
 
 /// An exception of the class of this name in `ndbytes._errors`.
