@@ -25,6 +25,6 @@
 mod pass;
 mod segment;
 
-pub(crate) use pass::peek_some;
 pub use pass::{Handed, kept, read_some, recv, send};
+pub(crate) use pass::{peek_some, send_with};
 pub use segment::Segment;

@@ -101,12 +101,8 @@ impl Handed {
 /// own write time-out; [`Io`](ErrorKind::Io).
 pub fn send(mut socket: &UnixStream, lent: &Lent, memory: impl AsFd) -> Result<()> {
     let bytes = lent.encode()?;
-    let fds = [memory.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(&fds));
     let sent = loop {
-        match sendmsg(socket, &[IoSlice::new(&bytes)], &mut control, SendFlags::NOSIGNAL) {
+        match send_with(socket, &bytes, &memory, SendFlags::empty()) {
             Err(Errno::INTR) => {}
             sent => break sent.map_err(told)?,
         }
@@ -114,6 +110,20 @@ pub fn send(mut socket: &UnixStream, lent: &Lent, memory: impl AsFd) -> Result<(
     // Records are shorter than any socket's buffer, so that nothing is left but in odd cases.
     let rest = bytes.get(sent..).unwrap_or_default();
     socket.write_all(rest).map_err(|error| told(Errno::from_io_error(&error).unwrap_or(Errno::IO)))
+}
+
+/// Sends bytes, and a descriptor with the first of them.
+pub(crate) fn send_with(
+    socket: &UnixStream,
+    bytes: &[u8],
+    fd: impl AsFd,
+    how: SendFlags,
+) -> rustix::io::Result<usize> {
+    let fds = [fd.as_fd()];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&fds));
+    sendmsg(socket, &[IoSlice::new(bytes)], &mut control, how | SendFlags::NOSIGNAL)
 }
 
 /// The next array that is handed over, for reading and, where the sender lets it be, writing; `None` once it sends no more.

@@ -6,16 +6,16 @@
 mod pages;
 
 use super::TICK;
-use pages::{Pages, SHARES, room};
+use crate::io::shm::send_with;
+use pages::{Memory, SHARES, room};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use rustix::net::SendFlags;
 use rustix::net::sockopt::socket_send_buffer_size;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use rustix::pipe::{PipeFlags, pipe_with};
-use std::io::{IoSlice, Result as IoResult, Write as _};
-use std::mem::MaybeUninit;
+use std::io::{Result as IoResult, Write as _};
 use std::ops::Range;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
@@ -42,7 +42,7 @@ enum State {
     /// It has gone with bytes up to this one, by one call; this is the other end of its pipe.
     Asked(OwnedFd, u64),
     /// The peer keeps it.
-    Open(OwnedFd, Pages),
+    Open(OwnedFd, Memory),
     /// It has let it go, or the system cannot: bytes are copied.
     Closed,
 }
@@ -98,7 +98,7 @@ impl Uncopied {
             }
             // Where others have them all, it may be had for a later message.
             let share = SHARES.take()?;
-            let pages = if is_gone(ours) { None } else { Pages::new(buffer, share).ok() };
+            let pages = if is_gone(ours) { None } else { Memory::new(buffer, share).ok() };
             self.state = match (std::mem::take(&mut self.state), pages) {
                 (State::Asked(ours, _), Some(pages)) => State::Open(ours, pages),
                 _ => State::Closed,
@@ -131,13 +131,7 @@ impl Uncopied {
 /// that came of a fork would have both ends.
 fn ask(socket: &UnixStream, bytes: &[u8]) -> rustix::io::Result<(usize, OwnedFd)> {
     let (theirs, ours) = pipe_with(PipeFlags::CLOEXEC)?;
-    let fds = [theirs.as_fd()];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    control.push(SendAncillaryMessage::ScmRights(&fds));
-    let flags = SendFlags::NOSIGNAL | SendFlags::DONTWAIT;
-    let n = sendmsg(socket, &[IoSlice::new(bytes)], &mut control, flags)?;
-    Ok((n, ours))
+    Ok((send_with(socket, bytes, theirs, SendFlags::DONTWAIT)?, ours))
 }
 
 /// Whether nobody has the other end of a pipe any more.

@@ -49,8 +49,8 @@ impl Drop for Share {
 
 /// Memory of which a socket has some under way.
 #[derive(Debug)]
-pub(super) struct Pages {
-    memory: Segment,
+pub(super) struct Memory {
+    segment: Segment,
     _share: Share,
     /// Bytes that the socket holds at most.
     room: u64,
@@ -60,7 +60,7 @@ pub(super) struct Pages {
     under_way: VecDeque<(Range<usize>, u64)>,
 }
 
-impl Pages {
+impl Memory {
     /// For a socket with a buffer of that size.
     pub(super) fn new(buffer: usize, share: Share) -> Result<Self> {
         let room = room(buffer);
@@ -75,7 +75,13 @@ impl Pages {
         if !is_counted(&memory, buffer, room)? {
             return Err(Error::unsupported("the system does not count what is under way"));
         }
-        Ok(Self { memory, _share: share, room: room as u64, at: SHIFT, under_way: VecDeque::new() })
+        Ok(Self {
+            segment: memory,
+            _share: share,
+            room: room as u64,
+            at: SHIFT,
+            under_way: VecDeque::new(),
+        })
     }
 
     /// Where the next bytes may be made, when so many were sent in all.
@@ -83,7 +89,7 @@ impl Pages {
         while self.under_way.front().is_some_and(|(_, end)| end + self.room <= sent) {
             self.under_way.pop_front();
         }
-        if self.at + STEP > self.memory.len() {
+        if self.at + STEP > self.segment.len() {
             self.at = SHIFT;
         }
         let wanted = self.at..self.at + STEP;
@@ -92,7 +98,7 @@ impl Pages {
         if self.under_way.iter().any(is_held) {
             return None;
         }
-        self.memory.bytes_mut().ok()?.get_mut(wanted)
+        self.segment.bytes_mut().ok()?.get_mut(wanted)
     }
 
     #[cfg(test)]
@@ -108,7 +114,7 @@ impl Pages {
         sent: u64,
     ) -> IoResult<usize> {
         let start = self.at + made.start;
-        let n = sendfile(socket, &self.memory, Some(&mut (start as u64)), made.len())?;
+        let n = sendfile(socket, &self.segment, Some(&mut (start as u64)), made.len())?;
         self.under_way.push_back((start..start + n, sent + n as u64));
         if n == made.len() {
             self.at = (start + n).next_multiple_of(PAGE) + SHIFT;
@@ -162,8 +168,8 @@ mod tests {
         let (socket, _reader) = UnixStream::pair().unwrap();
         let buffer = socket_send_buffer_size(&socket).unwrap();
         static OWN: Shares = Shares(AtomicUsize::new(0));
-        let pages = Pages::new(buffer, OWN.take().unwrap()).unwrap();
-        assert!(is_counted(&pages.memory, buffer, room(buffer)).unwrap());
-        assert!(!is_counted(&pages.memory, buffer, buffer / 2).unwrap());
+        let memory = Memory::new(buffer, OWN.take().unwrap()).unwrap();
+        assert!(is_counted(&memory.segment, buffer, room(buffer)).unwrap());
+        assert!(!is_counted(&memory.segment, buffer, buffer / 2).unwrap());
     }
 }
