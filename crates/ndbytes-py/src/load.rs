@@ -23,7 +23,8 @@ use pyo3::prelude::*;
 /// ----------
 /// file : path or file object
 ///     A ``.npy`` (bare or checked), a ``.ndb``, one of them in a zlib or gzip stream, an ``.npz``; with ``dtype``, a
-///     file of items alone. A file object is read from where it stands to its end.
+///     file of items alone. A file object is read from where it stands to its end; an archive goes on reading in it,
+///     and leaves it standing anywhere.
 /// mmap : {'r', 'r+', 'c'}, optional
 ///     The array shows the file, without a copy and without comparing checksums of the data. r: it is read-only. r+: what
 ///     is written to it goes to the file, whose checksums are marked as open from the start, and are made anew when the
