@@ -125,7 +125,7 @@ impl Channel {
         }
         let sources = sources(&arrays)?;
         let frames = frames(arrays, &sources, attrs, codec)?;
-        let outbox = self.outbox(drops)?;
+        let outbox = self.outbox(drops).py()?;
         let mut progress = Progress::of(progress, size(&sources));
         let sent = wait(py, |watch| match outbox {
             Some(outbox) if drops => {
@@ -203,9 +203,9 @@ impl Channel {
         attrs: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<u64>> {
         let Some(shared) = crate::shm::find(array)? else { return Ok(None) };
-        let memory = shared.segment.get().descriptor()?;
+        let memory = shared.segment.get().descriptor().py()?;
         let lent = shared.lent(array, metadata(name, attrs)?)?;
-        let outbox = self.outbox(false)?;
+        let outbox = self.outbox(false).py()?;
         wait(array.py(), |watch| {
             outbox.map_or(Ok(()), |outbox| outbox.drain(watch))?;
             self.core.hand_over(lent, &memory, watch)
@@ -217,10 +217,10 @@ impl Channel {
     }
 
     /// The outbox, if there is one; `made` if there is not.
-    fn outbox(&self, made: bool) -> PyResult<Option<Arc<Outbox>>> {
+    fn outbox(&self, made: bool) -> Result<Option<Arc<Outbox>>> {
         let mut outbox = self.lock();
         if made && outbox.is_none() && !self.core.is_closed() {
-            *outbox = Some(Arc::new(Outbox::new(Arc::clone(&self.core)).py()?));
+            *outbox = Some(Arc::new(Outbox::new(Arc::clone(&self.core))?));
         }
         Ok(outbox.clone())
     }

@@ -47,6 +47,7 @@ mod save;
 mod send;
 #[cfg(target_os = "linux")]
 mod shm;
+mod slot;
 mod socket;
 mod tobytes;
 mod turns;

@@ -9,6 +9,7 @@ use crate::errors::{IntoPy as _, argument};
 use crate::limits::Limits;
 use crate::options::{Count, metadata};
 use crate::reading::explained;
+use crate::slot::Slot;
 use crate::turns::Turns;
 use crate::verify::Report;
 use crate::work::wait;
@@ -19,13 +20,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A mapped file; `ndbytes.open` gives it the face of an array.
 #[pyclass(module = "ndbytes._core", frozen)]
 pub(crate) struct Map {
-    /// None once it is closed. Held for a moment only.
-    slot: Mutex<Option<Opened>>,
+    slot: Slot<Opened>,
     /// Held while the file gets another length.
     growing: Turns<()>,
 }
@@ -187,13 +187,13 @@ impl Map {
     /// The file as it is mapped now, whatever becomes of this one: places in it keep their meaning.
     fn now(&self) -> PyResult<Self> {
         let opened = self.opened()?;
-        Ok(Self { slot: Mutex::new(Some(opened)), growing: Turns::default() })
+        Ok(Self { slot: Slot::new(opened), growing: Turns::default() })
     }
 
     /// Whether the other one still has the same file mapped.
     fn shares(&self, other: &Self) -> bool {
         let [this, other] =
-            [self, other].map(|map| map.lock().as_ref().map(|opened| Arc::as_ptr(&opened.file)));
+            [self, other].map(|map| map.slot.get().map(|opened| Arc::as_ptr(&opened.file)));
         this.is_some() && this == other
     }
 
@@ -254,7 +254,7 @@ impl Map {
 
     /// The same, and lets go of the file.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(opened) = self.lock().take() else { return Ok(()) };
+        let Some(opened) = self.slot.take() else { return Ok(()) };
         wait(py, |watch| opened.file.flush(watch))
     }
 
@@ -278,15 +278,11 @@ impl Map {
 
 impl Map {
     fn over(map: Core) -> Self {
-        Self { slot: Mutex::new(Some(Opened::new(map))), growing: Turns::default() }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Opened>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { slot: Slot::new(Opened::new(map)), growing: Turns::default() }
     }
 
     fn opened(&self) -> PyResult<Opened> {
-        self.lock().clone().ok_or_else(closed)
+        self.slot.get().ok_or_else(closed)
     }
 
     fn grow(
@@ -297,15 +293,12 @@ impl Map {
         self.opened()?;
         wait(py, |watch| {
             self.growing.write(|()| {
-                let Some(old) = self.lock().clone() else {
+                let Some(old) = self.slot.get() else {
                     return Err(ndbytes::Error::argument(CLOSED));
                 };
                 if let Some(new) = old.file.look(|map| grown(map, watch))? {
-                    let mut slot = self.lock();
                     // Closed meanwhile: the file has its new length all the same.
-                    if slot.is_some() {
-                        *slot = Some(Opened::new(new));
-                    }
+                    drop(self.slot.replace(Opened::new(new)));
                 }
                 Ok(())
             })

@@ -8,6 +8,7 @@ use crate::errors::{IntoPy as _, argument};
 use crate::limits::Limits;
 use crate::map::{CLOSED, integers};
 use crate::options::decode_options;
+use crate::slot::Slot;
 use crate::verify::Report;
 use crate::work::wait;
 use ndbytes::io::{self, PATIENCE, ReadAt, npz};
@@ -15,13 +16,12 @@ use ndbytes::{BufferMut, DecodeOptions, Error, Filter, Header, Order, Selection,
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 /// A coded frame, or an array in an archive; `ndbytes.open` gives it the face of an array.
 #[pyclass(module = "ndbytes._core", frozen)]
 pub(crate) struct Parts {
-    /// None once it is closed. Held for a moment only.
-    slot: Mutex<Option<Arc<Opened>>>,
+    slot: Slot<Arc<Opened>>,
 }
 
 struct Opened {
@@ -242,8 +242,7 @@ impl Parts {
 
     /// Lets go of the file or buffer, once nobody reads it any more.
     fn close(&self) {
-        let opened = self.lock().take();
-        drop(opened);
+        drop(self.slot.take());
     }
 }
 
@@ -264,15 +263,11 @@ impl Parts {
     }
 
     fn over(opened: Opened) -> Self {
-        Self { slot: Mutex::new(Some(Arc::new(opened))) }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<Opened>>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
+        Self { slot: Slot::new(Arc::new(opened)) }
     }
 
     fn opened(&self) -> PyResult<Arc<Opened>> {
-        self.lock().clone().ok_or_else(|| argument(CLOSED))
+        self.slot.get().ok_or_else(|| argument(CLOSED))
     }
 }
 

@@ -16,6 +16,7 @@ use crate::fd::duplicate;
 use crate::file::Place;
 use crate::limits::{self, Limits};
 use crate::options;
+use crate::slot::Slot;
 use crate::work::{signals, wait};
 use ndbytes::io::map::Mode;
 use ndbytes::io::npz::{self, Entry, Method};
@@ -26,14 +27,13 @@ use pyo3::types::PyDict;
 use std::fs::File;
 use std::os::fd::RawFd;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// An archive; `ndbytes.load` gives it the face of a mapping.
 #[pyclass(module = "ndbytes._core", frozen)]
 pub(crate) struct Archive {
-    /// None once it is closed. Held for a moment only.
-    slot: Mutex<Option<Arc<Opened>>>,
+    slot: Slot<Arc<Opened>>,
     entries: Vec<Entry>,
     keys: Vec<String>,
 }
@@ -171,13 +171,13 @@ impl Archive {
 
     /// Lets go of the file, once nobody reads it any more.
     fn close(&self, py: Python<'_>) {
-        let opened = self.lock().take();
+        let opened = self.slot.take();
         py.detach(|| drop(opened));
     }
 
     #[getter]
     fn closed(&self) -> bool {
-        self.lock().is_none()
+        self.slot.is_empty()
     }
 }
 
@@ -195,7 +195,7 @@ impl Archive {
     ) -> PyResult<Self> {
         let opened = wait(py, |_| Opened::new(reader, path, limits, threads))?;
         let (entries, keys) = (opened.archive.entries().to_vec(), keys(&opened.archive));
-        Ok(Self { slot: Mutex::new(Some(Arc::new(opened))), entries, keys })
+        Ok(Self { slot: Slot::new(Arc::new(opened)), entries, keys })
     }
 
     /// A member of which parts are read, and the archive's path.
@@ -210,12 +210,8 @@ impl Archive {
         Ok((parts, opened.path.clone()))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Opened>>> {
-        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn opened(&self) -> PyResult<Arc<Opened>> {
-        self.lock().clone().ok_or_else(|| argument("the archive is closed; load the file again"))
+        self.slot.get().ok_or_else(|| argument("the archive is closed; load the file again"))
     }
 
     fn entry(&self, index: usize) -> PyResult<&Entry> {

@@ -59,9 +59,9 @@ fn owned(number: RawFd) -> PyResult<OwnedFd> {
 
 impl Segment {
     /// Another descriptor of it.
-    pub(crate) fn descriptor(&self) -> PyResult<OwnedFd> {
+    pub(crate) fn descriptor(&self) -> ndbytes::Result<OwnedFd> {
         let core = self.core.lock().unwrap_or_else(PoisonError::into_inner);
-        core.as_fd().try_clone_to_owned().map_err(ndbytes::Error::from).py()
+        Ok(core.as_fd().try_clone_to_owned()?)
     }
 }
 
