@@ -1,10 +1,11 @@
 //! Messages that are sent by a task, the newest of those that wait.
 
 use crate::channel::Channel;
-use ndbytes::io::channel::Post;
+use ndbytes::io::channel::{Outgoing, Post};
 use ndbytes::{Error, Result};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use tokio::sync::Notify;
 
 /// Sends messages over a channel without making anybody wait: one is on its way, one waits, and gives way to the next.
@@ -40,19 +41,9 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
+    outgoing: Mutex<Outgoing>,
     posted: Notify,
     done: Notify,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    waiting: Option<Post>,
-    /// Whether one is on its way.
-    busy: bool,
-    stopped: bool,
-    /// What the first that failed ended with.
-    failed: Option<Error>,
 }
 
 impl Outbox {
@@ -76,12 +67,7 @@ impl Outbox {
         if self.channel.is_closed() {
             return Err(Error::argument("the channel was closed"));
         }
-        let mut state = self.shared.lock();
-        if let Some(error) = state.failed.take() {
-            return Err(error);
-        }
-        let old = state.waiting.replace(arrays);
-        drop(state);
+        let old = self.shared.lock().post(arrays)?;
         self.shared.posted.notify_one();
         if old.is_some() {
             self.channel.ledger.counts().count(|stats| stats.dropped += 1);
@@ -98,14 +84,8 @@ impl Outbox {
             let mut done = pin!(self.shared.done.notified());
             // What is done from here on is heard.
             done.as_mut().enable();
-            {
-                let mut state = self.shared.lock();
-                if let Some(error) = state.failed.take() {
-                    return Err(error);
-                }
-                if state.waiting.is_none() && !state.busy {
-                    return Ok(());
-                }
+            if self.shared.lock().is_drained()? {
+                return Ok(());
             }
             done.await;
         }
@@ -114,7 +94,7 @@ impl Outbox {
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.shared.lock().stopped = true;
+        self.shared.lock().stop();
         self.shared.posted.notify_one();
     }
 }
@@ -125,12 +105,7 @@ impl Shared {
             let views: Vec<_> =
                 post.iter().map(|(array, options)| (array.view(), options.clone())).collect();
             let sent = channel.send(&views).await;
-            {
-                let mut state = self.lock();
-                state.busy = false;
-                // The first is what somebody must hear of.
-                state.failed = state.failed.take().or_else(|| sent.err());
-            }
+            self.lock().done(sent.map(drop));
             self.done.notify_waiters();
         }
     }
@@ -139,21 +114,14 @@ impl Shared {
     async fn next(&self) -> Option<Post> {
         loop {
             let posted = self.posted.notified();
-            {
-                let mut state = self.lock();
-                if let Some(post) = state.waiting.take() {
-                    state.busy = true;
-                    return Some(post);
-                }
-                if state.stopped {
-                    return None;
-                }
+            if let Poll::Ready(next) = self.lock().take() {
+                return next;
             }
             posted.await;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Outgoing> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -3,44 +3,20 @@
 use crate::channel::Channel;
 use crate::door::Door;
 use crate::listener::PEERS;
-use ndbytes::io::channel::{ChannelOptions, Counts};
+use ndbytes::io::channel::{ChannelOptions, Counts, Newest, Next};
 use ndbytes::io::stream::{Places, Received};
 use ndbytes::{Dest, Error, Header, Result};
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinSet};
-use tokio::time::{Duration, Instant, timeout_at};
-
-/// How long, since its header came, a message is waited for by who would else get the one before it.
-const SOON: Duration = Duration::from_millis(10);
-
-/// Errors of peers that wait to be asked for.
-const ERRORS: usize = 64;
+use tokio::time::{Instant, timeout_at};
 
 /// What the tasks of a listener share.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    keep: usize,
-    waiting: Mutex<Waiting>,
+    newest: Mutex<Newest<Received>>,
     ready: Notify,
     counts: Arc<Counts>,
-}
-
-#[derive(Debug, Default)]
-struct Waiting {
-    messages: VecDeque<Received>,
-    errors: VecDeque<Error>,
-    /// Until when a message is waited for whose header has come.
-    expected: Option<Instant>,
-}
-
-/// What there is for who asks.
-enum Next {
-    Now(Result<Received>),
-    /// A message, and until then perhaps a newer one.
-    Soon(Instant),
-    Nothing,
 }
 
 /// Each array in a buffer of its own; the first one's header is heard of.
@@ -56,7 +32,7 @@ impl Places for Heard<'_> {
 
     fn place(&mut self, _: &Header) -> Result<Dest<'_>> {
         if std::mem::take(&mut self.is_first) {
-            self.ring.lock().expected = Some(Instant::now() + SOON);
+            self.ring.lock().expect(Instant::now().into_std());
         }
         Ok(Dest::Owned)
     }
@@ -70,7 +46,8 @@ impl Ring {
         options: ChannelOptions,
         counts: Arc<Counts>,
     ) -> (Arc<Self>, AbortHandle) {
-        let ring = Arc::new(Self { keep, waiting: Mutex::default(), ready: Notify::new(), counts });
+        let newest = Mutex::new(Newest::new(keep));
+        let ring = Arc::new(Self { newest, ready: Notify::new(), counts });
         let work = Arc::clone(&ring);
         let task = tokio::spawn(async move { work.accept(&door, &options).await });
         (ring, task.abort_handle())
@@ -106,27 +83,16 @@ impl Ring {
     }
 
     fn put(&self, received: Received) {
-        let mut waiting = self.lock();
-        waiting.messages.push_back(received);
-        waiting.expected = None;
-        let more = waiting.messages.len().saturating_sub(self.keep);
-        let old: Vec<Received> = waiting.messages.drain(..more).collect();
-        drop(waiting);
+        let old = self.lock().put(received);
         self.ready.notify_one();
-        if more > 0 {
-            self.counts.count(|stats| stats.dropped += more as u64);
+        if !old.is_empty() {
+            self.counts.count(|stats| stats.dropped += old.len() as u64);
         }
-        drop(old);
     }
 
     fn fail(&self, error: Error) {
         self.counts.count(|stats| stats.failed += 1);
-        let mut waiting = self.lock();
-        waiting.expected = None;
-        if waiting.errors.len() < ERRORS {
-            waiting.errors.push_back(error);
-        }
-        drop(waiting);
+        self.lock().fail(error);
         self.ready.notify_one();
     }
 
@@ -138,37 +104,23 @@ impl Ring {
             let ready = self.ready.notified();
             match self.next(&mut until) {
                 Next::Now(next) => return next,
-                Next::Soon(until) => drop(timeout_at(until, ready).await),
+                Next::Soon(until) => drop(timeout_at(until.into(), ready).await),
                 Next::Nothing => ready.await,
             }
         }
     }
 
-    /// What there is now; `until` when a message is waited for is said once.
-    fn next(&self, until: &mut Option<Instant>) -> Next {
-        let mut waiting = self.lock();
-        if let Some(expected) = waiting.expected
-            && self.keep == 1
-            && waiting.errors.is_empty()
-            && !waiting.messages.is_empty()
-            && let until = *until.get_or_insert(expected)
-            && Instant::now() < until
-        {
-            return Next::Soon(until);
-        }
-        let next = match waiting.errors.pop_front() {
-            Some(error) => Some(Err(error)),
-            None => waiting.messages.pop_front().map(Ok),
-        };
-        let Some(next) = next else { return Next::Nothing };
+    fn next(&self, until: &mut Option<std::time::Instant>) -> Next<Received> {
+        let mut newest = self.lock();
+        let next = newest.next(Instant::now().into_std(), until);
         // Whoever waits beside this one has something, too.
-        if !(waiting.errors.is_empty() && waiting.messages.is_empty()) {
+        if matches!(next, Next::Now(_)) && !newest.is_empty() {
             self.ready.notify_one();
         }
-        Next::Now(next)
+        next
     }
 
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Newest<Received>> {
+        self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -35,8 +35,10 @@ mod line;
 mod link;
 #[cfg(unix)]
 mod listener;
+mod newest;
 #[cfg(unix)]
 mod outbox;
+mod outgoing;
 #[cfg(unix)]
 mod receipts;
 #[cfg(unix)]
@@ -55,8 +57,10 @@ pub use counts::{Counts, Stats};
 pub use ledger::Ledger;
 #[cfg(unix)]
 pub use listener::{Keep, Listener};
+pub use newest::{Newest, Next};
 #[cfg(unix)]
-pub use outbox::{Outbox, Post};
+pub use outbox::Outbox;
+pub use outgoing::{Outgoing, Post};
 pub use tls::TlsOptions;
 
 use std::time::Duration;

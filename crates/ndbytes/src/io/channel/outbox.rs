@@ -1,17 +1,15 @@
 //! Messages that are sent by a thread, the newest of those that wait.
 
-use super::Channel;
 use super::channel::lock;
-use crate::array::{Array, ArrayRef};
+use super::{Channel, Outgoing, Post};
+use crate::array::ArrayRef;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::frame;
 use crate::io::Watch;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 use std::thread::Builder;
 use std::time::Duration;
-
-/// Arrays of one's own, each a frame as its options say.
-pub type Post = Vec<(Array, frame::EncodeOptions)>;
 
 /// Sends messages over a channel without making anybody wait: one is on its way, one waits, and gives way to the next.
 ///
@@ -24,18 +22,8 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct Shared {
-    state: Mutex<State>,
+    outgoing: Mutex<Outgoing>,
     changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    waiting: Option<Post>,
-    /// Whether one is on its way.
-    busy: bool,
-    stopped: bool,
-    /// What the last one ended with.
-    failed: Option<Error>,
 }
 
 impl Outbox {
@@ -54,17 +42,12 @@ impl Outbox {
     /// Sends a message when it can. One that waits gives way to it, and is counted as dropped.
     ///
     /// # Errors
-    /// What an earlier one ended with.
+    /// [`Argument`](ErrorKind::Argument) if the channel was closed; what an earlier message ended with.
     pub fn post(&self, arrays: Post) -> Result<()> {
         if self.channel.is_closed() {
             return Err(Error::argument("the channel was closed"));
         }
-        let mut state = self.shared.lock();
-        if let Some(error) = state.failed.take() {
-            return Err(error);
-        }
-        let old = state.waiting.replace(arrays);
-        drop(state);
+        let old = self.shared.lock().post(arrays)?;
         self.shared.changed.notify_all();
         if old.is_some() {
             self.channel.count_dropped();
@@ -79,21 +62,18 @@ impl Outbox {
     pub fn drain(&self, watch: Watch<'_>) -> Result<()> {
         loop {
             watch(0)?;
-            let mut state = lock(&self.shared.state, None, watch)?;
-            if let Some(error) = state.failed.take() {
-                return Err(error);
-            }
-            if state.waiting.is_none() && !state.busy {
+            let mut outgoing = lock(&self.shared.outgoing, None, watch)?;
+            if outgoing.is_drained()? {
                 return Ok(());
             }
-            let _ = self.shared.changed.wait_timeout(state, Duration::from_millis(50));
+            let _ = self.shared.changed.wait_timeout(outgoing, Duration::from_millis(50));
         }
     }
 }
 
 impl Drop for Outbox {
     fn drop(&mut self) {
-        self.shared.lock().stopped = true;
+        self.shared.lock().stop();
         self.shared.changed.notify_all();
     }
 }
@@ -107,31 +87,23 @@ impl Shared {
                 true => Err(Error::new(ErrorKind::Interrupted, "the channel was closed")),
                 false => Ok(()),
             });
-            let mut state = self.lock();
-            state.busy = false;
-            // The first is what somebody must hear of.
-            state.failed = state.failed.take().or_else(|| sent.err());
-            drop(state);
+            self.lock().done(sent.map(drop));
             self.changed.notify_all();
         }
     }
 
     /// The next message; `None` where none will come.
     fn next(&self) -> Option<Post> {
-        let mut state = self.lock();
+        let mut outgoing = self.lock();
         loop {
-            if let Some(post) = state.waiting.take() {
-                state.busy = true;
-                return Some(post);
+            if let Poll::Ready(next) = outgoing.take() {
+                return next;
             }
-            if state.stopped {
-                return None;
-            }
-            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+            outgoing = self.changed.wait(outgoing).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Outgoing> {
+        self.outgoing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,6 @@
 //! The newest messages of all peers, received by threads before anybody asks.
 
-use super::{Acceptor, Channel, ChannelOptions, Counts};
+use super::{Acceptor, Channel, ChannelOptions, Counts, Newest, Next};
 #[cfg(all(target_os = "linux", feature = "map"))]
 use crate::array::Order;
 use crate::buffer::BufferMut;
@@ -13,22 +13,14 @@ use crate::io::stream::{Places, Received};
 use crate::io::{shm::Handed, unwatched};
 #[cfg(all(target_os = "linux", feature = "map"))]
 use crate::kernel::{Copying, copy_to};
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant};
 
-/// How long, since its header came, a message is waited for by who would else get the one before it.
-const SOON: Duration = Duration::from_millis(10);
-
-/// Errors of peers that wait to be asked for.
-const ERRORS: usize = 64;
-
 /// What the threads of a listener share.
 #[derive(Debug)]
 pub(super) struct Ring {
-    keep: usize,
     waiting: Mutex<Waiting>,
     ready: Condvar,
     stopped: AtomicBool,
@@ -79,19 +71,16 @@ impl Places for Fill<'_> {
 
     fn place(&mut self, header: &Header) -> Result<Dest<'_>> {
         if self.memory.is_empty() {
-            self.ring.lock().expected = Some(Instant::now() + SOON);
+            self.ring.lock().newest.expect(Instant::now());
         }
         self.memory.push(self.ring.space(header.nbytes(), header.coding.is_none())?);
         Ok(self.memory.last_mut().map_or(Dest::Discard, Dest::Fill))
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Waiting {
-    messages: VecDeque<Kept>,
-    errors: VecDeque<Error>,
-    /// Until when a message is waited for whose header has come.
-    expected: Option<Instant>,
+    newest: Newest<Kept>,
     /// Memory of the last message that was dropped, for the next: new memory takes the system longer than the bytes take to come.
     spare: Vec<BufferMut>,
 }
@@ -107,9 +96,9 @@ impl Ring {
         options: ChannelOptions,
         counts: Arc<Counts>,
     ) -> Result<(Arc<Self>, JoinHandle<()>)> {
-        let (waiting, ready) = Default::default();
-        let (stopped, peers) = (AtomicBool::new(false), AtomicUsize::new(0));
-        let ring = Arc::new(Self { keep, waiting, ready, stopped, peers, counts });
+        let waiting = Mutex::new(Waiting { newest: Newest::new(keep), spare: Vec::new() });
+        let (ready, stopped, peers) = Default::default();
+        let ring = Arc::new(Self { waiting, ready, stopped, peers, counts });
         let work = Arc::clone(&ring);
         let accepting = move || work.accept(&acceptor, &options);
         let thread = Builder::new().name("ndbytes-accept".to_owned()).spawn(accepting)?;
@@ -161,10 +150,8 @@ impl Ring {
 
     fn put(&self, kept: Kept) {
         let mut waiting = self.lock();
-        waiting.messages.push_back(kept);
-        waiting.expected = None;
-        let more = waiting.messages.len().saturating_sub(self.keep);
-        let mut old: Vec<Kept> = waiting.messages.drain(..more).collect();
+        let mut old = waiting.newest.put(kept);
+        let more = old.len();
         let spare = old.pop().map(|kept| std::mem::replace(&mut waiting.spare, kept.memory));
         drop(waiting);
         self.ready.notify_one();
@@ -186,42 +173,33 @@ impl Ring {
 
     fn fail(&self, error: Error) {
         self.counts.count(|stats| stats.failed += 1);
-        let mut waiting = self.lock();
-        waiting.expected = None;
-        if waiting.errors.len() < ERRORS {
-            waiting.errors.push_back(error);
-        }
-        drop(waiting);
+        self.lock().newest.fail(error);
         self.ready.notify_one();
     }
 
     /// The oldest message that is kept, or what a peer's connection ended with; `None` if there is none for a while. Where one is kept
     /// and the next will soon be there, that one.
     pub(super) fn take(&self, places: &mut dyn Places, most: Duration) -> Option<Result<Received>> {
-        let last = Instant::now() + most;
+        let (last, mut until) = (Instant::now() + most, None);
         let mut waiting = self.lock();
-        if waiting.messages.is_empty() && waiting.errors.is_empty() {
-            let waited = self.ready.wait_timeout(waiting, most);
+        let next = loop {
+            let now = Instant::now();
+            let wake = match waiting.newest.next(now, &mut until) {
+                Next::Now(next) => break next,
+                Next::Soon(soon) => *until.insert(soon.min(last)),
+                Next::Nothing if now >= last || self.is_stopped() => return None,
+                Next::Nothing => last,
+            };
+            let waited = self.ready.wait_timeout(waiting, wake.saturating_duration_since(now));
             waiting =
                 waited.map_or_else(|poisoned| poisoned.into_inner().0, |(waiting, _)| waiting);
+        };
+        // Whoever waits beside this one has something, too.
+        if !waiting.newest.is_empty() {
+            self.ready.notify_one();
         }
-        if let Some(error) = waiting.errors.pop_front() {
-            return Some(Err(error));
-        }
-        if let Some(expected) = waiting.expected
-            && self.keep == 1
-            && !waiting.messages.is_empty()
-        {
-            let left = expected.min(last).saturating_duration_since(Instant::now());
-            let waited = self
-                .ready
-                .wait_timeout_while(waiting, left, |waiting| waiting.expected == Some(expected));
-            waiting =
-                waited.map_or_else(|poisoned| poisoned.into_inner().0, |(waiting, _)| waiting);
-        }
-        let kept = waiting.messages.pop_front();
         drop(waiting);
-        kept.map(|kept| kept.give(places))
+        Some(next.and_then(|kept| kept.give(places)))
     }
 
     pub(super) fn stop(&self) {
