@@ -1,7 +1,9 @@
 """Arrays over memory that processes share, and finding that memory again."""
 
 import bisect
+import collections
 import os
+import threading
 import weakref
 
 import numpy as np
@@ -12,11 +14,26 @@ from ndbytes._errors import FormatError
 #: What is compiled of it; None where there is no such memory.
 core = getattr(_core, "shm", None)
 
-# Where the memory that is mapped here begins, in order, and which it is.
-_starts = []
+# Where the memory that is mapped here begins, and which it is; the same in order, in a list that is never changed, so that
+# whoever looks into it needs no lock.
 _at = {}
+_starts = []
 # The same by its number in the system, and whether it can be written to.
 _numbered = {}
+# What is to be forgotten. Memory goes when the last one lets go of it, which can be in the middle of anything.
+_gone = collections.deque()
+# Of who changes these. A finalizer may do so while its own thread does.
+_changing = threading.RLock()
+
+
+def _begin_anew():
+    global _changing
+    _changing = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    # The thread that held it is not in the child.
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def made(size):
@@ -43,31 +60,35 @@ def held(inode, writable):
 
 
 def _known(segment):
+    global _starts
     start, number = segment.address, (os.fstat(segment.fileno()).st_ino, not segment.readonly)
-
-    def forget(gone):
-        if _at.get(start) is gone:
-            _starts.remove(start)
-            del _at[start]
-        if _numbered.get(number) is gone:
-            del _numbered[number]
-
-    is_new = start not in _at
-    _at[start] = _numbered[number] = weakref.ref(segment, forget)
-    if is_new:
-        bisect.insort(_starts, start)
+    here = weakref.ref(segment, lambda gone: _gone.append((start, number, gone)))
+    with _changing:
+        _forget()
+        _at[start] = _numbered[number] = here
+        _starts = sorted(_at)
     return segment
+
+
+def _forget():
+    while _gone:
+        start, number, gone = _gone.popleft()
+        for known, key in (_at, start), (_numbered, number):
+            # Its place or number may have another one by now.
+            if known.get(key) is gone:
+                del known[key]
 
 
 def find(a):
     """The shared memory that an array lies in, however it was made of it; or None."""
-    if core is None or not _starts or not isinstance(a, np.ndarray) or a.dtype.hasobject or not a.nbytes:
+    starts = _starts
+    if core is None or not starts or not isinstance(a, np.ndarray) or a.dtype.hasobject or not a.nbytes:
         return None
     start, size = core.reach(a.view(np.ndarray))
-    before = bisect.bisect_right(_starts, start)
-    if not before:
-        return None
-    segment = _at[_starts[before - 1]]()
+    before = bisect.bisect_right(starts, start)
+    # What is forgotten meanwhile is not what the array lies in, since that lives as long as it.
+    here = _at.get(starts[before - 1]) if before else None
+    segment = here() if here else None
     if segment is None or start + size > segment.address + len(segment):
         return None
     return segment

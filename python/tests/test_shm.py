@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 
 import numpy as np
 import pytest
@@ -137,6 +138,43 @@ def test_it_goes_with_the_last_that_looks_at_it(pair):
     from ndbytes import _segments
 
     assert len(_segments._starts) == len(_segments._at)
+
+
+def test_memory_is_found_while_other_threads_make_and_drop_some():
+    from ndbytes import _segments
+
+    wrong, interval, looking = [], sys.getswitchinterval(), threading.Event()
+
+    def churn():
+        while not looking.is_set():
+            for count in range(1, 5):
+                kept = [ndb.shm.empty(4096, "u1") for _ in range(count)]
+                del kept
+
+    def look():
+        a, plain = ndb.shm.empty(4096, "u1"), np.empty(4096, "u1")
+        mine = _segments.find(a)
+        try:
+            for _ in range(20_000):
+                if _segments.find(a) is not mine or _segments.find(plain) is not None:
+                    wrong.append("found another")
+        except Exception as error:
+            wrong.append(repr(error))
+
+    churning = [threading.Thread(target=churn) for _ in range(2)]
+    looks = [threading.Thread(target=look) for _ in range(3)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in churning + looks:
+            thread.start()
+        for thread in looks:
+            thread.join()
+    finally:
+        looking.set()
+        sys.setswitchinterval(interval)
+        for thread in churning:
+            thread.join()
+    assert not wrong
 
 
 def test_a_killed_holder_leaves_nothing(pair):
