@@ -1,6 +1,7 @@
 """NumPy is the oracle of what is right; the `oracle` example is the library's side of the pipe."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -51,6 +52,9 @@ def pytest_configure(config):
     config.stash[NOTES] = []
     config.addinivalue_line("markers", "unpickles: the test itself unpickles something")
     sys.addaudithook(watch)
+    # A job in the background of a shell is deaf to Ctrl-C, and so would be every process that a test sends it to.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     program("NDBYTES_ORACLE", "the example `oracle` of the crate ndbytes")
     keep_memory()
 
