@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -115,9 +116,16 @@ def connected(run: Run, section: str, names: list[str]) -> Iterator[dict]:
         yield clients
     finally:
         for server in servers:
-            server.kill()
-            server.wait()
+            server.terminate()
+        for server in servers:
+            try:
+                server.wait(2)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
 
 
 if __name__ == "__main__":
+    # What it listens at goes with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     NET[sys.argv[1]]().serve(lambda port: print(port, flush=True))
