@@ -4,12 +4,16 @@ use crate::input::{Coming, Input};
 use crate::lines::{Line, Lines, Target};
 use crate::output::Output;
 use crate::socket::Socket;
+#[cfg(target_os = "linux")]
+use ndbytes::Lent;
 use ndbytes::frame::EncodeOptions;
 use ndbytes::io::channel::{Address, ChannelOptions, Counts, Ledger, Stats};
 use ndbytes::io::now_ns;
 use ndbytes::io::stream::{Owned, Places, Received};
 use ndbytes::{ArrayRef, Error, ErrorKind, Message, Result};
 use std::future::poll_fn;
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -46,6 +50,34 @@ pub(crate) struct Sending {
 pub(crate) struct Receiving {
     pub(crate) turn: u64,
     pub(crate) input: Option<Input>,
+}
+
+/// What a message is made of.
+enum Parcel<'p> {
+    Arrays(&'p [(ArrayRef<'p>, EncodeOptions)]),
+    #[cfg(target_os = "linux")]
+    Memory(Box<Lent>, BorrowedFd<'p>),
+}
+
+impl Parcel<'_> {
+    fn len(&self) -> u64 {
+        match self {
+            Self::Arrays(arrays) => arrays.len() as u64,
+            #[cfg(target_os = "linux")]
+            Self::Memory(..) => 1,
+        }
+    }
+
+    async fn send(&mut self, message: Message, output: Output<'_>) -> Result<()> {
+        match self {
+            Self::Arrays(arrays) => output.send(message.encoders(arrays)?).await,
+            #[cfg(target_os = "linux")]
+            Self::Memory(lent, memory) => {
+                lent.metadata.message = Some(message);
+                output.hand_over(&lent.encode()?, *memory).await
+            }
+        }
+    }
 }
 
 impl Channel {
@@ -87,6 +119,46 @@ impl Channel {
     /// [`frame::Encoder::new`](ndbytes::frame::Encoder::new), before anything is sent; [`Peer`](ErrorKind::Peer) if the connection is
     /// lost, or was in the middle of a message; [`Timeout`](ErrorKind::Timeout) if the peer takes nothing; [`Io`](ErrorKind::Io).
     pub async fn send(&self, arrays: &[(ArrayRef<'_>, EncodeOptions)]) -> Result<u64> {
+        self.pass(Parcel::Arrays(arrays)).await
+    }
+
+    /// Hands an array in shared memory over to a peer on a Unix socket, and gives the message's number; `None` over any other
+    /// connection. THE PEER SHARES IT from now on. As [`Channel::send`] if its future is dropped.
+    ///
+    /// ```
+    /// use ndbytes::io::shm::Segment;
+    /// use ndbytes::{ArrayRef, Copying, Lent, Metadata, Order};
+    /// use ndbytes_net::{Channel, ChannelOptions, Keep, Listener};
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let folder = tempfile::tempdir()?;
+    /// # let address = format!("unix:{}", folder.path().join("socket").display()).parse()?;
+    /// let listener = Listener::bind(&address, Keep::All, ChannelOptions::default()).await?;
+    /// let channel = Channel::connect(&address, ChannelOptions::default()).await?;
+    ///
+    /// let array = ArrayRef::from_slice(&[1.0f32, 2.0], &[2])?;
+    /// let mut segment = Segment::new(8)?;
+    /// segment.fill(&array, Order::C, Copying::default())?;
+    /// let (dtype, layout) = (array.dtype().clone(), array.layout().clone());
+    /// let lent = Lent { dtype, layout, metadata: Metadata::default(), size: 8, writable: false };
+    /// assert_eq!(channel.hand_over(lent, &segment).await?, Some(0));
+    /// assert_eq!(listener.recv().await?.arrays[0].header.shape, [2]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Channel::send`] and [`Lent::encode`].
+    #[cfg(target_os = "linux")]
+    pub async fn hand_over(&self, lent: Lent, memory: impl AsFd) -> Result<Option<u64>> {
+        if !self.lines.is_unix() {
+            return Ok(None);
+        }
+        self.pass(Parcel::Memory(Box::new(lent), memory.as_fd())).await.map(Some)
+    }
+
+    async fn pass(&self, mut parcel: Parcel<'_>) -> Result<u64> {
         let mut sending = self.sending.lock().await;
         let started = Instant::now();
         loop {
@@ -99,10 +171,10 @@ impl Channel {
                                dropped; nothing can follow it: connect anew";
                 return Err(Error::new(ErrorKind::Peer, message));
             }
-            let (count, seq, stream) = (arrays.len() as u64, *next, self.ledger.stream());
-            let frames = Message { count, seq, sent_ns: now_ns(), stream }.encoders(arrays)?;
+            let (seq, stream) = (*next, self.ledger.stream());
+            let message = Message { count: parcel.len(), seq, sent_ns: now_ns(), stream };
             let output = Output::new(socket, inside, self.options.timeout);
-            let Err(error) = output.send(frames).await else {
+            let Err(error) = parcel.send(message, output).await else {
                 sending.next = seq + 1;
                 self.ledger.counts().count(|stats| stats.sent += 1);
                 self.acknowledge(&sending, false);

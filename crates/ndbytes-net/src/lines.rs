@@ -21,6 +21,8 @@ pub(crate) struct Lines {
     /// Where to connect again.
     again: Option<Target>,
     timeout: Duration,
+    /// Whether all of them are Unix sockets.
+    is_unix: bool,
     turn: AtomicU64,
     closed: AtomicBool,
     /// `None` once it is lost or closed.
@@ -43,8 +45,15 @@ pub(crate) enum Line {
 impl Lines {
     pub(crate) fn new(socket: Socket, again: Option<Target>, timeout: Duration) -> Self {
         let (turn, closed) = (AtomicU64::new(1), AtomicBool::new(false));
+        let is_unix = socket.is_unix();
         let (peer, now) = (Mutex::new(socket.peer()), Mutex::new(Some(Arc::new(socket))));
-        Self { again, timeout, turn, closed, now, connecting: Default::default(), peer }
+        Self { again, timeout, is_unix, turn, closed, now, connecting: Default::default(), peer }
+    }
+
+    /// Whether descriptors can go over it.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn is_unix(&self) -> bool {
+        self.is_unix
     }
 
     /// The connection that there is; where it was lost, a new one, for which it tries as long as the time-out says.

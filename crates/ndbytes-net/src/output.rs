@@ -6,6 +6,8 @@ use crate::socket::Socket;
 use ndbytes::io::stream::of_socket;
 use ndbytes::{Encode, Result};
 use std::io::{Error as IoError, ErrorKind as IoKind};
+#[cfg(target_os = "linux")]
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 use tokio::task::yield_now;
 
@@ -54,6 +56,25 @@ impl<'o> Output<'o> {
         self.release().await?;
         let socket = self.socket;
         self.patience.wait(|cx| socket.poll_flush(cx)).await?.map_err(of_socket)?;
+        *self.inside = false;
+        Ok(())
+    }
+
+    /// Sends a record, and the descriptor of its memory with the first byte.
+    ///
+    /// # Errors
+    /// As [`Output::send`], where it goes over a Unix socket.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn hand_over(mut self, record: &[u8], memory: BorrowedFd<'_>) -> Result<()> {
+        let (socket, inside) = (self.socket, &mut *self.inside);
+        let written = self.patience.wait(|cx| {
+            let written = socket.poll_write_with(cx, record, memory);
+            *inside |= written.is_ready();
+            written
+        });
+        let n = written.await?.map_err(of_socket)?;
+        // Records are shorter than any socket's buffer, so that nothing is left but in odd cases.
+        self.write(record.get(n..).unwrap_or_default()).await?;
         *self.inside = false;
         Ok(())
     }

@@ -77,6 +77,29 @@ impl Socket {
         }
     }
 
+    /// The same, and a descriptor with the first of the bytes.
+    ///
+    /// # Errors
+    /// Those of the system; [`Unsupported`](IoKind::Unsupported) where no descriptor can go.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn poll_write_with(
+        &self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+        fd: BorrowedFd<'_>,
+    ) -> Poll<IoResult<usize>> {
+        let Self::Unix(socket) = self else {
+            return Poll::Ready(Err(IoKind::Unsupported.into()));
+        };
+        loop {
+            ready!(socket.poll_write_ready(cx))?;
+            let write = || ndbytes::io::shm::write_some(socket, bytes, fd);
+            if let Some(written) = come(socket.try_io(Interest::WRITABLE, write)) {
+                return Poll::Ready(written);
+            }
+        }
+    }
+
     /// Gives the system all that was taken.
     pub(crate) fn poll_flush(&self, cx: &mut Context<'_>) -> Poll<IoResult<()>> {
         match self {

@@ -1,18 +1,21 @@
 //! Memory that peers on this machine hand over.
 
 use crate::{addresses, again, number, numbered, options, soon};
-use ndbytes::io::channel::Channel as Blocking;
-use ndbytes::io::shm::Segment;
+use ndbytes::io::channel::{Channel as Blocking, Listener as Receiving};
+use ndbytes::io::shm::{Handed, Segment};
+use ndbytes::io::stream::Places;
 use ndbytes::io::unwatched;
 use ndbytes::{
-    Copying, DType, Encode as _, Error, ErrorKind, Layout, Lent, Message, Metadata, Order, frame,
+    Copying, DType, Decoded, Dest, Encode as _, Error, ErrorKind, Header, Layout, Lent, Message,
+    Metadata, Order, frame,
 };
-use ndbytes_net::{Channel, Keep, Listener};
+use ndbytes_net::{Address, Channel, ChannelOptions, Keep, Listener};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 use std::io::{IoSlice, PipeWriter, Write as _};
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 /// One number in memory of its own, and more bytes behind it.
 fn shared(number: u64, size: u64) -> (Segment, Lent) {
@@ -56,12 +59,111 @@ async fn what_a_blocking_channel_hands_over_comes_between_other_messages() {
     // Over TCP it is not handed over.
     let listener = Listener::bind(&tcp, Keep::All, options()).await.unwrap();
     let to = listener.address().clone();
+    let (segment, lent) = shared(0, 8);
+    let channel = soon(Channel::connect(&to, options())).await.unwrap();
+    assert_eq!(soon(channel.hand_over(lent.clone(), &segment)).await.unwrap(), None);
     let sending = tokio::task::spawn_blocking(move || {
         let channel = Blocking::connect(&to, options(), &mut unwatched).unwrap();
-        let (segment, lent) = shared(0, 8);
         channel.hand_over(lent, &segment, &mut unwatched).unwrap()
     });
     assert_eq!(soon(sending).await.unwrap(), None);
+}
+
+/// Messages that a task sends, every third of them not in memory that it hands over.
+async fn hand_over(to: Address, options: ChannelOptions) {
+    let channel = soon(Channel::connect(&to, options)).await.unwrap();
+    for seq in 0..300 {
+        if seq % 3 == 0 {
+            assert_eq!(soon(channel.send(&numbered(seq))).await.unwrap(), seq);
+            continue;
+        }
+        let (segment, lent) = shared(seq, 8);
+        assert_eq!(soon(channel.hand_over(lent, &segment)).await.unwrap(), Some(seq));
+    }
+    soon(channel.close()).await;
+    let stats = channel.stats();
+    assert_eq!((stats.sent, stats.lost), (300, 0));
+}
+
+#[tokio::test]
+async fn what_a_task_hands_over_comes_between_other_messages() {
+    let (_folder, [_, unix]) = addresses();
+    for options in [options(), again()] {
+        let listener = Listener::bind(&unix, Keep::All, options.clone()).await.unwrap();
+        let sending = tokio::spawn(hand_over(unix.clone(), options.clone()));
+        for seq in 0..300 {
+            let received = soon(listener.recv()).await.unwrap();
+            assert_eq!((number(&received), received.message.unwrap().seq), (seq, seq));
+        }
+        soon(sending).await.unwrap();
+        listener.close();
+        drop(listener);
+
+        let listener = Receiving::bind(&unix, Keep::All, options.clone()).unwrap();
+        let sending = tokio::spawn(hand_over(unix.clone(), options));
+        let receiving = tokio::task::spawn_blocking(move || {
+            for seq in 0..300 {
+                let received = listener.recv(Some(crate::LONG), &mut unwatched).unwrap();
+                assert_eq!((number(&received), received.message.unwrap().seq), (seq, seq));
+            }
+            // The receipts of the last ones go with the next call, or the end.
+            drop(listener);
+        });
+        soon(receiving).await.unwrap();
+        soon(sending).await.unwrap();
+    }
+}
+
+/// Both sides look at the same memory, which the receiver may write to if it was said so.
+#[tokio::test]
+async fn memory_that_a_task_hands_over_is_shared() {
+    let (_folder, [_, address]) = addresses();
+    let listener = Receiving::bind(&address, Keep::All, options()).unwrap();
+    let channel = soon(Channel::connect(&address, options())).await.unwrap();
+    let (segment, mut lent) = shared(7, 8);
+    lent.writable = true;
+    soon(channel.hand_over(lent, &segment)).await.unwrap();
+    struct Written;
+    impl Places for Written {
+        fn place(&mut self, _: &Header) -> Result<Dest<'_>, Error> {
+            panic!("it comes without items")
+        }
+        fn lend(&mut self, mut handed: Handed) -> Result<Decoded, Error> {
+            assert_eq!(handed.segment.bytes().iter().max(), Some(&7));
+            handed.segment.bytes_mut()?.fill(8);
+            Ok(handed.decoded())
+        }
+    }
+    let receiving = move || listener.recv_into(&mut Written, Some(crate::LONG), &mut unwatched);
+    soon(tokio::task::spawn_blocking(receiving)).await.unwrap().unwrap();
+    assert_eq!(segment.bytes(), [8; 8]);
+}
+
+/// A peer that takes nothing is given up, and a future that is dropped before has sent nothing.
+#[tokio::test]
+async fn a_peer_that_takes_no_memory_is_given_up() {
+    let (_folder, [_, address]) = addresses();
+    let Address::Unix(path) = &address else { panic!() };
+    let peer = std::os::unix::net::UnixListener::bind(path).unwrap();
+    let options = ChannelOptions { timeout: Duration::from_millis(200), ..options() };
+    let channel = soon(Channel::connect(&address, options)).await.unwrap();
+    let (mut peer, _) = peer.accept().unwrap();
+    let (segment, lent) = shared(7, 8);
+    let error = loop {
+        if let Err(error) = soon(channel.hand_over(lent.clone(), &segment)).await {
+            break error;
+        }
+    };
+    assert_eq!(*error.kind(), ErrorKind::Timeout);
+    let sent = channel.stats().sent;
+    let dropped =
+        tokio::time::timeout(Duration::from_millis(20), channel.hand_over(lent, &segment));
+    assert!(dropped.await.is_err());
+    channel.close().await;
+    let mut all = Vec::new();
+    std::io::Read::read_to_end(&mut peer, &mut all).unwrap();
+    let record = all.len() as u64 / sent;
+    assert_eq!(all.len() as u64, record * sent, "whole records");
 }
 
 /// Sends bytes, and so many holds on memory with the first of them.
@@ -80,7 +182,7 @@ fn give(socket: &UnixStream, bytes: &[u8], memory: &impl AsFd, count: usize) {
 async fn met(does: impl FnOnce(&mut UnixStream, &Segment, Vec<u8>)) -> Result<u64, Error> {
     let (_folder, [_, address]) = addresses();
     let listener = Listener::bind(&address, Keep::All, options()).await.unwrap();
-    let ndbytes_net::Address::Unix(path) = listener.address() else { panic!() };
+    let Address::Unix(path) = listener.address() else { panic!() };
     let mut socket = UnixStream::connect(path).unwrap();
     let (segment, lent) = shared(7, 8);
     does(&mut socket, &segment, lent.encode().unwrap());
@@ -149,10 +251,9 @@ async fn what_a_record_says_is_held_against_its_memory() {
 #[tokio::test]
 async fn a_record_that_does_not_go_on_is_given_up() {
     let (_folder, [_, address]) = addresses();
-    let options =
-        ndbytes_net::ChannelOptions { timeout: std::time::Duration::from_millis(200), ..options() };
+    let options = ChannelOptions { timeout: Duration::from_millis(200), ..options() };
     let listener = Listener::bind(&address, Keep::All, options).await.unwrap();
-    let ndbytes_net::Address::Unix(path) = listener.address() else { panic!() };
+    let Address::Unix(path) = listener.address() else { panic!() };
     for cut in [3, 12, 50] {
         let socket = UnixStream::connect(path).unwrap();
         let (segment, lent) = shared(7, 8);
@@ -166,7 +267,7 @@ async fn a_record_that_does_not_go_on_is_given_up() {
 async fn a_descriptor_that_comes_with_a_frame_is_kept_to_the_end() {
     let (_folder, [_, address]) = addresses();
     let listener = Listener::bind(&address, Keep::All, options()).await.unwrap();
-    let ndbytes_net::Address::Unix(path) = listener.address() else { panic!() };
+    let Address::Unix(path) = listener.address() else { panic!() };
     let socket = UnixStream::connect(path).unwrap();
     let channel: Channel = soon(listener.accept()).await.unwrap();
     let array = ndbytes::ArrayRef::from_slice(&[7u64], &[]).unwrap();

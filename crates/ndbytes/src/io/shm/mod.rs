@@ -25,6 +25,6 @@
 mod pass;
 mod segment;
 
-pub use pass::{Handed, kept, read_some, recv, send};
+pub use pass::{Handed, kept, read_some, recv, send, write_some};
 pub(crate) use pass::{peek_some, send_with};
 pub use segment::Segment;

@@ -114,7 +114,7 @@ pub fn send(mut socket: &UnixStream, lent: &Lent, memory: impl AsFd) -> Result<(
 
 /// Sends bytes, and a descriptor with the first of them.
 pub(crate) fn send_with(
-    socket: &UnixStream,
+    socket: impl AsFd,
     bytes: &[u8],
     fd: impl AsFd,
     how: SendFlags,
@@ -157,6 +157,14 @@ pub fn read_some(
     fds: &mut Vec<OwnedFd>,
 ) -> std::io::Result<usize> {
     Ok(read_with(socket, space, fds, RecvFlags::empty())?)
+}
+
+/// Writes bytes to a Unix socket, and a descriptor with the first of them. For drivers that do not wait in [`send`].
+///
+/// # Errors
+/// Those of the system; where the socket does not wait, [`WouldBlock`](std::io::ErrorKind::WouldBlock) among them.
+pub fn write_some(socket: impl AsFd, bytes: &[u8], fd: impl AsFd) -> std::io::Result<usize> {
+    Ok(send_with(socket, bytes, fd, SendFlags::empty())?)
 }
 
 /// What a receiver that copies all that it reads may keep of the descriptors that came with the first byte of a frame: the one, which is of the reading end of
