@@ -10,19 +10,28 @@ use ndbytes::{Error, ErrorKind, Result};
 use rustix::net::sockopt;
 use std::io::{ErrorKind as IoKind, Result as IoResult};
 use std::os::fd::AsFd as _;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UnixListener};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-/// An [`Acceptor`], which binds and owns the name, and the runtime's hold on its socket. One task at a time may wait at it.
+/// Where peers come in. One task at a time may wait at it.
 #[derive(Debug)]
 pub(crate) struct Door {
-    acceptor: Acceptor,
     address: Address,
+    is_public: bool,
+    pin: Option<String>,
+    /// `None` once it is closed. Tasks that wait at it have no hold on it in between.
+    open: Mutex<Option<Open>>,
+}
+
+/// An [`Acceptor`], which binds and owns the name, and the runtime's hold on its socket.
+#[derive(Debug)]
+struct Open {
     socket: Hold,
+    _acceptor: Acceptor,
 }
 
 #[derive(Debug)]
@@ -78,7 +87,22 @@ impl Door {
             }
             (bound, ..) => (Hold::Tcp(TcpListener::from_std(hold.into())?), bound.clone()),
         };
-        Ok(Self { acceptor, address, socket })
+        let pin = match &socket {
+            Hold::Tls(_, handshakes) => Some(handshakes.server.pin().to_owned()),
+            Hold::Tcp(_) | Hold::Unix(_) => None,
+        };
+        let is_public = acceptor.is_public();
+        let open = Mutex::new(Some(Open { socket, _acceptor: acceptor }));
+        Ok(Self { address, is_public, pin, open })
+    }
+
+    /// Nobody comes in any more, and its address is free: whoever still waits here waits for nothing.
+    pub(crate) fn close(&self) {
+        drop(self.lock().take());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Where it listens, with the port that it got.
@@ -87,15 +111,12 @@ impl Door {
     }
 
     pub(crate) fn is_public(&self) -> bool {
-        self.acceptor.is_public()
+        self.is_public
     }
 
     /// What whoever connects can give as `pin`.
     pub(crate) fn pin(&self) -> Option<&str> {
-        match &self.socket {
-            Hold::Tls(_, handshakes) => Some(handshakes.server.pin()),
-            Hold::Tcp(_) | Hold::Unix(_) => None,
-        }
+        self.pin.as_deref()
     }
 
     /// The next peer, or what is wrong with it.
@@ -112,7 +133,9 @@ impl Door {
 
     /// The same, as far as one has come.
     pub(crate) fn poll_accept(&self, cx: &mut Context<'_>) -> Poll<Came> {
-        let accepted = match &self.socket {
+        let open = self.lock();
+        let Some(Open { socket, .. }) = &*open else { return Poll::Pending };
+        let accepted = match socket {
             Hold::Tcp(socket) => ready!(poll_tcp(socket, cx)).map(Socket::Tcp),
             Hold::Unix(socket) => ready!(socket.poll_accept(cx)).map(|(s, _)| Socket::Unix(s)),
             Hold::Tls(socket, handshakes) => return handshakes.poll_accept(socket, cx),

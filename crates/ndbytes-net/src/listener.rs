@@ -235,7 +235,9 @@ impl Listener {
 
     /// Stops listening, and lets all peers go; whoever waits for messages stops. Twice is once.
     pub fn close(&self) {
-        drop(self.door.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // Tasks that wait at it, and have not been told yet, do not keep its address.
+        let door = self.door.lock().unwrap_or_else(PoisonError::into_inner).take();
+        door.iter().for_each(|door| door.close());
         if let Some((_, task)) = &self.ring {
             task.abort();
         }

@@ -5,9 +5,10 @@ use crate::{addresses, array, items, number, numbered, options, port, recv, same
 use ndbytes::io::stream::{Places, Sender};
 use ndbytes::io::unwatched;
 use ndbytes::{Dest, ErrorKind, Header, Limits, Result};
-use ndbytes_net::{Channel, ChannelOptions, Keep, Listener};
+use ndbytes_net::{Address, Channel, ChannelOptions, Keep, Listener};
 use std::io::Write as _;
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[tokio::test]
@@ -214,6 +215,33 @@ async fn a_listener_that_is_closed_lets_all_go() {
         assert!(soon(channel.recv()).await.unwrap().is_none());
         let refused = Channel::connect(listener.address(), options()).await.unwrap_err();
         assert_eq!(*refused.kind(), ErrorKind::Peer, "{refused}");
+    }
+}
+
+/// Before the tasks that wait there were told: nobody has waited for anything between the two.
+#[tokio::test]
+async fn the_address_of_a_listener_that_is_closed_is_free_at_once() {
+    let (_folder, addresses) = addresses();
+    for address in addresses {
+        for keep in [Keep::All, Keep::Last(3)] {
+            let listener = Arc::new(Listener::bind(&address, keep, options()).await.unwrap());
+            let channel = Channel::connect(listener.address(), options()).await.unwrap();
+            soon(channel.send(&numbered(1))).await.unwrap();
+            soon(listener.recv()).await.unwrap();
+            let hold = Arc::clone(&listener);
+            let waiting = tokio::spawn(async move { soon(hold.recv()).await });
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            listener.close();
+            let bound = match listener.address() {
+                Address::Unix(path) => std::os::unix::net::UnixListener::bind(path).map(drop),
+                other => std::net::TcpListener::bind(("127.0.0.1", port(other))).map(drop),
+            };
+            bound.unwrap();
+            if let Address::Unix(path) = &address {
+                std::fs::remove_file(path).unwrap();
+            }
+            assert!(waiting.await.unwrap().is_err());
+        }
     }
 }
 

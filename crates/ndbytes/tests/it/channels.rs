@@ -372,6 +372,27 @@ fn a_listener_that_starts_again_is_found_again() {
 }
 
 #[test]
+fn the_address_of_a_listener_that_is_closed_is_free_at_once() {
+    let (_folder, addresses) = addresses();
+    for address in addresses {
+        for keep in [Keep::All, Keep::Last(3)] {
+            let listener = Listener::bind(&address, keep, options()).unwrap();
+            thread::scope(|scope| {
+                let waiting = scope.spawn(|| listener.recv(SOON, &mut unwatched));
+                let channel = Channel::connect(listener.address(), options(), &mut unwatched);
+                send(&channel.unwrap(), &array("<i2[3]"), "a");
+                waiting.join().unwrap().unwrap();
+                let waiting = scope.spawn(|| listener.recv(SOON, &mut unwatched));
+                thread::sleep(Duration::from_millis(20));
+                listener.close();
+                drop(Listener::bind(listener.address(), keep, options()).unwrap());
+                assert!(waiting.join().unwrap().is_err());
+            });
+        }
+    }
+}
+
+#[test]
 fn without_a_listener_the_time_out_ends_it() {
     let (_folder, [_, address]) = addresses();
     let short = ChannelOptions { timeout: Duration::from_millis(300), ..again() };

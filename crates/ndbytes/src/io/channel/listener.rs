@@ -273,16 +273,25 @@ impl Listener {
         }
     }
 
-    /// Stops listening, and lets all peers go; whoever waits for messages stops. Twice is once.
+    /// Stops listening, and lets all peers go; whoever waits for messages stops. Twice is once. Its address is free
+    /// behind that, unless it is called out of the `watch` of somebody who receives.
     pub fn close(&self) {
-        drop(self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let acceptor = self.acceptor.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(ring) = &self.ring {
             ring.stop();
         }
         self.forget();
         let accepting = self.accepting.lock().unwrap_or_else(PoisonError::into_inner).take();
-        // It looks up several times a second. A child that was forked has no such thread.
-        accepting.filter(|_| self.process == std::process::id()).map(JoinHandle::join);
+        // They look up several times a second. A child that was forked has no such threads.
+        if self.process != std::process::id() {
+            return;
+        }
+        accepting.map(JoinHandle::join);
+        let Some(acceptor) = acceptor else { return };
+        let since = Instant::now();
+        while Arc::strong_count(&acceptor) > 1 && since.elapsed() < 2 * TICK {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 }
 
