@@ -22,8 +22,9 @@ _starts = []
 _numbered = {}
 # What is to be forgotten. Memory goes when the last one lets go of it, which can be in the middle of anything.
 _gone = collections.deque()
-# Of who changes these. A finalizer may do so while its own thread does.
+# Of who changes these. A finalizer may do so while its own thread does: then this is another object.
 _changing = threading.RLock()
+_change = None
 
 
 def _begin_anew():
@@ -60,23 +61,39 @@ def held(inode, writable):
 
 
 def _known(segment):
-    global _starts
+    """It, or what another thread has mapped of it meanwhile."""
     start, number = segment.address, (os.fstat(segment.fileno()).st_ino, not segment.readonly)
-    here = weakref.ref(segment, lambda gone: _gone.append((start, number, gone)))
     with _changing:
+        there = held(*number)
+        if there is not None:
+            return there
         _forget()
-        _at[start] = _numbered[number] = here
-        _starts = sorted(_at)
+        _at[start] = _numbered[number] = weakref.ref(segment, lambda gone: _gone.append((start, number, gone)))
+        _sort()
     return segment
 
 
 def _forget():
-    while _gone:
-        start, number, gone = _gone.popleft()
+    while True:
+        try:
+            start, number, gone = _gone.popleft()
+        except IndexError:
+            return
         for known, key in (_at, start), (_numbered, number):
             # Its place or number may have another one by now.
             if known.get(key) is gone:
-                del known[key]
+                taken = known.pop(key, None)
+                if taken is not None and taken is not gone:
+                    known.setdefault(key, taken)  # A finalizer's, of this very moment.
+
+
+def _sort():
+    global _starts, _change
+    mine = None
+    # Again if a finalizer has made or mapped some in between.
+    while _change is not mine or mine is None:
+        mine = _change = object()
+        _starts = sorted(_at)
 
 
 def find(a):
@@ -85,13 +102,13 @@ def find(a):
     if core is None or not starts or not isinstance(a, np.ndarray) or a.dtype.hasobject or not a.nbytes:
         return None
     start, size = core.reach(a.view(np.ndarray))
-    before = bisect.bisect_right(starts, start)
-    # What is forgotten meanwhile is not what the array lies in, since that lives as long as it.
-    here = _at.get(starts[before - 1]) if before else None
-    segment = here() if here else None
-    if segment is None or start + size > segment.address + len(segment):
-        return None
-    return segment
+    # What is gone, and not forgotten yet, may have lain where others are now.
+    for before in range(bisect.bisect_right(starts, start) - 1, -1, -1):
+        here = _at.get(starts[before])
+        segment = here() if here else None
+        if segment is not None:
+            return segment if start + size <= segment.address + len(segment) else None
+    return None
 
 
 def place(segment, a):

@@ -310,3 +310,29 @@ def test_nothing_is_imported_before_it_is_asked_for():
     subprocess.run([sys.executable, "-c", textwrap.dedent(code)], env=environment, check=True)
     with pytest.raises(AttributeError, match="has no attribute 'shn'"):
         ndb.shn
+
+
+def test_memory_that_is_gone_hides_none_that_lies_where_it_was():
+    """Another is mapped before the first is forgotten: its callback is only about to run."""
+    size = 1 << 20
+    address = lambda a: a.__array_interface__["data"][0]  # noqa: E731
+    kept = sorted((ndb.shm.zeros(size, "u1") for _ in range(8)), key=address)
+    first = next((i for i in range(1, 7) if address(kept[i]) + size == address(kept[i + 1])), None)
+    if first is None:
+        pytest.skip("no two of them lie side by side")
+    place, made = address(kept[first]), []
+
+    def trace(frame, *_):
+        if frame.f_code.co_name == "<lambda>" and frame.f_code.co_filename.endswith("_segments.py"):
+            sys.settrace(None)
+            made.append(ndb.shm.zeros(2 * size, "u1"))
+
+    tracing = sys.gettrace()
+    kept[first] = None
+    sys.settrace(trace)
+    kept[first + 1] = None
+    sys.settrace(tracing)
+    assert len(made) == 1
+    if address(made[0]) != place:
+        pytest.skip("the system has mapped it elsewhere")
+    assert ndb.shm.is_shared(made[0]) and ndb.shm.is_shared(made[0][size + size // 2 :])

@@ -6,12 +6,11 @@ use crate::errors::{IntoPy as _, argument};
 use crate::limits::{self, Limits};
 use crate::message::{self, frames, size, sources};
 use crate::progress::Progress;
-use crate::turns::Turns;
 use crate::work::wait;
 use ndbytes::datagram::{Arrival as Arrived, ReassemblyOptions, Stats};
-use ndbytes::io::Watch;
 use ndbytes::io::channel::Address;
 use ndbytes::io::datagram::{self as core, SendOptions};
+use ndbytes::io::{Turns, Watch};
 use ndbytes::{Array, Error, ErrorKind, Result};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -93,15 +92,15 @@ impl DatagramSender {
         let frames = frames(arrays, &sources, attrs, codec)?;
         let mut progress = Progress::of(progress, size(&sources));
         let number = wait(py, |watch| {
-            self.0.write(|sending| {
-                let sender = sending.sender.as_mut().ok_or_else(closed)?;
-                // Its parity moves, too.
-                let data = |sent: u64| sent.saturating_mul(GROUP as u64) / sending.shards;
-                let mut watch = |sent| watch(sent).and_then(|()| progress.moved(data(sent)));
-                let number = sender.send_message(&frames, &mut watch)?;
-                sending.sent += 1;
-                Ok(number)
-            })
+            let mut sending = self.0.write(watch)?;
+            let Sending { sender, sent, shards } = &mut *sending;
+            let sender = sender.as_mut().ok_or_else(closed)?;
+            // Its parity moves, too.
+            let data = |sent: u64| sent.saturating_mul(GROUP as u64) / *shards;
+            let mut watch = |sent| watch(sent).and_then(|()| progress.moved(data(sent)));
+            let number = sender.send_message(&frames, &mut watch)?;
+            *sent += 1;
+            Ok(number)
         })?;
         progress.done()?;
         Ok(number)
@@ -109,15 +108,13 @@ impl DatagramSender {
 
     #[getter]
     fn sent(&self, py: Python<'_>) -> PyResult<u64> {
-        wait(py, |_| self.0.read(|sending| Ok(sending.sent)))
+        wait(py, |watch| Ok(self.0.read(watch)?.sent))
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        wait(py, |_| {
-            self.0.write(|sending| {
-                sending.sender = None;
-                Ok(())
-            })
+        wait(py, |watch| {
+            self.0.write(watch)?.sender = None;
+            Ok(())
         })
     }
 }
@@ -183,10 +180,9 @@ impl DatagramReceiver {
     }
 
     fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let stats = wait(py, |_| {
-            self.receiver.read(|receiver| {
-                Ok(receiver.as_ref().map(core::DatagramReceiver::stats).unwrap_or_default())
-            })
+        let stats = wait(py, |watch| {
+            let receiver = self.receiver.read(watch)?;
+            Ok(receiver.as_ref().map(core::DatagramReceiver::stats).unwrap_or_default())
         })?;
         let dict = told(py, &stats)?;
         dict.set_item("granted", self.granted)?;
@@ -194,11 +190,9 @@ impl DatagramReceiver {
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        wait(py, |_| {
-            self.receiver.write(|receiver| {
-                *receiver = None;
-                Ok(())
-            })
+        wait(py, |watch| {
+            *self.receiver.write(watch)? = None;
+            Ok(())
         })
     }
 }
@@ -210,9 +204,9 @@ impl DatagramReceiver {
         loop {
             let left = patience.map(|patience| patience.saturating_sub(started.elapsed()));
             let most = left.unwrap_or(LOOK).min(LOOK);
-            let arrival = self
-                .receiver
-                .write(|receiver| receiver.as_mut().ok_or_else(closed)?.recv(Some(most), watch))?;
+            let mut receiver = self.receiver.write(watch)?;
+            let arrival = receiver.as_mut().ok_or_else(closed)?.recv(Some(most), watch)?;
+            drop(receiver);
             match (arrival, left, patience) {
                 (Some(arrival), ..) => return Ok(arrival),
                 (None, Some(Duration::ZERO), Some(patience)) => {

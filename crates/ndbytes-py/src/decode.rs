@@ -3,6 +3,7 @@
 use crate::array::{Filling, Fresh, Memory, Target, to_array};
 use crate::dtype::expectation;
 use crate::errors::{IntoPy as _, argument, carry, mismatch};
+use crate::interpreter::{attach, ended};
 use ndbytes::{BufferMut, Decoded, Dest, Header, Order, Result, Spec};
 use pyo3::prelude::*;
 
@@ -65,15 +66,17 @@ impl Destination {
         self.check_header(header)?;
         let size = header.nbytes();
         if let Some(out) = &self.out {
-            let filling = Python::attach(|py| {
+            let filling = attach(|py| {
                 out.check(&header.dtype, &header.shape)?;
                 out.filling(py, header.fortran_order)
             });
+            let filling = filling.ok_or_else(ended)?;
             return Ok(Dest::Into(self.filling.insert(filling.map_err(carry)?).bytes()?));
         }
         if known && (1..LARGE).contains(&size) {
             let (dtype, shape) = (&header.dtype, &header.shape);
-            let fresh = Python::attach(|py| Fresh::new(py, dtype, shape, order(header)));
+            let fresh = attach(|py| Fresh::new(py, dtype, shape, order(header)));
+            let fresh = fresh.ok_or_else(ended)?;
             return Ok(Dest::Into(self.fresh.insert(fresh.map_err(carry)?).bytes()));
         }
         Ok(Dest::Fill(self.buffer.insert(BufferMut::new(size)?)))

@@ -1,6 +1,7 @@
 //! What is read from and written to: a path, or any file object of Python's.
 
 use crate::array::Bytes;
+use crate::interpreter;
 use pyo3::exceptions::{PyBlockingIOError, PyException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -66,7 +67,8 @@ pub(crate) fn ends(error: &IoError) -> bool {
 }
 
 fn attach<T>(call: impl FnOnce(Python<'_>) -> PyResult<T>) -> IoResult<T> {
-    Python::attach(|py| call(py).map_err(|error| as_io(py, error)))
+    let called = interpreter::attach(|py| call(py).map_err(|error| as_io(py, error)));
+    called.unwrap_or_else(|| Err(IoError::other(interpreter::ended())))
 }
 
 /// The exception inside an error of the kind that it is, so that a lost connection is known as one.

@@ -7,11 +7,10 @@ use crate::limits::Limits;
 use crate::map::CLOSED;
 use crate::options::{self, decode_options, frame_options, metadata};
 use crate::parts::Parts;
-use crate::turns::Turns;
 use crate::verify::Report;
 use crate::work::wait;
-use ndbytes::io::Appender;
-use ndbytes::{DType, Error, Metadata, Result, frame};
+use ndbytes::io::{Appender, Turns};
+use ndbytes::{DType, Error, ErrorKind, Metadata, Result, frame};
 use pyo3::prelude::*;
 use std::path::PathBuf;
 
@@ -121,17 +120,22 @@ impl Growing {
     }
 
     /// Whether it has the file; also while it is in use by whoever asks.
-    fn is_open(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.appender.read(|slot| Ok(slot.is_some()))).unwrap_or(true)
+    fn is_open(&self, py: Python<'_>) -> PyResult<bool> {
+        wait(py, |watch| match self.appender.read(watch) {
+            Ok(slot) => Ok(slot.is_some()),
+            Err(error) if *error.kind() == ErrorKind::Argument => Ok(true),
+            Err(error) => Err(error),
+        })
     }
 
     /// Does what `flush` does, and lets go of the file; of one that a write has failed for there is nothing left to do.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         wait(py, |watch| {
-            self.appender.write(|slot| match slot.take() {
+            let mut slot = self.appender.write(watch)?;
+            match slot.take() {
                 Some(mut appender) if !appender.has_failed() => appender.flush(watch),
                 _ => Ok(()),
-            })
+            }
         })
     }
 }
@@ -149,7 +153,7 @@ impl Growing {
         work: impl FnOnce(&Appender) -> Result<T> + Send,
     ) -> PyResult<T> {
         let open = || Error::argument(CLOSED);
-        py.detach(|| self.appender.read(|slot| work(slot.as_ref().ok_or_else(open)?))).py()
+        wait(py, |watch| work(self.appender.read(watch)?.as_ref().ok_or_else(open)?))
     }
 
     fn write<T: Send>(
@@ -158,7 +162,10 @@ impl Growing {
         work: impl FnOnce(&mut Appender, ndbytes::io::Watch<'_>) -> Result<T> + Send,
     ) -> PyResult<T> {
         let open = || Error::argument(CLOSED);
-        wait(py, |watch| self.appender.write(|slot| work(slot.as_mut().ok_or_else(open)?, watch)))
+        wait(py, |watch| {
+            let mut slot = self.appender.write(watch)?;
+            work(slot.as_mut().ok_or_else(open)?, watch)
+        })
     }
 }
 

@@ -10,10 +10,10 @@ use crate::limits::Limits;
 use crate::options::{Count, metadata};
 use crate::reading::explained;
 use crate::slot::Slot;
-use crate::turns::Turns;
 use crate::verify::Report;
 use crate::work::wait;
 use copy::Part;
+use ndbytes::io::Turns;
 use ndbytes::io::map::{Map as Core, Mode, TailState};
 use ndbytes::{BufferMut, DType, Layout, Metadata, npy};
 use pyo3::intern;
@@ -292,16 +292,15 @@ impl Map {
     ) -> PyResult<()> {
         self.opened()?;
         wait(py, |watch| {
-            self.growing.write(|()| {
-                let Some(old) = self.slot.get() else {
-                    return Err(ndbytes::Error::argument(CLOSED));
-                };
-                if let Some(new) = old.file.look(|map| grown(map, watch))? {
-                    // Closed meanwhile: the file has its new length all the same.
-                    drop(self.slot.replace(Opened::new(new)));
-                }
-                Ok(())
-            })
+            let _alone = self.growing.write(watch)?;
+            let Some(old) = self.slot.get() else {
+                return Err(ndbytes::Error::argument(CLOSED));
+            };
+            if let Some(new) = old.file.look(|map| grown(map, watch))? {
+                // Closed meanwhile: the file has its new length all the same.
+                drop(self.slot.replace(Opened::new(new)));
+            }
+            Ok(())
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Callbacks that are told how far a message has come.
 
 use crate::errors::carry;
+use crate::interpreter::attach;
 use ndbytes::Result;
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -63,6 +64,6 @@ impl Progress {
 
     fn call(&self, done: u64, total: u64) -> PyResult<()> {
         let Some(tell) = &self.tell else { return Ok(()) };
-        Python::attach(|py| tell.call1(py, (done, total)).map(drop))
+        attach(|py| tell.call1(py, (done, total)).map(drop)).unwrap_or(Ok(()))
     }
 }

@@ -1,6 +1,7 @@
 //! Long work: without the GIL, and with an ear for Ctrl-C.
 
 use crate::errors::{IntoPy as _, carry};
+use crate::interpreter::{attach, is_main_thread};
 use ndbytes::Result;
 use ndbytes::io::Watch;
 use pyo3::prelude::*;
@@ -38,8 +39,9 @@ pub(crate) fn signals() -> impl FnMut(u64) -> Result<()> {
         if last.elapsed() < EAR {
             return Ok(());
         }
-        let answer = Python::attach(|py| py.check_signals()).map_err(carry);
         last = Instant::now();
-        answer
+        // Handlers run on the main thread only.
+        let checked = is_main_thread().then(|| attach(|py| py.check_signals())).flatten();
+        checked.unwrap_or(Ok(())).map_err(carry)
     }
 }

@@ -3,11 +3,11 @@
 use crate::array::Bytes;
 use crate::bundle::is_archive;
 use crate::file::{Place as Given, PyFile};
-use crate::turns::Turns;
+use crate::work::signals;
 use ndbytes::Result;
-use ndbytes::io::{self, PATIENCE, Place, ReadAt, Watch};
+use ndbytes::io::{self, PATIENCE, Place, ReadAt, Turns, Watch};
 use std::fs::File;
-use std::io::{Error as IoError, Read, Result as IoResult, Seek, SeekFrom};
+use std::io::{Read, Result as IoResult, Seek, SeekFrom};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
@@ -30,11 +30,9 @@ impl ReadAt for Source {
             Self::Lent(file) => FileExt::read_at(&**file, space, offset),
             Self::Bytes(bytes) => (***bytes).read_at(space, offset),
             Self::Object(file) => {
-                let read = file.write(|file| {
-                    file.seek(SeekFrom::Start(offset))?;
-                    Ok(file.read(space)?)
-                });
-                read.map_err(IoError::from)
+                let mut file = file.write(&mut signals())?;
+                file.seek(SeekFrom::Start(offset))?;
+                file.read(space)
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The data of a mapped file as a buffer of Python's.
 
 use super::memory::fill_view;
-use crate::errors::IntoPy as _;
-use crate::turns::Turns;
+use crate::interpreter::attach;
+use crate::work::{signals, wait};
 use ndbytes::Result;
-use ndbytes::io::Watch;
 use ndbytes::io::map::Map;
+use ndbytes::io::{Turns, Watch, unwatched};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use std::ffi::c_int;
@@ -26,26 +26,24 @@ impl Mapped {
     /// # Errors
     /// As [`Turns::read`].
     pub(crate) fn look<T>(&self, look: impl FnOnce(&Map) -> Result<T>) -> Result<T> {
-        self.0.read(look)
+        look(&*self.0.read(&mut signals())?)
     }
 
     /// As [`Map::flush_watched`]. Call it without the GIL.
     pub(crate) fn flush(&self, watch: Watch<'_>) -> Result<()> {
-        self.0.write(|map| map.flush_watched(watch))
+        self.0.write(watch)?.flush_watched(watch)
     }
 
     /// The start of the data and their size. With `write` a checksum tail is marked open first.
-    fn reach(&self, write: bool) -> Result<Reach> {
+    fn reach(&self, write: bool, watch: Watch<'_>) -> Result<Reach> {
         if write {
-            return self.0.write(|map| {
-                let bytes = map.bytes_mut()?;
-                Ok(Reach { start: bytes.as_mut_ptr(), len: bytes.len() })
-            });
+            let mut map = self.0.write(watch)?;
+            let bytes = map.bytes_mut()?;
+            return Ok(Reach { start: bytes.as_mut_ptr(), len: bytes.len() });
         }
-        self.look(|map| {
-            let bytes = map.bytes()?;
-            Ok(Reach { start: bytes.as_ptr().cast_mut(), len: bytes.len() })
-        })
+        let map = self.0.read(watch)?;
+        let bytes = map.bytes()?;
+        Ok(Reach { start: bytes.as_ptr().cast_mut(), len: bytes.len() })
     }
 }
 
@@ -68,6 +66,8 @@ pub(crate) struct Window {
     write: bool,
     /// Whether the file is sealed when nobody looks any more: no handle will do that.
     seals: bool,
+    /// In the process that made it: a child that was forked looks at the same file, and its parent goes on writing.
+    process: u32,
     owner: Arc<Mapped>,
 }
 
@@ -83,21 +83,21 @@ impl Window {
         write: bool,
         seals: bool,
     ) -> PyResult<Self> {
-        let reach = py.detach(|| owner.reach(write)).py()?;
-        Ok(Self { reach, write, seals, owner })
+        let reach = wait(py, |watch| owner.reach(write, watch))?;
+        Ok(Self { reach, write, seals, process: std::process::id(), owner })
     }
 }
 
 impl Drop for Window {
     fn drop(&mut self) {
-        if self.seals {
+        if self.seals && self.process == std::process::id() {
             // Nobody is left to hear of an error: the tail stays open then, which says it.
             // Marked as open once more, for what was written behind a flush.
             let seal = || {
-                self.owner.reach(self.write)?;
-                self.owner.flush(&mut ndbytes::io::unwatched)
+                self.owner.reach(self.write, &mut unwatched)?;
+                self.owner.flush(&mut unwatched)
             };
-            let _ = Python::attach(|py| py.detach(seal));
+            let _ = attach(|py| py.detach(seal));
         }
     }
 }
@@ -110,7 +110,7 @@ impl Window {
 
     /// Puts what was written on the disk, and seals the file's checksums for the data as they are.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        crate::work::wait(py, |watch| self.owner.flush(watch))
+        wait(py, |watch| self.owner.flush(watch))
     }
 
     unsafe fn __getbuffer__(

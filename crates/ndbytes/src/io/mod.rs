@@ -30,6 +30,7 @@ pub mod shm;
 mod sniff;
 pub mod stream;
 mod temporary;
+mod turns;
 mod write;
 mod write_file;
 
@@ -53,6 +54,7 @@ pub use replace::{Replacement, SaveOptions, replace, save};
 pub use seal::{seal, unseal};
 #[cfg(feature = "deflate")]
 pub use sniff::{Sniffed, read_whole, sniff};
+pub use turns::{Reading, Turn, Turns, Writing};
 pub use write::{pieces, to_vec, to_writer, write};
 pub use write_file::write_file;
 

@@ -10,12 +10,12 @@ use crate::error::{Error, ErrorKind, Result};
 #[cfg(all(target_os = "linux", feature = "map"))]
 use crate::format::Lent;
 use crate::format::frame;
-use crate::io::Watch;
 use crate::io::stream::{Places, Received, Receiver, Sender, StreamOptions};
+use crate::io::{Turns, Watch};
 use crate::limits::Limits;
 #[cfg(all(target_os = "linux", feature = "map"))]
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, MutexGuard, TryLockError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How a channel is used.
@@ -57,8 +57,8 @@ pub struct Channel {
     pub(super) options: ChannelOptions,
     pub(super) lines: Lines,
     pub(super) ledger: Ledger,
-    pub(super) sending: Mutex<Sending>,
-    pub(super) receiving: Mutex<Receiving>,
+    pub(super) sending: Turns<Sending>,
+    pub(super) receiving: Turns<Receiving>,
 }
 
 #[derive(Debug, Default)]
@@ -113,7 +113,7 @@ impl Channel {
 
     fn on(lines: Lines, options: ChannelOptions, counts: Arc<Counts>) -> Self {
         let ledger = Ledger::new(counts, options.reconnect);
-        Self { options, lines, ledger, sending: Mutex::default(), receiving: Mutex::default() }
+        Self { options, lines, ledger, sending: Turns::default(), receiving: Turns::default() }
     }
 
     /// Sends arrays as one message, each a frame as its options say, and gives the message's number: the first of a channel is 0.
@@ -130,7 +130,7 @@ impl Channel {
         arrays: &[(ArrayRef<'_>, frame::EncodeOptions)],
         watch: Watch<'_>,
     ) -> Result<u64> {
-        let mut sending = lock(&self.sending, None, watch)?;
+        let mut sending = self.sending.write(watch)?;
         let started = Instant::now();
         loop {
             let turn = self.prepare_to_send(&mut sending, watch)?;
@@ -153,7 +153,7 @@ impl Channel {
                     continue;
                 }
             }
-            return Err(error);
+            return Err(if self.is_closed() { closed() } else { error });
         }
     }
 
@@ -169,7 +169,7 @@ impl Channel {
         memory: impl AsFd,
         watch: Watch<'_>,
     ) -> Result<Option<u64>> {
-        let mut sending = lock(&self.sending, None, watch)?;
+        let mut sending = self.sending.write(watch)?;
         let started = Instant::now();
         loop {
             let turn = self.prepare_to_send(&mut sending, watch)?;
@@ -220,7 +220,7 @@ impl Channel {
             }
             // What the peer has said meanwhile; whoever receives at the same time hears it, too.
             if self.ledger.stream().is_some()
-                && let Ok(mut receiving) = self.receiving.try_lock()
+                && let Some(mut receiving) = self.receiving.try_write()
                 && self.prepare_to_receive(&mut receiving, turn)?
                 && self.listen(&receiving)? == Coming::End
             {
@@ -255,7 +255,12 @@ impl Channel {
         watch: Watch<'_>,
     ) -> Result<Option<Received>> {
         let started = Instant::now();
-        let mut receiving = lock(&self.receiving, patience, watch)?;
+        let Some(mut receiving) = self.receiving.write_within(patience, watch)? else {
+            let seconds = patience.unwrap_or_default().as_secs_f32();
+            let message =
+                format!("no message began within {seconds} s: another thread waits for one");
+            return Err(Error::new(ErrorKind::Timeout, message));
+        };
         self.confirm_last();
         loop {
             let turn = self.open(watch)?;
@@ -385,7 +390,7 @@ impl Channel {
     /// What became of its messages.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        if let Ok(sending) = self.sending.try_lock()
+        if let Some(sending) = self.sending.try_write()
             && sending.turn > 0
             && !self.is_closed()
             && (sending.turn != self.lines.turn() || self.lines.is_lost())
@@ -414,7 +419,7 @@ impl Channel {
     /// Whatever `watch` returns; it is closed then, too.
     pub fn close(&self, watch: Watch<'_>) -> Result<()> {
         let waited = self.wait_for_arrival(watch);
-        if let Ok(sending) = self.sending.try_lock()
+        if let Some(sending) = self.sending.try_write()
             && !self.is_closed()
         {
             self.ledger.close(sending.next);
@@ -441,10 +446,10 @@ impl Channel {
 
     fn drop_holds(&self) {
         // Who is in the middle of something drops its hold behind that.
-        if let Ok(mut sending) = self.sending.try_lock() {
+        if let Some(mut sending) = self.sending.try_write() {
             sending.sender = None;
         }
-        if let Ok(mut receiving) = self.receiving.try_lock() {
+        if let Some(mut receiving) = self.receiving.try_write() {
             receiving.receiver = None;
         }
     }
@@ -459,31 +464,4 @@ impl Drop for Channel {
 
 fn closed() -> Error {
     Error::argument("the channel was closed")
-}
-
-/// Waits for its turn, for no longer than `patience`, and looks up meanwhile.
-pub(super) fn lock<'m, T>(
-    mutex: &'m Mutex<T>,
-    patience: Option<Duration>,
-    watch: Watch<'_>,
-) -> Result<MutexGuard<'m, T>> {
-    let started = Instant::now();
-    loop {
-        match mutex.try_lock() {
-            Ok(guard) => return Ok(guard),
-            Err(TryLockError::Poisoned(poisoned)) => return Ok(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => watch(0)?,
-        }
-        // Without patience it is looked at once: that may be the time that the other needs to let go.
-        if let Some(patience) = patience
-            && started.elapsed() >= patience.max(Duration::from_millis(5))
-        {
-            let message = format!(
-                "no message began within {} s: another thread waits for one",
-                patience.as_secs_f32()
-            );
-            return Err(Error::new(ErrorKind::Timeout, message));
-        }
-        std::thread::sleep(Duration::from_millis(1));
-    }
 }

@@ -3,7 +3,7 @@
 use super::Connection;
 use super::target::Target;
 use crate::error::{ErrorKind, Result};
-use crate::io::{Watch, unwatched};
+use crate::io::{Turns, Watch, unwatched};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,7 +25,7 @@ pub(super) struct Lines {
     /// `None` once it is lost or closed.
     now: Mutex<Option<Connection>>,
     /// Held by who makes a new one, for as long as that takes.
-    connecting: Mutex<()>,
+    connecting: Turns<()>,
     peer: Mutex<String>,
     /// The process that it belongs to: a child has its descriptors too, and must not end what the parent goes on with.
     process: u32,
@@ -45,7 +45,7 @@ impl Lines {
     pub(super) fn new(connection: Connection, again: Option<Target>, timeout: Duration) -> Self {
         let (turn, closed) = (AtomicU64::new(1), AtomicBool::new(false));
         let (peer, now) = (Mutex::new(connection.peer()), Mutex::new(Some(connection)));
-        let (connecting, process) = (Mutex::new(()), std::process::id());
+        let (connecting, process) = (Turns::default(), std::process::id());
         Self { again, timeout, turn, closed, now, connecting, peer, process }
     }
 
@@ -65,7 +65,7 @@ impl Lines {
         let Some(target) = self.again.as_ref().filter(|_| self.is_lost()) else {
             return Ok(Line::Open(self.turn()));
         };
-        let _alone = super::channel::lock(&self.connecting, None, watch)?;
+        let _alone = self.connecting.write(watch)?;
         // Somebody else may have made one meanwhile.
         if !self.is_lost() {
             return Ok(Line::Open(self.turn()));

@@ -1,12 +1,11 @@
 //! The messages of all peers that connect.
 
-use super::channel::lock;
 use super::connection::poll_awake;
 use super::ring::Ring;
 use super::{Acceptor, Address, Channel, ChannelOptions, Connection, Counts, Stats, TICK};
 use crate::error::{Error, ErrorKind, Result};
-use crate::io::Watch;
 use crate::io::stream::{Owned, Places, Received};
+use crate::io::{Turns, Watch};
 use rustix::event::{PollFd, PollFlags};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -37,7 +36,7 @@ pub struct Listener {
     options: ChannelOptions,
     counts: Arc<Counts>,
     /// Where messages wait at the peers.
-    peers: Mutex<Peers>,
+    peers: Turns<Peers>,
     /// Where the newest wait here.
     ring: Option<Arc<Ring>>,
     accepting: Mutex<Option<JoinHandle<()>>>,
@@ -83,7 +82,7 @@ impl Listener {
         let (address, is_public) = (acceptor.address().clone(), acceptor.is_public());
         let pin = acceptor.pin().map(str::to_owned);
         let (acceptor, accepting) = (Mutex::new(Some(acceptor)), Mutex::new(accepting));
-        let peers = Mutex::default();
+        let peers = Turns::default();
         let process = std::process::id();
         Ok(Self {
             acceptor,
@@ -166,7 +165,7 @@ impl Listener {
         most: Duration,
         watch: Watch<'_>,
     ) -> Result<Option<Received>> {
-        let Ok(mut peers) = lock(&self.peers, Some(most), watch) else { return Ok(None) };
+        let Some(mut peers) = self.peers.write_within(Some(most), watch)? else { return Ok(None) };
         peers.all.iter().for_each(|peer| peer.channel.confirm_last());
         let Some(at) = self.ready(acceptor, &mut peers, most)? else { return Ok(None) };
         let Some(Peer { channel, name, .. }) = peers.all.get(at) else { return Ok(None) };
@@ -268,7 +267,7 @@ impl Listener {
 
     /// Lets all peers go, unless somebody is in the middle of something with one.
     fn forget(&self) {
-        if let Ok(mut peers) = self.peers.try_lock() {
+        if let Some(mut peers) = self.peers.try_write() {
             peers.all.clear();
         }
     }

@@ -1,6 +1,5 @@
 //! Messages that are sent by a thread, the newest of those that wait.
 
-use super::channel::lock;
 use super::{Channel, Outgoing, Post};
 use crate::array::ArrayRef;
 use crate::error::{Error, ErrorKind, Result};
@@ -62,7 +61,7 @@ impl Outbox {
     pub fn drain(&self, watch: Watch<'_>) -> Result<()> {
         loop {
             watch(0)?;
-            let mut outgoing = lock(&self.shared.outgoing, None, watch)?;
+            let mut outgoing = self.shared.lock();
             if outgoing.is_drained()? {
                 return Ok(());
             }

@@ -1,7 +1,7 @@
 //! What peers say of the messages that they have: heard, said, and waited for.
 
 use super::Channel;
-use super::channel::{Coming, Receiving, Sending, lock};
+use super::channel::{Coming, Receiving, Sending};
 #[cfg(doc)]
 use crate::error::ErrorKind;
 use crate::error::{Error, Result};
@@ -53,7 +53,7 @@ impl Channel {
 
     /// Says what is due, if nobody is sending.
     pub(super) fn remind(&self) {
-        if let Ok(sending) = self.sending.try_lock() {
+        if let Some(sending) = self.sending.try_write() {
             self.acknowledge(&sending, false);
         }
     }
@@ -84,7 +84,9 @@ impl Channel {
             return Err(Error::argument("receipts come to a channel that reconnects alone"));
         }
         let started = Instant::now();
-        let next = lock(&self.sending, patience, watch)?.next;
+        let Some(sending) = self.sending.write_within(patience, watch)? else { return Ok(false) };
+        let next = sending.next;
+        drop(sending);
         while self.ledger.settled() < next {
             watch(0)?;
             if patience.is_some_and(|patience| started.elapsed() >= patience) {
@@ -92,7 +94,7 @@ impl Channel {
             }
             let turn = self.open(watch)?;
             // Who receives at the same time hears of it, too.
-            if let Ok(mut receiving) = self.receiving.try_lock()
+            if let Some(mut receiving) = self.receiving.try_write()
                 && self.prepare_to_receive(&mut receiving, turn)?
             {
                 if self.listen(&receiving)? == Coming::End {
@@ -109,11 +111,15 @@ impl Channel {
 
     /// A connection that is closed under receipts that come is reset, and takes with it what is still under way.
     pub(super) fn wait_for_arrival(&self, watch: Watch<'_>) -> Result<()> {
+        // Whoever closes it in the middle of a call of its own does not wait for that.
+        if self.sending.is_mine() || self.receiving.is_mine() {
+            return Ok(());
+        }
         let (mut started, mut before) = (Instant::now(), 0);
         while self.ledger.stream().is_some() && !self.is_closed() && !self.lines.is_lost() {
             watch(0)?;
-            let next = lock(&self.sending, None, watch)?.next;
-            let Ok(mut receiving) = self.receiving.try_lock() else {
+            let next = self.sending.write(watch)?.next;
+            let Some(mut receiving) = self.receiving.try_write() else {
                 // Who receives hears of it, and stops when it is closed.
                 if self.ledger.arrived() >= next || started.elapsed() >= self.options.timeout {
                     break;
@@ -141,7 +147,7 @@ impl Channel {
 
     /// Tells the peer that its last message was used: so says who asks for the next one.
     pub(super) fn confirm_last(&self) {
-        if let Ok(sending) = self.sending.try_lock() {
+        if let Some(sending) = self.sending.try_write() {
             self.acknowledge(&sending, true);
         }
     }
