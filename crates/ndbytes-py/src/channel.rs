@@ -2,6 +2,7 @@
 
 use crate::arrivals::{Arrivals, Message};
 use crate::errors::{IntoPy as _, argument};
+use crate::interpreter::attach;
 use crate::limits::{self, Limits};
 use crate::message::{self, frames, size, sources};
 #[cfg(target_os = "linux")]
@@ -174,7 +175,8 @@ impl Channel {
             // What waits is sent before; nobody else waits for this lock meanwhile.
             let outbox = self.lock().take();
             let drained = outbox.map_or(Ok(()), |outbox| outbox.drain(watch));
-            self.core.close(watch).and(drained)
+            let closed = self.core.close(watch);
+            drained.and(closed)
         })
     }
 
@@ -238,6 +240,13 @@ fn owned(
 /// Waits for peers: `python/ndbytes/_channel.py` says what its methods are for.
 #[pyclass(module = "ndbytes._core", frozen)]
 pub(crate) struct Listener(core::Listener);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // A thread of its own may have to end, for which no other one is to stand still.
+        let _ = attach(|py| py.detach(|| self.0.close()));
+    }
+}
 
 #[pymethods]
 impl Listener {

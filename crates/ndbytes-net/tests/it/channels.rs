@@ -52,7 +52,7 @@ async fn both_directions_are_used_at_once() {
         let peer = soon(listener.accept()).await.unwrap();
         let large = [array("<f8[1000,500]")];
         let sending = |channel: Channel| {
-            let (channel, large) = (std::sync::Arc::new(channel), large.clone());
+            let (channel, large) = (Arc::new(channel), large.clone());
             let (out, back) = (channel.clone(), large.clone());
             let sending = tokio::spawn(async move {
                 for seq in 0..10_000 {
@@ -341,7 +341,7 @@ async fn connections_leave_no_descriptors() {
 }
 
 /// Sockets of this process at an address, listeners among them, as the system tells them apart.
-fn open_to(address: &ndbytes_net::Address) -> usize {
+fn open_to(address: &Address) -> usize {
     let own: Vec<String> = std::fs::read_dir("/proc/self/fd")
         .unwrap()
         .filter_map(|entry| std::fs::read_link(entry.unwrap().path()).ok())
@@ -352,7 +352,7 @@ fn open_to(address: &ndbytes_net::Address) -> usize {
         })
         .collect();
     let (table, mark) = match address {
-        ndbytes_net::Address::Unix(path) => ("/proc/net/unix", path.display().to_string()),
+        Address::Unix(path) => ("/proc/net/unix", path.display().to_string()),
         other => ("/proc/net/tcp", format!("0100007F:{:04X} ", port(other))),
     };
     let table = std::fs::read_to_string(table).unwrap();
