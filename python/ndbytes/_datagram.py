@@ -25,8 +25,9 @@ class Sender:
         return {"sent": self._core.sent}
 
     def close(self):
-        self.closed = True
+        # Which may refuse.
         self._core.close()
+        self.closed = True
 
 
 class Receiver:

@@ -123,3 +123,20 @@ def test_a_listener_of_datagrams_is_closed_while_another_thread_waits(datagrams)
     datagrams.close()
     with pytest.raises(ndb.ArgumentError, match="was closed"):
         join()
+
+
+def test_a_close_that_is_refused_closes_nothing(datagrams):
+    said = []
+
+    def close(*_):
+        try:
+            channel.close()
+        except ndb.ArgumentError as error:
+            said.append((str(error), channel.closed))
+
+    channel = ndb.connect(datagrams.url, rate=4e6)
+    # It is called within the call, which holds the channel, and behind that.
+    channel.send(np.zeros(1 << 20, "u1"), progress=close)
+    assert said and all(text.startswith("in use by the very call") and not closed for text, closed in said)
+    channel.close()
+    assert channel.closed
