@@ -48,10 +48,14 @@ class Lender:
         self._inode = os.fstat(self._writer).st_ino
         self._linger = 0
         self._process = os.getpid()
-        threading.Thread(target=self._listen, name="ndbytes lender", daemon=True).start()
+        try:
+            threading.Thread(target=self._listen, name="ndbytes lender", daemon=True).start()
+        except (RuntimeError, MemoryError):  # No thread is to be had.
+            self.close()
+            raise
 
     def close(self):
-        """Lets go of everything; in a child, which has what the parent had."""
+        """Lets go of everything where no thread listens: in a child, which has what the parent had."""
         os.close(self._reader)
         os.close(self._writer)
         self._lent, self._kept = {}, []

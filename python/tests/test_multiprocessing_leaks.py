@@ -5,7 +5,9 @@ import os
 import pickle
 import resource
 import signal
+import subprocess
 import sys
+import threading
 import time
 from multiprocessing.reduction import ForkingPickler
 
@@ -131,6 +133,19 @@ def test_without_a_descriptor_left_it_is_a_pickle_but_no_shared_array_is_copied(
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
     assert len(data) > MIB and np.array_equal(pickle.loads(data), BIG)
+
+
+def test_without_a_thread_it_is_a_pickle_and_no_pipe_is_left(monkeypatch):
+    def none(_):
+        raise RuntimeError("can't start new thread")
+
+    before = descriptors()
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", none)
+        for _ in range(5):
+            assert len(ForkingPickler.dumps(BIG)) > MIB
+    assert descriptors() == before
+    assert np.array_equal(through(BIG), BIG)
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -270,8 +285,6 @@ def test_a_process_whose_parent_has_ended_does_not_wait():
         "import time; time.sleep(0.3)\n"
         "os._exit(0)\n"
     )
-    import subprocess
-
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
