@@ -54,6 +54,10 @@ class Lender:
             self.close()
             raise
 
+    def end(self):
+        """Has its thread let go of everything; it has lent nothing."""
+        os.close(self._writer)
+
     def close(self):
         """Lets go of everything where no thread listens: in a child, which has what the parent had."""
         os.close(self._reader)
@@ -112,7 +116,10 @@ class Lender:
                 with self._lock:
                     self._kept.clear()
                 continue
-            for number in memoryview(os.read(self._reader, 4096)).cast("Q"):
+            told = os.read(self._reader, 4096)
+            if not told:  # The end.
+                return os.close(self._reader)
+            for number in memoryview(told).cast("Q"):
                 self.back(number)
 
     def wait(self):
@@ -190,16 +197,24 @@ def tell(ticket):
 
 #: That of this process, once it has lent something.
 lender = None
-_making = threading.Lock()
+# A signal's handler, or a finalizer, may come here while its own thread is here.
+_making = threading.RLock()
 
 
 def this():
     """The lender of this process."""
     global lender
+    if (found := lender) is not None:
+        return found
     with _making:
         if lender is None:
-            lender = Lender()
             wait_at_end()
+            made = Lender()
+            # One of those may have made one meanwhile, and lent something.
+            if lender is None:
+                lender = made
+            else:
+                made.end()
         return lender
 
 
@@ -227,7 +242,7 @@ def _end():
 def _forked():
     """A child has lent nothing."""
     global lender, _making
-    parents, lender, _making = lender, None, threading.Lock()
+    parents, lender, _making = lender, None, threading.RLock()
     if parents is not None:
         parents.close()
 

@@ -148,6 +148,31 @@ def test_without_a_thread_it_is_a_pickle_and_no_pipe_is_left(monkeypatch):
     assert np.array_equal(through(BIG), BIG)
 
 
+def test_a_handler_of_signals_may_send_while_the_first_array_is_sent():
+    code = (
+        "import faulthandler, pickle, signal, threading, time\n"
+        "from multiprocessing.reduction import ForkingPickler\n"
+        "import numpy as np, ndbytes as ndb\n"
+        "from ndbytes import _lender\n"
+        "faulthandler.dump_traceback_later(20, exit=True)\n"
+        "ndb.multiprocessing.install()\n"
+        "a, made, start = np.ones(1 << 20, 'u1'), [], threading.Thread.start\n"
+        "signal.signal(signal.SIGALRM, lambda *_: made.append(ForkingPickler.dumps(a)))\n"
+        "def interrupted(thread):\n"
+        "    threading.Thread.start = start\n"
+        "    signal.raise_signal(signal.SIGALRM)\n"
+        "    start(thread)\n"
+        "threading.Thread.start = interrupted\n"
+        "made.append(ForkingPickler.dumps(a))\n"
+        "assert all(len(data) < 1 << 20 and (pickle.loads(data) == 1).all() for data in made) and len(made) == 2\n"
+        "while _lender.lender._lent or threading.active_count() > 2: time.sleep(0.01)\n"
+        "print('both')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert done.stdout == "both\n", done.stderr
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_a_thousand_hand_overs_between_three_processes_leave_nothing(method):
     context = multiprocessing.get_context(method)
