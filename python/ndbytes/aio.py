@@ -125,11 +125,11 @@ class _Worker:
     async def call(self, work: Callable[[], Any]) -> Any:
         loop = asyncio.get_running_loop()
         future = loop.create_future()
-        self._work.put((loop, future, work))
         if not self._running:
-            self._running = True
             # The end of the program does not wait for a message.
             threading.Thread(target=_run, args=(self._work,), name=self._name, daemon=True).start()
+            self._running = True
+        self._work.put((loop, future, work))
         return await future
 
     async def once(self, work: Callable[[], Any]) -> Any:

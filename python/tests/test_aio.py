@@ -113,6 +113,10 @@ def test_a_cancelled_wait_and_a_time_out_lose_nothing(url):
     run(main())
 
 
+def number(message):
+    return int(message.array[0, 0])
+
+
 def test_errors_are_those_of_channels(url):
     async def main():
         async with ndb.aio.listen(url) as listener, ndb.aio.connect(listener.url) as channel:
@@ -139,6 +143,23 @@ def test_closing_ends_who_waits(url):
         await listener.close()
         with pytest.raises(ndb.ArgumentError, match="the listener was closed"):
             await waiting
+
+    run(main())
+
+
+def test_without_a_thread_one_call_fails_and_not_those_behind_it(url, monkeypatch):
+    def none(_):
+        raise RuntimeError("can't start new thread")
+
+    async def main():
+        async with ndb.aio.listen(url) as listener, ndb.aio.connect(listener.url) as channel:
+            with monkeypatch.context() as without:
+                without.setattr(threading.Thread, "start", none)
+                for call in (channel.send(SMALL), listener.recv(), listener.accept()):
+                    with pytest.raises(RuntimeError, match="can't start new thread"):
+                        await call
+            assert await asyncio.wait_for(channel.send(SMALL), 2) == 0
+            assert number(await listener.recv(timeout=2)) == 0
 
     run(main())
 
