@@ -16,18 +16,23 @@ Arrays are sent and received by a thread for each direction of a channel, withou
 from __future__ import annotations
 
 import asyncio
+import collections
+import contextlib
+import math
 import queue
 import threading
 from collections.abc import Callable, Generator
+from concurrent.futures import Future
 from typing import Any, Generic, TypeVar
 
 from ndbytes import _channel
 from ndbytes._channel import Message
+from ndbytes._errors import ArgumentError
 
 __all__ = ["Channel", "Listener", "connect", "listen"]
 
 T = TypeVar("T", "Channel", "Listener")
-# How often a thread that waits for a message looks whether anybody wants it still.
+# How often a thread that waits for a message, or a peer, looks whether anybody wants it still.
 _LOOK = 0.1
 
 
@@ -94,13 +99,7 @@ class _Opening(Generic[T]):
         self._made: T | None = None
 
     async def _open(self) -> T:
-        opened = asyncio.create_task(_Worker("ndbytes-open").once(self._make))
-        try:
-            self._made = await asyncio.shield(opened)
-        except asyncio.CancelledError:
-            # Nobody will have it.
-            opened.add_done_callback(lambda task: task.exception() or task.result()._sync.close())
-            raise
+        self._made = await _Worker("ndbytes-open").once(self._make, _let_go)
         return self._made
 
     def __await__(self) -> Generator[Any, None, T]:
@@ -114,55 +113,209 @@ class _Opening(Generic[T]):
             await self._made.close()
 
 
+def _let_go(opened: Future[Any]) -> None:
+    """Closes what nobody will have; in a thread, since it can take a while."""
+    if opened.exception() is None:
+        # Where no thread is to be had, it is closed as it is dropped.
+        with contextlib.suppress(RuntimeError):
+            threading.Thread(target=opened.result()._sync.close, name="ndbytes-close", daemon=True).start()
+
+
+class _NotYet(Exception):
+    """Nothing has come so far."""
+
+
+class _Asked:
+    """Work that a task has asked a thread for. What comes of it is the task's, or where that has given it up, goes to ``left``.
+
+    Where it ``waits``, its ``work`` looks for a while, and again as long as that makes sense.
+    """
+
+    def __init__(self, work: Callable[[], Any], left: Callable[[Future[Any]], Any], waits: bool) -> None:
+        self._work, self._left, self._waits = work, left, waits
+        self._loop = asyncio.get_running_loop()
+        self._has_come = self._loop.create_future()
+        # At most one; whoever takes it out has it.
+        self._found: collections.deque[Future[Any]] = collections.deque()
+        self._given_up = False
+
+    async def found(self) -> Future[Any]:
+        """What has come of it: a result or an error."""
+        try:
+            await self._has_come
+        except BaseException:
+            self._give_up()
+            raise
+        return self._found.pop()
+
+    def _give_up(self) -> None:
+        self._given_up = True
+        # The thread may be here too: one of both finds it.
+        with contextlib.suppress(IndexError):
+            self._left(self._found.pop())
+
+    def do(self, behind: queue.SimpleQueue[Any]) -> None:
+        """Does it, in the thread."""
+        while self._makes_sense(behind):
+            try:
+                found = _outcome(self._work)
+            except _NotYet:
+                continue
+            return self._bring(found)
+
+    def _makes_sense(self, behind: queue.SimpleQueue[Any]) -> bool:
+        if not self._waits:
+            return True
+        # What was given up is looked for until there is other work, or the end.
+        return not self._loop.is_closed() and not (self._given_up and not behind.empty())
+
+    def _bring(self, found: Future[Any]) -> None:
+        self._found.append(found)
+        try:
+            self._loop.call_soon_threadsafe(_wake, self._has_come)
+        except RuntimeError:  # The loop was closed: nobody waits.
+            self._given_up = True
+        if self._given_up:
+            self._give_up()
+
+
+def _outcome(work: Callable[[], Any]) -> Future[Any]:
+    found: Future[Any] = Future()
+    try:
+        found.set_result(work())
+    except _NotYet:
+        raise
+    except BaseException as error:  # It is the caller's.
+        found.set_exception(error)
+    try:
+        return found
+    finally:
+        # An error knows this frame, which would know the error.
+        del found
+
+
+def _wake(has_come: asyncio.Future[None]) -> None:
+    if not has_come.done():
+        has_come.set_result(None)
+
+
 class _Worker:
     """A thread that does one thing behind the other, and ends when nobody asks for more."""
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._work: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._asked: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._running = False
 
-    async def call(self, work: Callable[[], Any]) -> Any:
-        loop = asyncio.get_running_loop()
-        future = loop.create_future()
+    def ask(self, work: Callable[[], Any], left: Callable[[Future[Any]], Any], waits: bool = False) -> _Asked:
+        asked = _Asked(work, left, waits)
         if not self._running:
             # The end of the program does not wait for a message.
-            threading.Thread(target=_run, args=(self._work,), name=self._name, daemon=True).start()
+            threading.Thread(target=_run, args=(self._asked,), name=self._name, daemon=True).start()
             self._running = True
-        self._work.put((loop, future, work))
-        return await future
+        self._asked.put(asked)
+        return asked
 
-    async def once(self, work: Callable[[], Any]) -> Any:
+    async def call(self, work: Callable[[], Any], left: Callable[[Future[Any]], Any] = lambda _: None) -> Any:
+        """What comes of the work, which is done also where nobody waits any more."""
+        return (await self.ask(work, left).found()).result()
+
+    async def once(self, work: Callable[[], Any], left: Callable[[Future[Any]], Any] = lambda _: None) -> Any:
         """The same, and nothing behind it."""
         try:
-            return await self.call(work)
+            return await self.call(work, left)
         finally:
             self.stop()
 
+    async def rest(self) -> None:
+        """Until all is done that it was asked for."""
+        if self._running:
+            await self.call(lambda: None)
+
     def stop(self) -> None:
         if self._running:
-            self._work.put(None)
+            self._asked.put(None)
             # Who asks once more gets another thread.
-            self._work, self._running = queue.SimpleQueue(), False
+            self._asked, self._running = queue.SimpleQueue(), False
+
+    def __del__(self) -> None:
+        # The thread knows nothing but the queue.
+        self._asked.put(None)
 
 
 def _run(asked: queue.SimpleQueue[Any]) -> None:
     while (one := asked.get()) is not None:
-        loop, future, work = one
-        try:
-            done = (future.set_result, work())
-        except BaseException as error:  # It is the caller's.
-            done = (future.set_exception, error)
-        try:
-            loop.call_soon_threadsafe(_settle, future, *done)
-        except RuntimeError:  # The loop was closed: nobody waits.
-            pass
-        del one, future, work, done
+        one.do(asked)
+        del one
 
 
-def _settle(future: asyncio.Future[Any], settle: Callable[[Any], None], value: Any) -> None:
-    if not future.cancelled():
-        settle(value)
+class _Next:
+    """What comes next: messages, or peers. Each goes to one of the tasks that ask, which take turns."""
+
+    def __init__(self, what: str, name: str) -> None:
+        self._what = what
+        self._worker = _Worker(name)
+        # What came when it had been given up.
+        self._kept: collections.deque[Future[Any]] = collections.deque()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = asyncio.Lock()
+        self._stopped = False
+
+    async def get(self, look: Callable[[], Any], timeout: float | None) -> Any:
+        """The next one. ``look`` waits for ``_LOOK`` seconds at most; it must not know whose it is, which else is never dropped."""
+        return (await self._get(look, timeout)).result()
+
+    async def _get(self, look: Callable[[], Any], timeout: float | None) -> Future[Any]:
+        try:
+            async with asyncio.timeout(timeout), self._turn():
+                return _first(self._kept) or await self._ask(look)
+        except TimeoutError:
+            raise TimeoutError(f"no {self._what} came within {timeout} s") from None
+
+    def _turn(self) -> asyncio.Lock:
+        # A lock is for one event loop; a channel may see several, one behind the other.
+        if self._loop is not (loop := asyncio.get_running_loop()):
+            self._loop, self._lock = loop, asyncio.Lock()
+        return self._lock
+
+    async def _ask(self, look: Callable[[], Any]) -> Future[Any]:
+        kept, none = self._kept, f"no {self._what} "
+        try:
+            return await self._worker.ask(lambda: _look(kept, look, none), kept.append, waits=True).found()
+        finally:
+            if self._stopped:
+                self._worker.stop()
+
+    async def rest(self) -> None:
+        await self._worker.rest()
+
+    def stop(self) -> None:
+        self._stopped = True
+        self._worker.stop()
+        self._kept.clear()
+
+
+def _first(kept: collections.deque[Future[Any]]) -> Future[Any] | None:
+    try:
+        return kept.popleft()
+    except IndexError:
+        return None
+
+
+def _look(kept: collections.deque[Future[Any]], look: Callable[[], Any], none: str) -> Any:
+    # While this was asked for, something may have come for somebody who has given it up.
+    if (found := _first(kept)) is not None:
+        try:
+            return found.result()
+        finally:
+            del found  # An error knows this frame, which would know the error.
+    try:
+        return look()
+    except TimeoutError as error:
+        # Another one is of something that has begun to come.
+        if str(error).startswith(none):
+            raise _NotYet from None
+        raise
 
 
 class _Receives:
@@ -170,47 +323,18 @@ class _Receives:
 
     def __init__(self, sync: Any) -> None:
         self._sync = sync
-        self._receiver = _Worker("ndbytes-recv")
-        self._closed = False
-        #: The message that is waited for, also where nobody does any more.
-        self._coming: asyncio.Task[Message] | None = None
+        self._messages = _Next("message", "ndbytes-recv")
 
     async def recv(
         self, out: _channel.Out = None, *, timeout: float | None = None, progress: _channel.Progress = None
     ) -> Message:
-        """Receive a message, as ``ndbytes.Channel.recv``.
+        """Receive a message, as ``ndbytes.Channel.recv``. Several tasks take turns; ``timeout`` counts the wait for one's own.
 
         Where it is cancelled, or its time is up, nothing is lost: what has begun to come is the next message, in the ``out`` that
         was given for it. ``progress`` is called in another thread.
         """
-        if self._closed:
-            return self._sync.recv(out, timeout=0)
-        if self._coming is None:
-            self._coming = asyncio.create_task(self._receiver.call(lambda: self._next(out, progress)))
-        coming = self._coming
-        try:
-            message = await asyncio.wait_for(asyncio.shield(coming), timeout)
-        except asyncio.TimeoutError:
-            if coming.done() and not coming.cancelled() and isinstance(coming.exception(), TimeoutError):
-                self._coming = None
-                raise
-            raise TimeoutError(f"no message came within {timeout} s") from None
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            self._coming = None
-            raise
-        self._coming = None
-        return message
-
-    def _next(self, out: _channel.Out, progress: _channel.Progress) -> Message:
-        while True:
-            try:
-                return self._sync.recv(out, timeout=_LOOK, progress=progress)
-            except TimeoutError as error:
-                # Only that none began is no end.
-                if not str(error).startswith("no message "):
-                    raise
+        sync = self._sync
+        return await self._messages.get(lambda: sync.recv(out, timeout=_LOOK, progress=progress), timeout)
 
     @property
     def stats(self) -> dict[str, Any]:
@@ -219,13 +343,14 @@ class _Receives:
 
     async def close(self) -> None:
         """Let all connections go; whoever waits for a message gets an error. Twice is once."""
-        self._closed = True
-        await _Worker("ndbytes-close").once(self._sync.close)
-        if (coming := self._coming) is not None:
-            await asyncio.wait([coming])
-            # Who waits for it hears of it; where nobody does it is no news.
-            coming.exception()
-        self._receiver.stop()
+        try:
+            await _Worker("ndbytes-close").once(self._sync.close)
+            await self._messages.rest()
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        self._messages.stop()
 
     async def __aenter__(self) -> Any:
         return self
@@ -260,15 +385,16 @@ class Channel(_Receives):
 
         Where it is cancelled the message is sent all the same: a part of one would be the end of the channel.
         """
-        sending = self._sender.call(lambda: self._sync.send(a, attrs, **options))
-        return await asyncio.shield(asyncio.ensure_future(sending))
+        sync = self._sync
+        return await self._sender.call(lambda: sync.send(a, attrs, **options))
 
     async def flush(self, timeout: float | None = None) -> None:
         """Wait until the peer has confirmed all messages: as ``ndbytes.Channel.flush``."""
-        await self._sender.call(lambda: self._sync.flush(timeout))
+        sync = self._sync
+        await self._sender.call(lambda: sync.flush(timeout))
 
-    async def close(self) -> None:
-        await super().close()
+    def _stop(self) -> None:
+        super()._stop()
         self._sender.stop()
 
     @property
@@ -285,6 +411,10 @@ class Channel(_Receives):
 class Listener(_Receives):
     """``ndbytes.Listener`` for asyncio."""
 
+    def __init__(self, sync: _channel.Listener) -> None:
+        super().__init__(sync)
+        self._peers = _Next("peer", "ndbytes-accept")
+
     @property
     def url(self) -> str:
         """Where it listens, with the port that it got."""
@@ -296,5 +426,22 @@ class Listener(_Receives):
         return self._sync.pin
 
     async def accept(self, timeout: float | None = None) -> Channel:
-        """Give the next peer a channel of its own: as ``ndbytes.Listener.accept``."""
-        return Channel(await _Worker("ndbytes-accept").once(lambda: self._sync.accept(timeout)))
+        """Give the next peer a channel of its own: as ``ndbytes.Listener.accept``. Tasks take turns as in ``recv``.
+
+        Where it is cancelled, or its time is up, nothing is lost: who connects then is the next peer.
+        """
+        if timeout is not None and not 0 <= timeout < math.inf:
+            raise ArgumentError(f"timeout: {timeout} is no number of seconds")
+        sync = self._sync
+        return Channel(await self._peers.get(lambda: sync.accept(_LOOK), timeout))
+
+    async def close(self) -> None:
+        try:
+            await super().close()
+            await self._peers.rest()
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        super()._stop()
+        self._peers.stop()
