@@ -109,7 +109,8 @@ impl<T> Turns<T> {
     /// Whether this thread has a turn.
     #[must_use]
     pub fn is_mine(&self) -> bool {
-        HELD.with_borrow(|held| held.contains(&self.address()))
+        let is_mine = HELD.try_with(|held| held.borrow().contains(&self.address()));
+        is_mine.unwrap_or_default()
     }
 
     fn wait<G>(
@@ -187,7 +188,7 @@ impl<G: DerefMut> DerefMut for Turn<G> {
 }
 
 thread_local! {
-    /// The addresses of the locks that this thread has.
+    /// The addresses of the locks that this thread has. Once a thread has ended it has none, and what it drops last does not ask for one twice.
     static HELD: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -197,14 +198,15 @@ struct Held(usize);
 
 impl Held {
     fn of(address: usize) -> Self {
-        HELD.with_borrow_mut(|held| held.push(address));
+        let _ = HELD.try_with(|held| held.borrow_mut().push(address));
         Self(address)
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        HELD.with_borrow_mut(|held| {
+        let _ = HELD.try_with(|held| {
+            let mut held = held.borrow_mut();
             if let Some(at) = held.iter().rposition(|address| *address == self.0) {
                 held.swap_remove(at);
             }
@@ -233,6 +235,8 @@ mod tests {
     use super::Turns;
     use crate::error::{Error, ErrorKind};
     use crate::io::unwatched;
+    use std::cell::RefCell;
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::time::Duration;
 
@@ -276,6 +280,26 @@ mod tests {
             });
             waiting.join().unwrap();
         });
+    }
+
+    /// What a thread drops when its own variables are gone, a channel that one of them had, takes a turn as well.
+    #[test]
+    fn the_last_that_a_thread_does_takes_a_turn() {
+        struct Last(Arc<Turns<bool>>);
+        impl Drop for Last {
+            fn drop(&mut self) {
+                *self.0.write(&mut unwatched).unwrap() = true;
+            }
+        }
+        thread_local!(static LAST: RefCell<Option<Last>> = const { RefCell::new(None) });
+        let turns = Arc::<Turns<bool>>::default();
+        let theirs = Arc::clone(&turns);
+        let thread = std::thread::spawn(move || {
+            LAST.set(Some(Last(Arc::clone(&theirs))));
+            assert!(!*theirs.read(&mut unwatched).unwrap());
+        });
+        thread.join().unwrap();
+        assert!(*turns.read(&mut unwatched).unwrap());
     }
 
     /// Threads that take turn after turn let another one have its turn: a writer among readers too, who always overlap.
