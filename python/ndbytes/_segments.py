@@ -98,6 +98,12 @@ def _sort():
 
 def find(a):
     """The shared memory that an array lies in, however it was made of it; or None."""
+    if _gone and _changing.acquire(blocking=False):
+        try:
+            _forget()
+            _sort()
+        finally:
+            _changing.release()
     starts = _starts
     if core is None or not starts or not isinstance(a, np.ndarray) or a.dtype.hasobject or not a.nbytes:
         return None

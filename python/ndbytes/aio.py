@@ -34,6 +34,8 @@ __all__ = ["Channel", "Listener", "connect", "listen"]
 T = TypeVar("T", "Channel", "Listener")
 # How often a thread that waits for a message, or a peer, looks whether anybody wants it still.
 _LOOK = 0.1
+# For so long it is asked at least.
+_MOMENT = 0.02
 
 
 def connect(url: str, **options: Any) -> _Opening[Channel]:
@@ -267,7 +269,8 @@ class _Next:
 
     async def _get(self, look: Callable[[], Any], timeout: float | None) -> Future[Any]:
         try:
-            async with asyncio.timeout(timeout), self._turn():
+            # What is there already takes its thread a moment.
+            async with asyncio.timeout(timeout if timeout is None else max(timeout, _MOMENT)), self._turn():
                 return _first(self._kept) or await self._ask(look)
         except TimeoutError:
             raise TimeoutError(f"no {self._what} came within {timeout} s") from None

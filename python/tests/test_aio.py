@@ -219,6 +219,17 @@ def test_who_only_looks_finds_what_has_come(url):
     run(main())
 
 
+def test_who_only_looks_finds_the_peer_that_waits(url):
+    async def main():
+        async with ndb.aio.listen(url) as listener:
+            with raw(listener.url):
+                await asyncio.sleep(0.02)
+                async with await listener.accept(timeout=0):
+                    pass
+
+    run(main())
+
+
 def test_an_error_that_nobody_waits_for_is_no_news_of_the_loop(url):
     async def main():
         async with nothing_said():

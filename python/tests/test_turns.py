@@ -179,6 +179,55 @@ def test_a_forked_child_does_not_wait_for_a_thread_that_it_has_not(what, tmp_pat
     assert said(FORKED, str(tmp_path), what) == ["0"] * 3
 
 
+OWN = """
+os.chdir(sys.argv[1])
+handle = ndb.open("a.npy", "w+", dtype="u1", shape=(1000,), checksum=True)
+child = os.fork()
+if child == 0:
+    errors = []
+
+    def work():
+        try:
+            for n in range(50):
+                handle[n] = 1
+                handle.flush()
+        except ndb.Error as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    os._exit(len(errors))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(__import__("os"), "fork"), reason="needs fork")
+def test_threads_of_a_forked_child_take_turns(tmp_path):
+    assert said(OWN, str(tmp_path)) == ["0"]
+
+
+@pytest.mark.parametrize("how", ["handler", "progress"])
+def test_what_closes_a_channel_and_raises_is_heard(how):
+    raising = """
+def stop(*_):
+    channel.close()
+    raise Up
+
+beside(slow)
+channel = ndb.connect(listener.url)
+if sys.argv[1] == "handler":
+    after(0.2, stop)
+try:
+    channel.send(BIG, progress=None if sys.argv[1] == "handler" else stop)
+except Up:
+    print("heard", channel.closed)
+"""
+    assert said(raising + "os._exit((sys.stdout.flush(), 0)[1])", how) == ["heard True"]
+
+
 def test_a_forked_child_that_lets_go_of_an_array_leaves_its_file_open(tmp_path):
     child = """
 path = sys.argv[1]

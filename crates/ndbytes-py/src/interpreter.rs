@@ -1,10 +1,10 @@
 //! The one interpreter that may have this module, and its end.
 
-use ndbytes::{Error, ErrorKind};
+use ndbytes::Error;
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCFunction, PyDict, PyTuple};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicI32, Ordering};
 
 /// Lets the main interpreter pass: what this module keeps for the whole process are objects of one interpreter.
 ///
@@ -31,36 +31,41 @@ fn is_main(py: Python<'_>) -> PyResult<bool> {
     interpreters.call_method0("get_current")?.eq(interpreters.call_method0("get_main")?)
 }
 
-/// Whether the interpreter is about to end: so much is told before the threads of others may be stopped anywhere.
-static ENDS: AtomicBool = AtomicBool::new(false);
+/// The system's number of the thread that handlers of signals run on; 0 where it is not known.
+static MAIN: AtomicI32 = AtomicI32::new(0);
 
-/// Hears of its end.
-pub(crate) fn listen_for_end(py: Python<'_>) -> PyResult<()> {
-    let heard = |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
-        ENDS.store(true, Ordering::Release);
-    };
-    let heard = PyCFunction::new_closure(py, None, None, heard)?;
-    py.import("atexit")?.call_method1("register", (heard,)).map(drop)
+/// Remembers which thread that is, here and in children that are forked.
+pub(crate) fn know_main_thread(py: Python<'_>) -> PyResult<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let main = py.import("threading")?.call_method0("main_thread")?.getattr("native_id")?;
+        MAIN.store(main.extract()?, Ordering::Release);
+        let forked = |_: &Bound<'_, PyTuple>, _: Option<&Bound<'_, PyDict>>| {
+            MAIN.store(rustix::thread::gettid().as_raw_nonzero().get(), Ordering::Release);
+        };
+        let hooks = PyDict::new(py);
+        hooks.set_item("after_in_child", PyCFunction::new_closure(py, None, None, forked)?)?;
+        py.import("os")?.call_method("register_at_fork", (), Some(&hooks))?;
+    }
+    let _ = py;
+    Ok(())
 }
 
-/// Does something with the interpreter, in a thread that has let go of it; `None` where it ends meanwhile, under a thread that nobody
-/// waits for: such a one must not touch it any more.
+/// Whether this thread is it, or may be.
+pub(crate) fn is_main_thread() -> bool {
+    #[cfg(target_os = "linux")]
+    return MAIN.load(Ordering::Acquire) == rustix::thread::gettid().as_raw_nonzero().get();
+    #[cfg(not(target_os = "linux"))]
+    return MAIN.load(Ordering::Acquire) == 0;
+}
+
+/// Does something with the interpreter, in a thread that has let go of it; `None` where it has ended meanwhile, under a thread that nobody
+/// waited for.
 pub(crate) fn attach<T>(work: impl FnOnce(Python<'_>) -> T) -> Option<T> {
-    if ENDS.load(Ordering::Acquire) && !is_main_thread() {
-        return None;
-    }
     Python::try_attach(work)
 }
 
 /// What is said of work that needed an interpreter that [has ended](attach).
 pub(crate) fn ended() -> Error {
-    Error::new(ErrorKind::Interrupted, "the interpreter has ended")
-}
-
-/// Whether this is the thread that a process begins with, or the only one that a forked child does.
-pub(crate) fn is_main_thread() -> bool {
-    #[cfg(target_os = "linux")]
-    return rustix::thread::gettid() == rustix::process::getpid();
-    #[cfg(not(target_os = "linux"))]
-    true
+    Error::io(std::io::Error::other("the interpreter has ended"))
 }

@@ -61,7 +61,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = true)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     interpreter::only_main(module.py())?;
-    interpreter::listen_for_end(module.py())?;
+    interpreter::know_main_thread(module.py())?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<limits::Limits>()?;
     module.add("tobytes", array::with_front(&wrap_pyfunction!(tobytes::tobytes, module)?)?)?;

@@ -4,12 +4,14 @@ use super::Watch;
 use crate::error::{Error, Result};
 use std::cell::RefCell;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult};
 use std::time::{Duration, Instant};
 
 /// Who has waited for so long goes before those who come.
 const HUNGRY: Duration = Duration::from_millis(20);
+/// For so long a forked child looks whether nobody of its own has what somebody of its parent's had last.
+const LOST: Duration = Duration::from_millis(100);
 /// How long it rests between two looks, at most and at least: a part of what it has waited.
 const REST: (Duration, Duration) = (Duration::from_micros(10), Duration::from_millis(1));
 
@@ -33,8 +35,8 @@ pub struct Turns<T> {
     inner: RwLock<T>,
     /// How many wait who do not wait behind others any more.
     hungry: AtomicUsize,
-    /// The process that it was made in.
-    process: u32,
+    /// The process of who had it last.
+    process: AtomicU32,
 }
 
 /// That it is this thread's turn, until it is dropped.
@@ -59,7 +61,8 @@ impl<T> Turns<T> {
     /// Nobody's turn.
     #[must_use]
     pub fn new(inner: T) -> Self {
-        Self { inner: RwLock::new(inner), hungry: AtomicUsize::new(0), process: std::process::id() }
+        let process = AtomicU32::new(std::process::id());
+        Self { inner: RwLock::new(inner), hungry: AtomicUsize::new(0), process }
     }
 
     /// A reader's turn, however long it takes; at once where this thread has one.
@@ -122,15 +125,17 @@ impl<T> Turns<T> {
     ) -> Result<Option<Turn<G>>> {
         let (started, mut hunger) = (Instant::now(), None);
         loop {
-            let goes_first = hunger.is_some() || (again && self.is_mine());
+            // Those who were hungry in the process that this one was forked from are not here.
+            let is_inherited = self.process.load(Ordering::Acquire) != std::process::id();
+            let goes_first = hunger.is_some() || is_inherited || (again && self.is_mine());
             if (goes_first || self.hungry.load(Ordering::Acquire) == 0)
                 && let Some(turn) = self.had(look())
             {
                 return Ok(Some(turn));
             }
-            self.check()?;
-            watch(0)?;
             let waited = started.elapsed();
+            self.check(is_inherited && waited >= LOST)?;
+            watch(0)?;
             // Without patience it is looked for a moment: that may be the time that the other needs to let go.
             if patience.is_some_and(|most| waited >= most.max(5 * REST.1)) {
                 return Ok(None);
@@ -143,14 +148,14 @@ impl<T> Turns<T> {
     }
 
     /// That it makes sense to wait.
-    fn check(&self) -> Result<()> {
+    fn check(&self, is_lost: bool) -> Result<()> {
         if self.is_mine() {
             return Err(Error::argument(
                 "in use by the very call that this one interrupts, from a signal handler, a callback or a method of its file; \
                  let that return first",
             ));
         }
-        if self.process != std::process::id() {
+        if is_lost {
             return Err(Error::argument(
                 "in use by another thread of the process that this one was forked from, which is not in this one; open it anew",
             ));
@@ -165,6 +170,10 @@ impl<T> Turns<T> {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return None,
         };
+        let process = std::process::id();
+        if self.process.swap(process, Ordering::AcqRel) != process {
+            self.hungry.store(0, Ordering::Release);
+        }
         Some(Turn { guard, _held: Held::of(self.address()) })
     }
 
@@ -226,7 +235,9 @@ impl<'h> Hunger<'h> {
 
 impl Drop for Hunger<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        // A child that was forked may have begun to count anew.
+        let less = |all: usize| all.checked_sub(1);
+        let _ = self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, less);
     }
 }
 

@@ -153,7 +153,9 @@ impl Channel {
                     continue;
                 }
             }
-            return Err(if self.is_closed() { closed() } else { error });
+            // Closed meanwhile, its line is lost; what a watch says stays.
+            let is_closed = *error.kind() == ErrorKind::Peer && self.is_closed();
+            return Err(if is_closed { closed() } else { error });
         }
     }
 
