@@ -73,8 +73,18 @@ except TimeoutError:
     pass
 """,
     "recv of a listener": """
-channel = ndb.connect(listener.url)
-beside(lambda: channel.send(BIG))
+import socket
+
+def halves():
+    # Callbacks are told of a message that takes its time.
+    data = b"".join(ndb.buffers(BIG))
+    host, port = listener.url.removeprefix("tcp://").split(":")
+    with socket.create_connection((host, int(port))) as peer:
+        peer.sendall(data[: len(data) // 2])
+        time.sleep(0.2)
+        peer.sendall(data[len(data) // 2 :])
+
+beside(halves)
 once = []
 listener.recv(progress=lambda *_: once or (once.append(1), refused(listener.recv)))
 """,
