@@ -2,7 +2,6 @@
 
 use crate::arrivals::{Arrivals, Message};
 use crate::errors::{IntoPy as _, argument};
-use crate::interpreter::attach;
 use crate::limits::{self, Limits};
 use crate::message::{self, frames, size, sources};
 #[cfg(target_os = "linux")]
@@ -244,7 +243,7 @@ pub(crate) struct Listener(core::Listener);
 impl Drop for Listener {
     fn drop(&mut self) {
         // A thread of its own may have to end, for which no other one is to stand still.
-        let _ = attach(|py| py.detach(|| self.0.close()));
+        let _ = Python::try_attach(|py| py.detach(|| self.0.close()));
     }
 }
 

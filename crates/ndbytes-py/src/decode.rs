@@ -3,7 +3,7 @@
 use crate::array::{Filling, Fresh, Memory, Target, to_array};
 use crate::dtype::expectation;
 use crate::errors::{IntoPy as _, argument, carry, mismatch};
-use crate::interpreter::{attach, ended};
+use crate::interpreter::ended;
 use ndbytes::{BufferMut, Decoded, Dest, Header, Order, Result, Spec};
 use pyo3::prelude::*;
 
@@ -66,7 +66,7 @@ impl Destination {
         self.check_header(header)?;
         let size = header.nbytes();
         if let Some(out) = &self.out {
-            let filling = attach(|py| {
+            let filling = Python::try_attach(|py| {
                 out.check(&header.dtype, &header.shape)?;
                 out.filling(py, header.fortran_order)
             });
@@ -75,7 +75,7 @@ impl Destination {
         }
         if known && (1..LARGE).contains(&size) {
             let (dtype, shape) = (&header.dtype, &header.shape);
-            let fresh = attach(|py| Fresh::new(py, dtype, shape, order(header)));
+            let fresh = Python::try_attach(|py| Fresh::new(py, dtype, shape, order(header)));
             let fresh = fresh.ok_or_else(ended)?;
             return Ok(Dest::Into(self.fresh.insert(fresh.map_err(carry)?).bytes()));
         }

@@ -67,7 +67,7 @@ pub(crate) fn ends(error: &IoError) -> bool {
 }
 
 fn attach<T>(call: impl FnOnce(Python<'_>) -> PyResult<T>) -> IoResult<T> {
-    let called = interpreter::attach(|py| call(py).map_err(|error| as_io(py, error)));
+    let called = Python::try_attach(|py| call(py).map_err(|error| as_io(py, error)));
     called.unwrap_or_else(|| Err(IoError::other(interpreter::ended())))
 }
 

@@ -59,13 +59,7 @@ pub(crate) fn is_main_thread() -> bool {
     return MAIN.load(Ordering::Acquire) == 0;
 }
 
-/// Does something with the interpreter, in a thread that has let go of it; `None` where it has ended meanwhile, under a thread that nobody
-/// waited for.
-pub(crate) fn attach<T>(work: impl FnOnce(Python<'_>) -> T) -> Option<T> {
-    Python::try_attach(work)
-}
-
-/// What is said of work that needed an interpreter that [has ended](attach).
+/// What is said of work that needed the interpreter, in a thread that nobody waited for at its end.
 pub(crate) fn ended() -> Error {
     Error::io(std::io::Error::other("the interpreter has ended"))
 }

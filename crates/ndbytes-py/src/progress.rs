@@ -1,7 +1,6 @@
 //! Callbacks that are told how far a message has come.
 
 use crate::errors::carry;
-use crate::interpreter::attach;
 use ndbytes::Result;
 use pyo3::prelude::*;
 use std::sync::Arc;
@@ -64,6 +63,6 @@ impl Progress {
 
     fn call(&self, done: u64, total: u64) -> PyResult<()> {
         let Some(tell) = &self.tell else { return Ok(()) };
-        attach(|py| tell.call1(py, (done, total)).map(drop)).unwrap_or(Ok(()))
+        Python::try_attach(|py| tell.call1(py, (done, total)).map(drop)).unwrap_or(Ok(()))
     }
 }

@@ -1,7 +1,7 @@
 //! Long work: without the GIL, and with an ear for Ctrl-C.
 
 use crate::errors::{IntoPy as _, carry};
-use crate::interpreter::{attach, is_main_thread};
+use crate::interpreter::is_main_thread;
 use ndbytes::Result;
 use ndbytes::io::Watch;
 use pyo3::prelude::*;
@@ -41,7 +41,8 @@ pub(crate) fn signals() -> impl FnMut(u64) -> Result<()> {
         }
         last = Instant::now();
         // Handlers run on the main thread only.
-        let checked = is_main_thread().then(|| attach(|py| py.check_signals())).flatten();
+        let checked =
+            is_main_thread().then(|| Python::try_attach(|py| py.check_signals())).flatten();
         checked.unwrap_or(Ok(())).map_err(carry)
     }
 }

@@ -1,6 +1,5 @@
 //! Python's buffers, to be read or written, and fresh `bytes`, to be filled.
 
-use crate::interpreter::attach;
 use ndbytes::huge_pages;
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
@@ -37,7 +36,7 @@ impl View {
 impl Drop for View {
     fn drop(&mut self) {
         // SAFETY: the view was filled by PyObject_GetBuffer and is released once, with the GIL held.
-        attach(|_| unsafe { ffi::PyBuffer_Release(&raw mut *self.0) });
+        Python::try_attach(|_| unsafe { ffi::PyBuffer_Release(&raw mut *self.0) });
     }
 }
 

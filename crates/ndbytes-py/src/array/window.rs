@@ -1,7 +1,6 @@
 //! The data of a mapped file as a buffer of Python's.
 
 use super::memory::fill_view;
-use crate::interpreter::attach;
 use crate::work::{signals, wait};
 use ndbytes::Result;
 use ndbytes::io::map::Map;
@@ -97,7 +96,7 @@ impl Drop for Window {
                 self.owner.reach(self.write, &mut unwatched)?;
                 self.owner.flush(&mut unwatched)
             };
-            let _ = attach(|py| py.detach(seal));
+            let _ = Python::try_attach(|py| py.detach(seal));
         }
     }
 }
